@@ -1,0 +1,1 @@
+//! Compiles BPF sources from build.rs.

@@ -1,0 +1,1 @@
+//! Writing BTF as C.

@@ -1,0 +1,557 @@
+//! One type and its parts: `Copy` handles that read the validated bytes.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use super::raw::{Info, TYPE_WORDS};
+use super::{Btf, Kind, Linkage, MAX_RESOLVE_DEPTH, TypeId, utf8_prefix};
+
+/// A type of a [`Btf`].
+#[derive(Clone, Copy)]
+pub struct Type<'a> {
+    /// The BTF it was asked from (ids it mentions are that one's).
+    btf: &'a Btf,
+    id: TypeId,
+    /// The BTF its record lies in: `btf` or a base of it. `None` for `void`.
+    home: Option<(&'a Btf, u32)>,
+    info: Info,
+}
+
+impl<'a> Type<'a> {
+    pub(super) fn at(btf: &'a Btf, id: TypeId) -> Type<'a> {
+        match btf.locate(id) {
+            Some((home, record)) => {
+                let info = Info(home.word(record, 1));
+                Type {
+                    btf,
+                    id,
+                    home: Some((home, record)),
+                    info,
+                }
+            }
+            None => Type {
+                btf,
+                id: TypeId::VOID,
+                home: None,
+                info: Info(0),
+            },
+        }
+    }
+
+    fn word(self, word: usize) -> u32 {
+        self.home
+            .map_or(0, |(home, record)| home.word(record, word))
+    }
+
+    /// The BTF this type was asked from.
+    pub fn btf(self) -> &'a Btf {
+        self.btf
+    }
+
+    /// Its number.
+    pub fn id(self) -> TypeId {
+        self.id
+    }
+
+    /// Its kind; [`Kind::UNKN`] for `void`.
+    pub fn kind(self) -> Kind {
+        self.info.kind()
+    }
+
+    /// Whether this is `void` (id 0).
+    pub fn is_void(self) -> bool {
+        self.home.is_none()
+    }
+
+    /// Its name, empty if it has none; up to the first byte that is not UTF-8.
+    pub fn name(self) -> &'a str {
+        utf8_prefix(self.name_bytes())
+    }
+
+    /// Its name as it stands in the string section.
+    pub fn name_bytes(self) -> &'a [u8] {
+        self.btf.string_bytes(self.word(0)).unwrap_or_default()
+    }
+
+    /// Whether it has no name.
+    pub fn is_anonymous(self) -> bool {
+        self.name_bytes().is_empty()
+    }
+
+    /// The flag bit: bitfield sizes in a composite's members, a union for FWD, signed for an enum.
+    pub fn flag(self) -> bool {
+        self.info.flag()
+    }
+
+    /// Number of members, enumerators, parameters or variables.
+    pub fn vlen(self) -> usize {
+        self.info.vlen()
+    }
+
+    /// The type that a pointer, typedef, modifier, FUNC, FUNC_PROTO (its return type), VAR or tag refers to, or the
+    /// element of an array; `None` for the other kinds.
+    pub fn target(self) -> Option<Type<'a>> {
+        if self.kind().refers() {
+            Some(self.btf.ty(TypeId(self.word(2))))
+        } else {
+            self.array().map(|a| a.element)
+        }
+    }
+
+    /// The type under `const`, `volatile`, `restrict` and type tags.
+    pub fn strip_modifiers(self) -> Type<'a> {
+        self.strip_while(Kind::is_modifier)
+    }
+
+    /// The type under modifiers and typedefs; `void` if they never end.
+    pub fn strip(self) -> Type<'a> {
+        self.strip_while(|kind| kind.is_modifier() || kind == Kind::TYPEDEF)
+    }
+
+    fn strip_while(self, skip: impl Fn(Kind) -> bool) -> Type<'a> {
+        let mut t = self;
+        let mut budget = MAX_RESOLVE_DEPTH;
+        while skip(t.kind()) {
+            match t.target() {
+                Some(target) if budget > 0 => t = target,
+                _ => return self.btf.ty(TypeId::VOID),
+            }
+            budget -= 1;
+        }
+        t
+    }
+
+    /// The size that a record of this kind states itself: INT, FLOAT, enums, composites, DATASEC.
+    pub fn own_size(self) -> Option<u32> {
+        self.kind().is_sized().then(|| self.word(2))
+    }
+
+    /// Size in bytes as C's `sizeof` gives it, through typedefs, modifiers and arrays.
+    ///
+    /// `None` for what has no size (`void`, functions, forward declarations) and for chains that never end.
+    pub fn byte_size(self) -> Option<u64> {
+        let mut count = 1u64;
+        let mut t = self;
+        for _ in 0..MAX_RESOLVE_DEPTH {
+            if let Some(size) = t.own_size() {
+                return count.checked_mul(size.into());
+            }
+            t = match t.kind() {
+                Kind::PTR => return count.checked_mul(self.btf.pointer_size().into()),
+                Kind::ARRAY => {
+                    let array = t.array()?;
+                    count = count.checked_mul(array.len.into())?;
+                    array.element
+                }
+                Kind::TYPEDEF
+                | Kind::VOLATILE
+                | Kind::CONST
+                | Kind::RESTRICT
+                | Kind::VAR
+                | Kind::DECL_TAG
+                | Kind::TYPE_TAG => t.target()?,
+                _ => return None,
+            };
+        }
+        None
+    }
+
+    /// Alignment in bytes as the members' natural alignment and packing tell (libbpf's `btf__align_of`).
+    ///
+    /// A composite with a member, or a size, that is not a multiple of its members' alignment is packed: 1.
+    pub fn align(self) -> Option<u64> {
+        self.align_within(MAX_RESOLVE_DEPTH)
+    }
+
+    fn align_within(self, depth: usize) -> Option<u64> {
+        let depth = depth.checked_sub(1)?;
+        let pointer = u64::from(self.btf.pointer_size());
+        match self.kind() {
+            Kind::INT | Kind::ENUM | Kind::ENUM64 | Kind::FLOAT => {
+                Some(u64::from(self.own_size()?).clamp(1, pointer))
+            }
+            Kind::PTR => Some(pointer),
+            Kind::STRUCT | Kind::UNION => {
+                let mut align = 1;
+                for m in self.members().iter() {
+                    let of_member = m.ty().align_within(depth)?;
+                    align = align.max(of_member);
+                    if m.bitfield_size().is_none()
+                        && !u64::from(m.bit_offset()).is_multiple_of(8 * of_member)
+                    {
+                        return Some(1);
+                    }
+                }
+                if u64::from(self.own_size()?).is_multiple_of(align) {
+                    Some(align)
+                } else {
+                    Some(1)
+                }
+            }
+            Kind::ARRAY
+            | Kind::TYPEDEF
+            | Kind::VOLATILE
+            | Kind::CONST
+            | Kind::RESTRICT
+            | Kind::VAR
+            | Kind::TYPE_TAG => self.target()?.align_within(depth),
+            _ => None,
+        }
+    }
+
+    /// What an INT says of itself.
+    pub fn int(self) -> Option<Int> {
+        (self.kind() == Kind::INT).then(|| {
+            let word = self.word(TYPE_WORDS);
+            Int {
+                encoding: IntEncoding(((word >> 24) & 0xf) as u8),
+                bit_offset: ((word >> 16) & 0xff) as u8,
+                bits: (word & 0xff) as u8,
+            }
+        })
+    }
+
+    /// Element, index type and length of an ARRAY.
+    pub fn array(self) -> Option<Array<'a>> {
+        (self.kind() == Kind::ARRAY).then(|| Array {
+            element: self.btf.ty(TypeId(self.word(TYPE_WORDS))),
+            index: self.btf.ty(TypeId(self.word(TYPE_WORDS + 1))),
+            len: self.word(TYPE_WORDS + 2),
+        })
+    }
+
+    /// Members of a struct or union; none for other kinds.
+    pub fn members(self) -> List<'a, Member<'a>> {
+        List::of(self, self.kind().is_composite())
+    }
+
+    /// Values of an enum of either width; none for other kinds.
+    pub fn enumerators(self) -> List<'a, Enumerator<'a>> {
+        List::of(self, self.kind().is_any_enum())
+    }
+
+    /// Parameters of a FUNC_PROTO, or of the prototype of a FUNC; none for other kinds.
+    pub fn params(self) -> List<'a, Param<'a>> {
+        let proto = self.func_proto().unwrap_or(self);
+        List::of(proto, proto.kind() == Kind::FUNC_PROTO)
+    }
+
+    /// The prototype of a FUNC, or the type itself if it is one.
+    pub fn func_proto(self) -> Option<Type<'a>> {
+        match self.kind() {
+            Kind::FUNC_PROTO => Some(self),
+            Kind::FUNC => self.target().filter(|t| t.kind() == Kind::FUNC_PROTO),
+            _ => None,
+        }
+    }
+
+    /// Variables of a DATASEC; none for other kinds.
+    pub fn variables(self) -> List<'a, Variable<'a>> {
+        List::of(self, self.kind() == Kind::DATASEC)
+    }
+
+    /// Linkage of a FUNC or VAR.
+    pub fn linkage(self) -> Option<Linkage> {
+        match self.kind() {
+            Kind::FUNC => Some(Linkage(self.info.vlen() as u32)),
+            Kind::VAR => Some(Linkage(self.word(TYPE_WORDS))),
+            _ => None,
+        }
+    }
+
+    /// Which member or parameter of its target a DECL_TAG is on: -1 for the whole.
+    pub fn component(self) -> Option<i32> {
+        (self.kind() == Kind::DECL_TAG).then(|| self.word(TYPE_WORDS).cast_signed())
+    }
+}
+
+impl PartialEq for Type<'_> {
+    /// Same id in the same BTF.
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self.btf, other.btf) && self.id == other.id
+    }
+}
+
+impl Eq for Type<'_> {}
+
+impl fmt::Debug for Type<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_void() {
+            return f.write_str("[0] void");
+        }
+        write!(f, "{} {}", self.id, self.kind())?;
+        if !self.is_anonymous() {
+            write!(f, " '{}'", self.name())?;
+        }
+        Ok(())
+    }
+}
+
+/// Encoding of an INT: an open set of flags.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct IntEncoding(pub u8);
+
+impl IntEncoding {
+    /// Signed.
+    pub const SIGNED: IntEncoding = IntEncoding(1);
+    /// A character.
+    pub const CHAR: IntEncoding = IntEncoding(2);
+    /// A boolean.
+    pub const BOOL: IntEncoding = IntEncoding(4);
+
+    /// Whether all flags of `other` are set.
+    pub fn contains(self, other: IntEncoding) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+/// What an INT record says beyond its size.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Int {
+    /// Signed, char, bool.
+    pub encoding: IntEncoding,
+    /// First bit of the value (old compilers' bitfields; else 0).
+    pub bit_offset: u8,
+    /// Bits of the value.
+    pub bits: u8,
+}
+
+/// What an ARRAY record says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Array<'a> {
+    /// Type of an element.
+    pub element: Type<'a>,
+    /// Type of an index.
+    pub index: Type<'a>,
+    /// Number of elements; 0 for a flexible array.
+    pub len: u32,
+}
+
+/// The elements of a type: members, enumerators, parameters or variables.
+pub struct List<'a, E> {
+    ty: Type<'a>,
+    len: usize,
+    element: PhantomData<fn() -> E>,
+}
+
+impl<E> Clone for List<'_, E> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<E> Copy for List<'_, E> {}
+
+/// An element of a [`List`]: made from its type and position.
+pub trait Element<'a>: Copy {
+    #[doc(hidden)]
+    fn make(ty: Type<'a>, index: usize) -> Self;
+}
+
+impl<'a, E: Element<'a>> List<'a, E> {
+    fn of(ty: Type<'a>, has: bool) -> Self {
+        List {
+            ty,
+            len: if has { ty.vlen() } else { 0 },
+            element: PhantomData,
+        }
+    }
+
+    /// How many there are.
+    pub fn len(self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(self) -> bool {
+        self.len == 0
+    }
+
+    /// The element at `index`.
+    pub fn get(self, index: usize) -> Option<E> {
+        (index < self.len).then(|| E::make(self.ty, index))
+    }
+
+    /// All of them in order.
+    pub fn iter(self) -> impl DoubleEndedIterator<Item = E> + ExactSizeIterator + use<'a, E> {
+        (0..self.len).map(move |index| E::make(self.ty, index))
+    }
+}
+
+macro_rules! element {
+    ($name:ident, $words:literal) => {
+        impl<'a> Element<'a> for $name<'a> {
+            fn make(ty: Type<'a>, index: usize) -> Self {
+                $name { ty, index }
+            }
+        }
+
+        impl<'a> $name<'a> {
+            fn word(self, word: usize) -> u32 {
+                self.ty.word(TYPE_WORDS + self.index * $words + word)
+            }
+
+            /// Its position.
+            pub fn index(self) -> usize {
+                self.index
+            }
+        }
+
+        impl fmt::Debug for $name<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{} {} of {:?}", stringify!($name), self.index, self.ty)
+            }
+        }
+    };
+}
+
+macro_rules! named {
+    ($name:ident) => {
+        impl<'a> $name<'a> {
+            /// Its name, empty if it has none.
+            pub fn name(self) -> &'a str {
+                utf8_prefix(self.name_bytes())
+            }
+
+            /// Its name as it stands in the string section.
+            pub fn name_bytes(self) -> &'a [u8] {
+                self.ty.btf.string_bytes(self.word(0)).unwrap_or_default()
+            }
+        }
+    };
+}
+
+/// A member of a struct or union.
+#[derive(Clone, Copy)]
+pub struct Member<'a> {
+    ty: Type<'a>,
+    index: usize,
+}
+element!(Member, 3);
+named!(Member);
+
+impl<'a> Member<'a> {
+    /// Its type.
+    pub fn ty(self) -> Type<'a> {
+        self.ty.btf.ty(TypeId(self.word(1)))
+    }
+
+    /// First bit of the member from the start of the composite.
+    pub fn bit_offset(self) -> u32 {
+        if self.ty.flag() {
+            self.word(2) & 0x00ff_ffff
+        } else {
+            self.word(2)
+        }
+    }
+
+    /// Bits of a bitfield; `None` for a member that is none.
+    pub fn bitfield_size(self) -> Option<u32> {
+        let size = if self.ty.flag() {
+            self.word(2) >> 24
+        } else {
+            0
+        };
+        (size != 0).then_some(size)
+    }
+}
+
+/// A name and value of an enum.
+#[derive(Clone, Copy)]
+pub struct Enumerator<'a> {
+    ty: Type<'a>,
+    index: usize,
+}
+
+impl<'a> Element<'a> for Enumerator<'a> {
+    fn make(ty: Type<'a>, index: usize) -> Self {
+        Enumerator { ty, index }
+    }
+}
+
+impl<'a> Enumerator<'a> {
+    fn word(self, word: usize) -> u32 {
+        let each = if self.ty.kind() == Kind::ENUM64 { 3 } else { 2 };
+        self.ty.word(TYPE_WORDS + self.index * each + word)
+    }
+
+    /// Its value, sign-extended to 64 bits if the enum is signed.
+    pub fn value(self) -> i64 {
+        let low = self.word(1);
+        if self.ty.kind() == Kind::ENUM64 {
+            (u64::from(self.word(2)) << 32 | u64::from(low)).cast_signed()
+        } else if self.is_signed() {
+            low.cast_signed().into()
+        } else {
+            low.into()
+        }
+    }
+
+    /// Whether the enum is signed; if not, [`Enumerator::value`] holds the bits of an unsigned number.
+    pub fn is_signed(self) -> bool {
+        self.ty.flag()
+    }
+
+    /// Its position.
+    pub fn index(self) -> usize {
+        self.index
+    }
+}
+named!(Enumerator);
+
+impl fmt::Debug for Enumerator<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} = {}", self.name(), self.value())
+    }
+}
+
+/// A parameter of a function prototype.
+#[derive(Clone, Copy)]
+pub struct Param<'a> {
+    ty: Type<'a>,
+    index: usize,
+}
+element!(Param, 2);
+named!(Param);
+
+impl<'a> Param<'a> {
+    /// Its type; `void` (with no name, at the end) stands for `...`.
+    pub fn ty(self) -> Type<'a> {
+        self.ty.btf.ty(TypeId(self.word(1)))
+    }
+
+    /// Whether this is the `...` of a variadic function.
+    pub fn is_variadic(self) -> bool {
+        self.word(0) == 0 && self.word(1) == 0
+    }
+}
+
+/// A variable's place in a DATASEC.
+#[derive(Clone, Copy)]
+pub struct Variable<'a> {
+    ty: Type<'a>,
+    index: usize,
+}
+element!(Variable, 3);
+
+impl<'a> Variable<'a> {
+    /// The VAR (or, in `.ksyms`, FUNC).
+    pub fn ty(self) -> Type<'a> {
+        self.ty.btf.ty(TypeId(self.word(0)))
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'a str {
+        self.ty().name()
+    }
+
+    /// Its offset in the section; in a relocatable object 0 until it is taken from the symbol table.
+    pub fn offset(self) -> u32 {
+        self.word(1)
+    }
+
+    /// Its size in bytes.
+    pub fn size(self) -> u32 {
+        self.word(2)
+    }
+}

@@ -1,0 +1,199 @@
+//! Sections of global variables, and what they do to the object's BTF.
+
+use crate::btf::Linkage;
+use crate::btf::{Btf, Kind, TypeId};
+use crate::error::{Error, Result};
+
+/// What sort of variables a section holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DataKind {
+    /// `.rodata*`: constants; frozen once loaded.
+    Rodata,
+    /// `.data*`: variables with an initial value.
+    Data,
+    /// `.bss*`: variables that start as zero.
+    Bss,
+}
+
+impl DataKind {
+    /// By section name, as libbpf decides.
+    pub(super) fn of(section: &str) -> Option<DataKind> {
+        let is = |name: &str| {
+            section
+                .strip_prefix(name)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        if is(".rodata") {
+            Some(DataKind::Rodata)
+        } else if is(".data") {
+            Some(DataKind::Data)
+        } else if is(".bss") {
+            Some(DataKind::Bss)
+        } else {
+            None
+        }
+    }
+}
+
+/// A section of global variables: it becomes an array map of one entry.
+#[derive(Clone, Debug)]
+pub struct DataSection {
+    /// Section name, `.rodata.config` for instance.
+    pub name: String,
+    /// What it holds.
+    pub kind: DataKind,
+    /// Initial contents.
+    pub bytes: Vec<u8>,
+    /// Its DATASEC in the object's BTF; `None` if it holds only unnamed data, such as string literals.
+    pub datasec: Option<TypeId>,
+    /// ELF section index.
+    pub(crate) index: usize,
+}
+
+impl DataSection {
+    /// Name of the map that holds it, as libbpf names it (`internal_map_name`): at most eight bytes of the object's
+    /// name, then the section's; a custom section's name (`.data.x`) is taken as it is, and cut to 15 bytes.
+    pub fn map_name(&self, object: &str) -> String {
+        const OBJ_NAME_LEN: usize = 16;
+        let suffix = &self.name[..self.name.len().min(OBJ_NAME_LEN - 1)];
+        let is_custom = self.name[1..].contains('.');
+        let prefix = if is_custom {
+            0
+        } else {
+            object.len().min(8).min(OBJ_NAME_LEN - 1 - suffix.len())
+        };
+        let prefix = object.get(..prefix).unwrap_or_default();
+        format!("{prefix}{suffix}")
+            .chars()
+            .map(|c| {
+                if c.is_ascii_alphanumeric() || c == '_' || c == '.' {
+                    c
+                } else {
+                    '_'
+                }
+            })
+            .collect()
+    }
+}
+
+/// Where a section's variables lie: the compiler leaves that to the linker, so BTF has only zeros.
+pub(super) struct Place<'a> {
+    pub section_size: u64,
+    /// Offset of a variable by name.
+    pub offset_of: &'a dyn Fn(&str) -> Option<u64>,
+}
+
+/// Fills in sizes and offsets of DATASECs and the linkage of hidden functions, as libbpf's `btf_fixup_datasec` and
+/// `mark_btf_static` do, and reads the result.
+pub(super) fn fix_btf<'a>(
+    btf: Btf,
+    place_of: impl Fn(&str) -> Option<Place<'a>>,
+    is_hidden: impl Fn(&str) -> bool,
+) -> Result<Btf> {
+    let mut edits: Vec<(TypeId, Edit)> = Vec::new();
+    for t in btf.types() {
+        if t.kind() == Kind::FUNC && t.linkage() == Some(Linkage::GLOBAL) && is_hidden(t.name()) {
+            edits.push((t.id(), Edit::Static));
+        }
+        if t.kind() != Kind::DATASEC {
+            continue;
+        }
+        let Some(place) = place_of(t.name()) else {
+            continue;
+        };
+        let mut vars = Vec::with_capacity(t.vlen());
+        for v in t.variables().iter() {
+            // What is external has no place in this object.
+            let offset = if v.ty().linkage() == Some(Linkage::EXTERN) {
+                v.offset().into()
+            } else {
+                (place.offset_of)(v.name()).ok_or_else(|| {
+                    Error::malformed(format!(
+                        "variable `{}` of section {} is in BTF but not in the symbol table",
+                        v.name(),
+                        t.name()
+                    ))
+                })?
+            };
+            vars.push([v.ty().id().0, narrow(offset, t.name())?, v.size()]);
+        }
+        vars.sort_by_key(|v| v[1]);
+        edits.push((
+            t.id(),
+            Edit::Datasec {
+                size: narrow(place.section_size, t.name())?,
+                vars,
+            },
+        ));
+    }
+    if edits.is_empty() {
+        return Ok(btf);
+    }
+    let mut bytes = btf.as_bytes().to_vec();
+    for (id, edit) in &edits {
+        apply(&btf, &mut bytes, *id, edit);
+    }
+    Btf::parse(bytes)
+}
+
+fn narrow(n: u64, section: &str) -> Result<u32> {
+    u32::try_from(n)
+        .map_err(|_| Error::malformed(format!("section {section} is larger than 4 GiB")))
+}
+
+enum Edit {
+    Static,
+    Datasec { size: u32, vars: Vec<[u32; 3]> },
+}
+
+fn apply(btf: &Btf, bytes: &mut [u8], id: TypeId, edit: &Edit) {
+    let Some(record) = btf.record_range(id).and_then(|r| bytes.get_mut(r)) else {
+        return;
+    };
+    let (words, _) = record.as_chunks_mut::<4>();
+    match edit {
+        // The linkage is the vlen of the info word, in the low bits.
+        Edit::Static => words[1] = (u32::from_ne_bytes(words[1]) & 0xff00_0000).to_ne_bytes(),
+        Edit::Datasec { size, vars } => {
+            words[2] = size.to_ne_bytes();
+            for (to, from) in words[3..].iter_mut().zip(vars.iter().flatten()) {
+                *to = from.to_ne_bytes();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(name: &str) -> DataSection {
+        DataSection {
+            name: name.into(),
+            kind: DataKind::Data,
+            bytes: vec![],
+            datasec: None,
+            index: 0,
+        }
+    }
+
+    #[test]
+    fn maps_of_sections_are_named_as_libbpf_names_them() {
+        assert_eq!(
+            named(".rodata").map_name("my-program-name"),
+            "my_progr.rodata"
+        );
+        assert_eq!(named(".bss").map_name("my_program_name"), "my_progr.bss");
+        assert_eq!(
+            named(".data.custom_section").map_name("x"),
+            ".data.custom_se"
+        );
+    }
+
+    #[test]
+    fn a_section_name_decides_the_kind() {
+        assert_eq!(DataKind::of(".rodata.str1.1"), Some(DataKind::Rodata));
+        assert_eq!(DataKind::of(".bss"), Some(DataKind::Bss));
+        assert_eq!(DataKind::of(".database"), None);
+    }
+}

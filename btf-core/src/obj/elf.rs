@@ -1,0 +1,594 @@
+//! Reading the ELF file: sections, symbols, relocations, put together into an [`Object`].
+
+use std::collections::HashMap;
+
+use object::elf;
+use object::read::elf::{FileHeader, Rel, SectionHeader, SectionTable, Sym, SymbolTable};
+use object::{Endianness, SectionIndex, SymbolIndex};
+
+use super::data::{self, DataKind, DataSection, Place};
+use super::functions::{CoreSite, ElfReloc, Function, LineSite, RelocTarget};
+use super::{ExternSpec, MapSpec, Object, ProgramSpec, maps, section};
+use crate::btf::ext::{BtfExt, ExtSection};
+use crate::btf::{Btf, Kind};
+use crate::error::{Context, Error, ErrorKind, Result};
+use crate::insn::{Insn, op};
+
+type Header = elf::FileHeader64<Endianness>;
+type Section = elf::SectionHeader64<Endianness>;
+type Symbol = elf::Sym64<Endianness>;
+
+const INSN_SIZE: u64 = 8;
+
+pub(super) fn parse(name: &str, bytes: &[u8]) -> Result<Object> {
+    let elf = Elf::read(bytes)?;
+    let btf = elf.btf()?;
+    let ext = match (&btf, elf.section_bytes(".BTF.ext")?) {
+        (Some(btf), Some(ext)) => Some(BtfExt::parse(ext, btf)?),
+        _ => None,
+    };
+    let mut object = Object {
+        name: name.to_owned(),
+        license: elf.license()?,
+        little_endian: elf.endian == Endianness::Little,
+        maps: elf.maps(btf.as_ref())?,
+        data: elf.data(btf.as_ref())?,
+        functions: elf.functions(btf.as_ref())?,
+        programs: Vec::new(),
+        externs: Vec::new(),
+        has_btf_ext: ext.is_some(),
+        btf,
+    };
+    object.programs = programs(&object.functions)?;
+    elf.relocations(&mut object)?;
+    if let Some(ext) = ext {
+        place_ext(&mut object, ext)?;
+    }
+    Ok(object)
+}
+
+/// The file with its tables, borrowed from the input.
+struct Elf<'d> {
+    endian: Endianness,
+    bytes: &'d [u8],
+    sections: SectionTable<'d, Header>,
+    symbols: SymbolTable<'d, Header>,
+}
+
+/// What the `object` crate says of bad ELF, as an error of ours.
+fn elf_error(what: &str) -> impl Fn(object::Error) -> Error + '_ {
+    move |e| Error::malformed(format!("{what}: {e}"))
+}
+
+impl<'d> Elf<'d> {
+    fn read(bytes: &'d [u8]) -> Result<Elf<'d>> {
+        let bad = elf_error("it is not a 64-bit ELF object");
+        let header = Header::parse(bytes).map_err(&bad)?;
+        let endian = header.endian().map_err(&bad)?;
+        let machine = header.e_machine(endian);
+        if machine != elf::EM_BPF {
+            return Err(Error::malformed(format!(
+                "it is an ELF file of machine {machine:?}, not of BPF"
+            ))
+            .hint("compile it with `clang -target bpf`"));
+        }
+        let sections = header
+            .sections(endian, bytes)
+            .map_err(elf_error("section table"))?;
+        let symbols = sections
+            .symbols(endian, bytes, elf::SHT_SYMTAB)
+            .map_err(elf_error("symbol table"))?;
+        Ok(Elf {
+            endian,
+            bytes,
+            sections,
+            symbols,
+        })
+    }
+
+    fn all_sections(&self) -> impl Iterator<Item = (usize, &'d Section, &'d str)> + '_ {
+        self.sections
+            .enumerate()
+            .map(|(index, s)| (index.0, s, self.section_name(s)))
+    }
+
+    fn section_name(&self, section: &Section) -> &'d str {
+        let name = self
+            .sections
+            .section_name(self.endian, section)
+            .unwrap_or_default();
+        std::str::from_utf8(name).unwrap_or_default()
+    }
+
+    fn contents(&self, section: &'d Section, name: &str) -> Result<&'d [u8]> {
+        section
+            .data(self.endian, self.bytes)
+            .map_err(|e| Error::malformed(format!("section {name}: {e}")))
+    }
+
+    fn section_bytes(&self, name: &str) -> Result<Option<&'d [u8]>> {
+        match self.all_sections().find(|(_, _, n)| *n == name) {
+            Some((_, section, _)) => self.contents(section, name).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn license(&self) -> Result<String> {
+        let bytes = self.section_bytes("license")?.unwrap_or_default();
+        let end = bytes.iter().position(|b| *b == 0).unwrap_or(bytes.len());
+        match std::str::from_utf8(&bytes[..end]) {
+            Ok(text) => Ok(text.to_owned()),
+            Err(_) => Err(Error::malformed("section license is not text")),
+        }
+    }
+
+    fn symbol_name(&self, symbol: &Symbol) -> &'d str {
+        let name = self
+            .symbols
+            .symbol_name(self.endian, symbol)
+            .unwrap_or_default();
+        std::str::from_utf8(name).unwrap_or_default()
+    }
+
+    /// Offsets of the named symbols of one section.
+    fn offsets_in(&self, section: usize) -> HashMap<&'d str, u64> {
+        self.symbols
+            .iter()
+            .filter(|s| usize::from(s.st_shndx(self.endian).0) == section)
+            .filter(|s| s.st_type() != elf::STT_SECTION)
+            .map(|s| (self.symbol_name(s), s.st_value(self.endian)))
+            .collect()
+    }
+
+    /// The object's BTF with what only the symbol table knows.
+    fn btf(&self) -> Result<Option<Btf>> {
+        let Some(bytes) = self.section_bytes(".BTF")? else {
+            return Ok(None);
+        };
+        let btf = Btf::parse(bytes.to_vec()).context(|| "section .BTF")?;
+        let places: HashMap<&str, (u64, HashMap<&str, u64>)> = self
+            .all_sections()
+            .map(|(index, s, name)| (name, (s.sh_size(self.endian), self.offsets_in(index))))
+            .collect();
+        let lookups: HashMap<&str, _> = places
+            .iter()
+            .map(|(name, (size, offsets))| {
+                (*name, (*size, move |var: &str| offsets.get(var).copied()))
+            })
+            .collect();
+        let hidden: Vec<&str> = self
+            .symbols
+            .iter()
+            .filter(|s| matches!(s.st_visibility(), elf::STV_HIDDEN | elf::STV_INTERNAL))
+            .map(|s| self.symbol_name(s))
+            .collect();
+        data::fix_btf(
+            btf,
+            |name| {
+                lookups.get(name).map(|(size, offset_of)| Place {
+                    section_size: *size,
+                    offset_of,
+                })
+            },
+            |name| hidden.contains(&name),
+        )
+        .map(Some)
+    }
+
+    fn maps(&self, btf: Option<&Btf>) -> Result<Vec<MapSpec>> {
+        if self.all_sections().any(|(_, _, name)| name == "maps") {
+            return Err(
+                Error::new(ErrorKind::Unsupported, "it has a legacy section `maps`")
+                    .hint("declare maps as BTF-defined structs in SEC(\".maps\")"),
+            );
+        }
+        let Some((index, _, _)) = self.all_sections().find(|(_, _, name)| *name == ".maps") else {
+            return Ok(Vec::new());
+        };
+        let Some(btf) = btf else {
+            return Err(Error::not_found(
+                "it declares maps but has no .BTF section to describe them",
+            )
+            .hint("compile it with `clang -target bpf -g`, and don't strip .BTF"));
+        };
+        let offsets = self.offsets_in(index);
+        maps::parse(btf, |name| offsets.get(name).copied())
+    }
+
+    fn data(&self, btf: Option<&Btf>) -> Result<Vec<DataSection>> {
+        let mut out = Vec::new();
+        for (index, section, name) in self.all_sections() {
+            let Some(kind) = DataKind::of(name) else {
+                continue;
+            };
+            let size = section.sh_size(self.endian);
+            if section.sh_type(self.endian) == elf::SHT_REL || size == 0 {
+                continue;
+            }
+            let bytes = if section.sh_type(self.endian) == elf::SHT_NOBITS {
+                // The kernel takes at most 4 GiB - 1 as a value; far less can be had, but this bounds the allocation.
+                const MOST: u64 = 1 << 30;
+                if size > MOST {
+                    return Err(Error::malformed(format!(
+                        "section {name} of {size} bytes is too large for a map"
+                    )));
+                }
+                vec![0; size as usize]
+            } else {
+                self.contents(section, name)?.to_vec()
+            };
+            let datasec = btf
+                .and_then(|b| b.find(name, Kind::DATASEC))
+                .map(|t| t.id());
+            out.push(DataSection {
+                name: name.to_owned(),
+                kind,
+                bytes,
+                datasec,
+                index,
+            });
+        }
+        Ok(out)
+    }
+
+    fn is_code(&self, section: &Section) -> bool {
+        section.sh_type(self.endian) == elf::SHT_PROGBITS
+            && section.sh_flags(self.endian).contains(elf::SHF_EXECINSTR)
+            && section.sh_size(self.endian) > 0
+    }
+
+    /// All functions in order of section and place.
+    fn functions(&self, btf: Option<&Btf>) -> Result<Vec<Function>> {
+        let mut out = Vec::new();
+        for (index, section, name) in self.all_sections() {
+            if !self.is_code(section) {
+                continue;
+            }
+            let code = self.contents(section, name)?;
+            if !(code.len() as u64).is_multiple_of(INSN_SIZE) {
+                return Err(Error::malformed(format!(
+                    "section {name} of {} bytes is no whole number of instructions",
+                    code.len()
+                )));
+            }
+            let first = out.len();
+            for symbol in self.symbols.iter() {
+                let here = usize::from(symbol.st_shndx(self.endian).0) == index;
+                if here && symbol.st_type() == elf::STT_FUNC {
+                    out.push(self.function(symbol, index, name, code)?);
+                }
+            }
+            out[first..].sort_by_key(|f| f.first_insn);
+        }
+        if let Some(btf) = btf {
+            let ids: HashMap<&str, _> = btf
+                .types()
+                .filter(|t| t.kind() == Kind::FUNC)
+                .map(|t| (t.name(), t.id()))
+                .collect();
+            for f in &mut out {
+                f.btf_id = ids.get(f.name.as_str()).copied();
+            }
+        }
+        Ok(out)
+    }
+
+    fn function(
+        &self,
+        symbol: &Symbol,
+        index: usize,
+        section: &str,
+        code: &[u8],
+    ) -> Result<Function> {
+        let name = self.symbol_name(symbol);
+        let (start, size) = (symbol.st_value(self.endian), symbol.st_size(self.endian));
+        let end = start
+            .checked_add(size)
+            .filter(|end| *end <= code.len() as u64);
+        let aligned = start.is_multiple_of(INSN_SIZE) && size.is_multiple_of(INSN_SIZE) && size > 0;
+        let (Some(end), true) = (end, aligned) else {
+            return Err(Error::malformed(format!(
+                "function `{name}` (offset {start}, size {size}) does not fit section {section}"
+            )));
+        };
+        if section != ".text" && symbol.st_bind() == elf::STB_LOCAL {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                format!("program `{name}` in section {section} is static"),
+            )
+            .hint(
+                "a program with a SEC() must not be static; a subprogram must not have a SEC()",
+            ));
+        }
+        let little = self.endian == Endianness::Little;
+        let (chunks, _) = code[start as usize..end as usize].as_chunks::<8>();
+        Ok(Function {
+            name: name.to_owned(),
+            section: section.to_owned(),
+            section_index: index,
+            first_insn: (start / INSN_SIZE) as usize,
+            insns: chunks
+                .iter()
+                .map(|b| Insn::from_bytes(*b, little))
+                .collect(),
+            btf_id: None,
+            relocs: Vec::new(),
+            lines: Vec::new(),
+            core: Vec::new(),
+        })
+    }
+
+    /// Gives each function the ELF relocations of its instructions.
+    fn relocations(&self, object: &mut Object) -> Result<()> {
+        for section in self.sections.iter() {
+            let about = section.sh_info(self.endian) as usize;
+            let Ok(code) = self.sections.section(SectionIndex(about)) else {
+                continue;
+            };
+            if section.sh_type(self.endian) != elf::SHT_REL || !self.is_code(code) {
+                continue;
+            }
+            let name = self.section_name(code);
+            let Some((rels, _)) = section
+                .rel(self.endian, self.bytes)
+                .map_err(elf_error("relocations"))?
+            else {
+                continue;
+            };
+            for rel in rels {
+                let offset = rel.r_offset(self.endian);
+                let at =
+                    |e: Error| e.context(format!("relocation at byte {offset} of section {name}"));
+                self.relocation(object, about, offset, rel.r_sym(self.endian))
+                    .map_err(at)?;
+            }
+        }
+        for f in &mut object.functions {
+            f.relocs.sort_by_key(|r| r.insn);
+        }
+        Ok(())
+    }
+
+    fn relocation(
+        &self,
+        object: &mut Object,
+        section: usize,
+        offset: u64,
+        symbol: u32,
+    ) -> Result<()> {
+        let place = (offset / INSN_SIZE) as usize;
+        let function = function_at(&object.functions, section, place)
+            .ok_or_else(|| Error::malformed("it lies in no function"))?;
+        let insn_index = place - object.functions[function].first_insn;
+        let insn = object.functions[function].insns[insn_index];
+        let symbol = self
+            .symbols
+            .symbol(SymbolIndex(symbol as usize))
+            .map_err(elf_error("its symbol"))?;
+        let target = self.target(object, symbol, insn)?;
+        object.functions[function].relocs.push(ElfReloc {
+            insn: insn_index,
+            target,
+        });
+        Ok(())
+    }
+
+    /// What an instruction's relocation against `symbol` refers to; libbpf's `bpf_program__record_reloc`.
+    fn target(&self, object: &mut Object, symbol: &Symbol, insn: Insn) -> Result<RelocTarget> {
+        let name = self.symbol_name(symbol);
+        let value = symbol.st_value(self.endian);
+        let is_call = insn.code == op::JMP | op::CALL;
+        if !is_call && !insn.is_ldimm64() {
+            return Err(Error::malformed(format!(
+                "instruction {insn:?} is neither a call nor a 64-bit load, but refers to symbol `{name}`"
+            )));
+        }
+        let index = usize::from(symbol.st_shndx(self.endian).0);
+        if symbol.st_shndx(self.endian) == elf::SHN_UNDEF {
+            return Ok(RelocTarget::Extern(
+                self.extern_position(object, symbol, name),
+            ));
+        }
+        if let Ok(section) = self.sections.section(SectionIndex(index))
+            && self.is_code(section)
+        {
+            // A call's immediate counts instructions from the one after; a function address's is a byte offset.
+            let first = if is_call {
+                (value / INSN_SIZE) as i64 + i64::from(insn.imm) + 1
+            } else {
+                (value as i64 + i64::from(insn.imm)) / INSN_SIZE as i64
+            };
+            return object
+                .functions
+                .iter()
+                .position(|f| f.section_index == index && f.first_insn as i64 == first)
+                .map(RelocTarget::Function)
+                .ok_or_else(|| {
+                    Error::malformed(format!(
+                        "no function starts at instruction {first} of section {}",
+                        self.section_name(section)
+                    ))
+                });
+        }
+        if let Some(section) = object.data.iter().position(|d| d.index == index) {
+            let offset = u32::try_from(value).map_err(|_| {
+                Error::malformed(format!("symbol `{name}` lies at {value}, past any section"))
+            })?;
+            return Ok(RelocTarget::Data { section, offset });
+        }
+        if let Some(map) = object
+            .maps
+            .iter()
+            .position(|m| m.offset == value && m.name == name)
+        {
+            return Ok(RelocTarget::Map(map));
+        }
+        let section = self
+            .sections
+            .section(SectionIndex(index))
+            .map(|s| self.section_name(s))
+            .unwrap_or_default();
+        Err(Error::new(
+            ErrorKind::Unsupported,
+            format!(
+                "symbol `{name}` of section {section} is neither a function, a map nor a global variable"
+            ),
+        ))
+    }
+
+    fn extern_position(&self, object: &mut Object, symbol: &Symbol, name: &str) -> usize {
+        if let Some(known) = object.externs.iter().position(|e| e.name == name) {
+            return known;
+        }
+        let declared = object.btf.as_ref().and_then(|btf| {
+            btf.types()
+                .filter(|t| t.kind() == Kind::DATASEC)
+                .flat_map(|sec| sec.variables().iter().map(move |v| (sec.name(), v.ty())))
+                .find(|(_, t)| t.name() == name)
+                .map(|(section, t)| (section.to_owned(), t.id()))
+        });
+        let (section, btf_id) = declared.unzip();
+        object.externs.push(ExternSpec {
+            name: name.to_owned(),
+            weak: symbol.st_bind() == elf::STB_WEAK,
+            section: section.unwrap_or_default(),
+            btf_id,
+        });
+        object.externs.len() - 1
+    }
+}
+
+/// Functions outside `.text` are programs; those in it are subprograms (libbpf's `prog_is_subprog`).
+fn programs(functions: &[Function]) -> Result<Vec<ProgramSpec>> {
+    let mut out: Vec<ProgramSpec> = Vec::new();
+    for (function, f) in functions
+        .iter()
+        .enumerate()
+        .filter(|(_, f)| f.section != ".text")
+    {
+        if out.iter().any(|p| p.name == f.name) {
+            return Err(Error::malformed(format!(
+                "two programs are named `{}`",
+                f.name
+            )));
+        }
+        let (section, autoload) = match f.section.strip_prefix('?') {
+            Some(section) => (section, false),
+            None => (f.section.as_str(), true),
+        };
+        let (def, target) = section::find(section).unzip();
+        out.push(ProgramSpec {
+            name: f.name.clone(),
+            section: section.to_owned(),
+            def,
+            target: target.flatten().map(str::to_owned),
+            autoload: autoload && def.is_some(),
+            function,
+        });
+    }
+    Ok(out)
+}
+
+fn function_at(functions: &[Function], section: usize, insn: usize) -> Option<usize> {
+    functions.iter().position(|f| {
+        f.section_index == section && (f.first_insn..f.first_insn + f.insns.len()).contains(&insn)
+    })
+}
+
+/// Gives each function its records of `.BTF.ext`.
+fn place_ext(object: &mut Object, ext: BtfExt) -> Result<()> {
+    each_record(
+        &mut object.functions,
+        ext.line_info,
+        |r| r.insn_off,
+        |f, insn, info| {
+            f.lines.push(LineSite { insn, info });
+            Ok(())
+        },
+    )
+    .context(|| ".BTF.ext line_info")?;
+    // Which function has which type is known by name, and func_info must agree.
+    each_record(
+        &mut object.functions,
+        ext.func_info,
+        |r| r.insn_off,
+        |f, insn, info| {
+            if insn == 0 {
+                f.btf_id = Some(info.type_id);
+            }
+            Ok(())
+        },
+    )
+    .context(|| ".BTF.ext func_info")?;
+    let Some(btf) = object.btf.clone() else {
+        return Ok(());
+    };
+    each_record(&mut object.functions, ext.core_relo, |r| r.insn_off, |f, insn, relo| {
+        let access = btf.string(relo.access_str_off).ok_or_else(|| {
+            Error::malformed(format!(
+                "relocation of instruction {insn} of function `{}` has its access at {}, outside the string section",
+                f.name, relo.access_str_off
+            ))
+        })?;
+        if btf.get(relo.type_id).is_none() {
+            return Err(Error::malformed(format!(
+                "relocation of instruction {insn} of function `{}` has root type {}, which is not in BTF",
+                f.name, relo.type_id
+            )));
+        }
+        f.core.push(CoreSite { insn, kind: relo.kind, root: relo.type_id, access: access.to_owned() });
+        Ok(())
+    })
+    .context(|| ".BTF.ext core_relo")?;
+    for f in &mut object.functions {
+        f.lines.sort_by_key(|l| l.insn);
+        f.core.sort_by_key(|c| c.insn);
+    }
+    Ok(())
+}
+
+/// Hands each record to its function, with the index of its instruction there.
+///
+/// Records of sections and places without a function (dropped by a linker) are passed over, as libbpf does.
+fn each_record<R: Copy>(
+    functions: &mut [Function],
+    sections: Vec<ExtSection<R>>,
+    offset_of: impl Fn(&R) -> u32,
+    mut give: impl FnMut(&mut Function, usize, R) -> Result<()>,
+) -> Result<()> {
+    for s in sections {
+        let Some(index) = functions
+            .iter()
+            .find(|f| f.section == s.section)
+            .map(|f| f.section_index)
+        else {
+            continue;
+        };
+        // Records mostly come in order, so the function of the last one is tried first.
+        let mut last = 0;
+        for r in s.records {
+            let offset = offset_of(&r);
+            if !u64::from(offset).is_multiple_of(INSN_SIZE) {
+                return Err(Error::malformed(format!(
+                    "byte {offset} of section {} is not the start of an instruction",
+                    s.section
+                )));
+            }
+            let place = offset as usize / INSN_SIZE as usize;
+            let holds = |f: &Function| {
+                f.section_index == index
+                    && (f.first_insn..f.first_insn + f.insns.len()).contains(&place)
+            };
+            if !functions.get(last).is_some_and(holds) {
+                match functions.iter().position(holds) {
+                    Some(n) => last = n,
+                    None => continue,
+                }
+            }
+            let f = &mut functions[last];
+            let insn = place - f.first_insn;
+            give(f, insn, r)?;
+        }
+    }
+    Ok(())
+}

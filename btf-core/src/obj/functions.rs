@@ -1,0 +1,85 @@
+//! Functions of an object: their instructions and what refers to those, each by its index in the function.
+
+use crate::btf::TypeId;
+use crate::btf::ext::{CoreKind, LineInfo};
+use crate::insn::Insn;
+
+/// A program's or subprogram's function.
+#[derive(Clone, Debug)]
+pub struct Function {
+    /// Its name.
+    pub name: String,
+    /// ELF section it lies in.
+    pub section: String,
+    /// Index of that ELF section.
+    pub(crate) section_index: usize,
+    /// Its first instruction's position in the section.
+    pub(crate) first_insn: usize,
+    /// Its instructions.
+    pub insns: Vec<Insn>,
+    /// Its FUNC in the object's BTF.
+    pub btf_id: Option<TypeId>,
+    /// ELF relocations, in order of instruction.
+    pub relocs: Vec<ElfReloc>,
+    /// Source lines, in order of instruction.
+    pub lines: Vec<LineSite>,
+    /// CO-RE relocations, in order of instruction.
+    pub core: Vec<CoreSite>,
+}
+
+impl Function {
+    /// The source line that an instruction comes from.
+    pub fn line_of(&self, insn: usize) -> Option<&LineSite> {
+        let after = self.lines.partition_point(|l| l.insn <= insn);
+        self.lines[..after].last()
+    }
+}
+
+/// An ELF relocation of one instruction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ElfReloc {
+    /// Index of the instruction.
+    pub insn: usize,
+    /// What it refers to.
+    pub target: RelocTarget,
+}
+
+/// What an ELF relocation refers to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RelocTarget {
+    /// The map at this position of [`super::Object::maps`].
+    Map(usize),
+    /// A byte of the section at this position of [`super::Object::data`].
+    Data {
+        /// Position of the section.
+        section: usize,
+        /// Offset of the symbol; the instruction's immediate is added to it.
+        offset: u32,
+    },
+    /// The function at this position of [`super::Object::functions`]: called, or its address taken.
+    Function(usize),
+    /// The symbol at this position of [`super::Object::externs`].
+    Extern(usize),
+}
+
+/// A CO-RE relocation of one instruction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CoreSite {
+    /// Index of the instruction.
+    pub insn: usize,
+    /// What is asked.
+    pub kind: CoreKind,
+    /// Root type in the object's BTF.
+    pub root: TypeId,
+    /// The access, `0:1:2` for instance.
+    pub access: String,
+}
+
+/// The source line of an instruction and those that follow it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LineSite {
+    /// Index of the instruction.
+    pub insn: usize,
+    /// File, text, line and column, as string offsets of the object's BTF.
+    pub info: LineInfo,
+}

@@ -1,0 +1,219 @@
+//! Maps declared with BTF in the `.maps` section.
+//!
+//! `__uint(name, value)` is a member `int (*name)[value]`, `__type(name, T)` a member `T *name`, `__ulong` an enumerator.
+//! Source: libbpf's `parse_btf_map_def`.
+
+use std::fmt;
+
+use crate::btf::{Btf, Kind, Type, TypeId};
+use crate::error::{Error, ErrorKind, Result};
+
+/// Map type (`enum bpf_map_type`): an open set.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct MapType(pub u32);
+
+#[allow(missing_docs)] // The names are those of the kernel's header, which defines them.
+impl MapType {
+    pub const HASH: MapType = MapType(1);
+    pub const ARRAY: MapType = MapType(2);
+    pub const PROG_ARRAY: MapType = MapType(3);
+    pub const PERF_EVENT_ARRAY: MapType = MapType(4);
+    pub const PERCPU_HASH: MapType = MapType(5);
+    pub const PERCPU_ARRAY: MapType = MapType(6);
+    pub const STACK_TRACE: MapType = MapType(7);
+    pub const CGROUP_ARRAY: MapType = MapType(8);
+    pub const LRU_HASH: MapType = MapType(9);
+    pub const LRU_PERCPU_HASH: MapType = MapType(10);
+    pub const LPM_TRIE: MapType = MapType(11);
+    pub const ARRAY_OF_MAPS: MapType = MapType(12);
+    pub const HASH_OF_MAPS: MapType = MapType(13);
+    pub const RINGBUF: MapType = MapType(27);
+}
+
+impl fmt::Debug for MapType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match *self {
+            Self::HASH => "hash",
+            Self::ARRAY => "array",
+            Self::PROG_ARRAY => "prog_array",
+            Self::PERF_EVENT_ARRAY => "perf_event_array",
+            Self::PERCPU_HASH => "percpu_hash",
+            Self::PERCPU_ARRAY => "percpu_array",
+            Self::STACK_TRACE => "stack_trace",
+            Self::CGROUP_ARRAY => "cgroup_array",
+            Self::LRU_HASH => "lru_hash",
+            Self::LRU_PERCPU_HASH => "lru_percpu_hash",
+            Self::LPM_TRIE => "lpm_trie",
+            Self::ARRAY_OF_MAPS => "array_of_maps",
+            Self::HASH_OF_MAPS => "hash_of_maps",
+            Self::RINGBUF => "ringbuf",
+            MapType(n) => return write!(f, "map type {n}"),
+        };
+        f.write_str(name)
+    }
+}
+
+impl fmt::Display for MapType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+/// Where a map is pinned by its declaration (`enum libbpf_pin_type`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Pinning {
+    /// Nowhere.
+    #[default]
+    None,
+    /// Under its name in the BPF file system (`LIBBPF_PIN_BY_NAME`).
+    ByName,
+}
+
+/// A declared map.
+#[derive(Clone, Debug, Default)]
+pub struct MapSpec {
+    /// Name of the variable.
+    pub name: String,
+    /// Map type.
+    pub map_type: MapType,
+    /// Key size in bytes.
+    pub key_size: u32,
+    /// Value size in bytes.
+    pub value_size: u32,
+    /// Capacity; bytes for a ring buffer.
+    pub max_entries: u32,
+    /// `BPF_F_*` flags of map creation.
+    pub map_flags: u32,
+    /// NUMA node, if one is asked for.
+    pub numa_node: Option<u32>,
+    /// Extra argument of some map types.
+    pub map_extra: u64,
+    /// Type of a key in the object's BTF, if declared with one.
+    pub key: Option<TypeId>,
+    /// Type of a value in the object's BTF, if declared with one.
+    pub value: Option<TypeId>,
+    /// Where it is pinned.
+    pub pinning: Pinning,
+    /// Offset of the variable in `.maps`.
+    pub(crate) offset: u64,
+}
+
+impl Default for MapType {
+    /// `BPF_MAP_TYPE_UNSPEC`.
+    fn default() -> Self {
+        MapType(0)
+    }
+}
+
+/// Reads all map declarations; `offset_of` gives a variable's place in `.maps` by the symbol table.
+pub(super) fn parse(btf: &Btf, offset_of: impl Fn(&str) -> Option<u64>) -> Result<Vec<MapSpec>> {
+    let Some(section) = btf.find(".maps", Kind::DATASEC) else {
+        return Err(Error::not_found("section .maps has no counterpart in BTF")
+            .hint("declare maps as BTF-defined structs, and compile with -g"));
+    };
+    let mut maps = Vec::with_capacity(section.vlen());
+    for var in section.variables().iter() {
+        let name = var.name();
+        let in_map = |e: Error| e.context(format!("map `{name}`"));
+        let mut map = parse_one(var.ty()).map_err(in_map)?;
+        map.name = name.to_owned();
+        map.offset = offset_of(name)
+            .ok_or_else(|| in_map(Error::malformed("it is in BTF but not in the symbol table")))?;
+        maps.push(map);
+    }
+    maps.sort_by_key(|m| m.offset);
+    Ok(maps)
+}
+
+fn parse_one(var: Type<'_>) -> Result<MapSpec> {
+    let def = match var.target() {
+        Some(t) if t.strip().kind() == Kind::STRUCT => t.strip(),
+        _ => return Err(Error::malformed("its declaration is not a struct")),
+    };
+    let mut map = MapSpec::default();
+    for m in def.members().iter() {
+        let bad = |what: &str| Error::malformed(format!("attribute `{}` is not {what}", m.name()));
+        let int = || uint(m.ty()).ok_or_else(|| bad("an integer given with __uint"));
+        let typed = || pointee(m.ty()).ok_or_else(|| bad("a type given with __type"));
+        let size_of = |t: Type<'_>| {
+            t.byte_size()
+                .and_then(|size| u32::try_from(size).ok())
+                .ok_or_else(|| bad("a type with a size"))
+        };
+        match m.name() {
+            "type" => map.map_type = MapType(int()?),
+            "max_entries" => map.max_entries = int()?,
+            "map_flags" => map.map_flags = int()?,
+            "numa_node" => map.numa_node = Some(int()?),
+            "map_extra" => map.map_extra = ulong(m.ty()).ok_or_else(|| bad("a number"))?,
+            "key_size" => agree(&mut map.key_size, int()?, m.name())?,
+            "value_size" => agree(&mut map.value_size, int()?, m.name())?,
+            "key" => {
+                let t = typed()?;
+                agree(&mut map.key_size, size_of(t)?, m.name())?;
+                map.key = Some(t.id());
+            }
+            "value" => {
+                let t = typed()?;
+                agree(&mut map.value_size, size_of(t)?, m.name())?;
+                map.value = Some(t.id());
+            }
+            "pinning" => {
+                map.pinning = match int()? {
+                    0 => Pinning::None,
+                    1 => Pinning::ByName,
+                    n => {
+                        return Err(bad(&format!(
+                            "LIBBPF_PIN_NONE or LIBBPF_PIN_BY_NAME, but {n}"
+                        )));
+                    }
+                }
+            }
+            other => {
+                return Err(Error::new(
+                    ErrorKind::Unsupported,
+                    format!("attribute `{other}` is not known to this version"),
+                ));
+            }
+        }
+    }
+    if map.map_type == MapType::default() {
+        return Err(Error::malformed("it has no `type` attribute")
+            .hint("write `__uint(type, BPF_MAP_TYPE_…);` in its declaration"));
+    }
+    Ok(map)
+}
+
+/// `key_size` beside `key`: both may stand there, if they say the same.
+fn agree(known: &mut u32, size: u32, attribute: &str) -> Result<()> {
+    if *known != 0 && *known != size {
+        return Err(Error::malformed(format!(
+            "attribute `{attribute}` makes it {size} bytes, another one {known}"
+        )));
+    }
+    *known = size;
+    Ok(())
+}
+
+fn pointee(t: Type<'_>) -> Option<Type<'_>> {
+    let t = t.strip_modifiers();
+    if t.kind() == Kind::PTR {
+        t.target()
+    } else {
+        None
+    }
+}
+
+/// The number N of a pointer to an array of N elements.
+fn uint(t: Type<'_>) -> Option<u32> {
+    Some(pointee(t)?.strip_modifiers().array()?.len)
+}
+
+/// The number of `__ulong`: the value of an enum's only enumerator, else as [`uint`].
+fn ulong(t: Type<'_>) -> Option<u64> {
+    let e = t.strip_modifiers();
+    if e.kind().is_any_enum() {
+        return e.enumerators().get(0).map(|e| e.value().cast_unsigned());
+    }
+    uint(t).map(u64::from)
+}

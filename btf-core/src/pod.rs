@@ -1,0 +1,157 @@
+//! Plain old data: the types that may be read from, and written as, bytes shared with the kernel.
+
+use std::fmt;
+
+/// A type whose every bit pattern is a value and which has no padding bytes.
+///
+/// Map keys and values, global variables and ring buffer samples are of such types: the kernel side writes
+/// whatever bytes it likes, and all bytes of a key count when it is looked up.
+/// Skeletons implement it for the types they generate, with padding spelled out as fields.
+///
+/// # Safety
+///
+/// Every sequence of `size_of::<Self>()` bytes must be a valid value, and no byte of any value may be
+/// uninitialised (no implicit padding). References and types with invalid values (`bool`, `char`, enums) are out.
+pub unsafe trait Pod: Copy + 'static {}
+
+macro_rules! pod {
+    ($($t:ty),*) => { $(
+        // SAFETY: a primitive number has no padding and no invalid bit pattern.
+        unsafe impl Pod for $t {}
+    )* };
+}
+pod!(
+    u8,
+    u16,
+    u32,
+    u64,
+    u128,
+    usize,
+    i8,
+    i16,
+    i32,
+    i64,
+    i128,
+    isize,
+    f32,
+    f64,
+    ()
+);
+
+// SAFETY: an array has no padding between its elements, and its bit patterns are those of its elements.
+unsafe impl<T: Pod, const N: usize> Pod for [T; N] {}
+
+/// The bytes of a value.
+pub fn bytes_of<T: Pod>(value: &T) -> &[u8] {
+    // SAFETY: `Pod` has no uninitialised bytes, the pointer and length are those of a live reference.
+    unsafe { std::slice::from_raw_parts(std::ptr::from_ref(value).cast::<u8>(), size_of::<T>()) }
+}
+
+/// The bytes of a value, to be written.
+pub fn bytes_of_mut<T: Pod>(value: &mut T) -> &mut [u8] {
+    // SAFETY: as in `bytes_of`; any bytes written are a valid `T`, and the borrow is exclusive.
+    unsafe {
+        std::slice::from_raw_parts_mut(std::ptr::from_mut(value).cast::<u8>(), size_of::<T>())
+    }
+}
+
+/// Copies a value out of the first bytes of `bytes`, whatever their alignment; `None` if there are too few.
+pub fn read<T: Pod>(bytes: &[u8]) -> Option<T> {
+    if bytes.len() < size_of::<T>() {
+        return None;
+    }
+    // SAFETY: the length was checked, the read is unaligned, and every bit pattern is a `T`.
+    Some(unsafe { bytes.as_ptr().cast::<T>().read_unaligned() })
+}
+
+/// The value whose bytes are all zero.
+pub fn zeroed<T: Pod>() -> T {
+    // SAFETY: every bit pattern is a `T`, the one of zeros included.
+    unsafe { std::mem::zeroed() }
+}
+
+/// A boxed value from `bytes`, zero-filled or cut to the size of `T`; never on the stack, so of any size.
+pub fn boxed<T: Pod>(bytes: &[u8]) -> Box<T> {
+    // SAFETY: the zeroed allocation is an initialised `T`, because every bit pattern is one.
+    let mut value = unsafe { Box::<T>::new_zeroed().assume_init() };
+    let n = bytes.len().min(size_of::<T>());
+    bytes_of_mut(&mut *value)[..n].copy_from_slice(&bytes[..n]);
+    value
+}
+
+/// C's `bool` or `_Bool` as the kernel side writes it: one byte, any of whose values may turn up.
+#[derive(Clone, Copy, Default)]
+#[repr(transparent)]
+pub struct Bool(u8);
+
+// SAFETY: a transparent byte.
+unsafe impl Pod for Bool {}
+
+impl Bool {
+    /// False.
+    pub const FALSE: Bool = Bool(0);
+    /// True.
+    pub const TRUE: Bool = Bool(1);
+
+    /// Whether it is true: as in C, everything but zero is.
+    pub fn get(self) -> bool {
+        self.0 != 0
+    }
+}
+
+impl From<bool> for Bool {
+    fn from(b: bool) -> Self {
+        Bool(b.into())
+    }
+}
+
+impl From<Bool> for bool {
+    fn from(b: Bool) -> Self {
+        b.get()
+    }
+}
+
+impl PartialEq for Bool {
+    fn eq(&self, other: &Self) -> bool {
+        self.get() == other.get()
+    }
+}
+
+impl Eq for Bool {}
+
+impl PartialEq<bool> for Bool {
+    fn eq(&self, other: &bool) -> bool {
+        self.get() == *other
+    }
+}
+
+impl fmt::Debug for Bool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.get().fmt(f)
+    }
+}
+
+impl fmt::Display for Bool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.get(), f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_round_trip_through_bytes() {
+        let v = [0x0102_0304u32, 5];
+        assert_eq!(read::<[u32; 2]>(bytes_of(&v)), Some(v));
+        assert_eq!(read::<u64>(&[0; 7]), None);
+        assert_eq!(*boxed::<u32>(&[1]), u32::from_ne_bytes([1, 0, 0, 0]));
+    }
+
+    #[test]
+    fn any_nonzero_byte_is_true() {
+        assert_eq!(read::<Bool>(&[7]), Some(Bool::TRUE));
+        assert!(!zeroed::<Bool>().get());
+    }
+}

@@ -1,0 +1,2 @@
+//! opensnoop
+fn main() {}
