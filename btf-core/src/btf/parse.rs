@@ -21,11 +21,11 @@ pub(super) fn parse(bytes: Bytes, base: Option<Btf>) -> Result<Btf> {
         None => (1, 0),
     };
     let index = index(&bytes[header.types.clone()], first_id)?;
-    let mut inner = Inner {
+    let inner = Inner {
         bytes,
         types: header.types,
         strings: header.strings,
-        index,
+        index: index.records,
         base,
         first_id,
         first_string,
@@ -33,16 +33,16 @@ pub(super) fn parse(bytes: Bytes, base: Option<Btf>) -> Result<Btf> {
         little_endian: header.native == cfg!(target_endian = "little"),
     };
     check_strings(&inner)?;
-    let btf = Btf(Arc::new(inner));
-    check_types(&btf)?;
+    let mut btf = Btf(Arc::new(inner));
+    if index.highest_id >= btf.end_id() || index.highest_name >= btf.end_string().max(1) {
+        return Err(explain_reference(&btf));
+    }
     let pointer_size = pointer_size(&btf);
-    inner = match Arc::try_unwrap(btf.0) {
-        Ok(inner) => inner,
-        // Nobody else has seen this value yet.
-        Err(shared) => return Ok(Btf(shared)),
-    };
-    inner.pointer_size = pointer_size;
-    Ok(Btf(Arc::new(inner)))
+    // Nobody else has seen this value yet, so it is not shared.
+    if let Some(inner) = Arc::get_mut(&mut btf.0) {
+        inner.pointer_size = pointer_size;
+    }
+    Ok(btf)
 }
 
 /// The fields of the header that matter, as checked ranges of the whole input.
@@ -131,35 +131,80 @@ fn swap(bytes: &[u8], header: &Header) -> Result<Vec<u8>> {
     Ok(out)
 }
 
-/// Where each record starts, from the start of the section.
-fn index(types: &[u8], first_id: u32) -> Result<Box<[u32]>> {
+/// What one pass over the type section finds.
+struct Index {
+    /// Where each record starts, from the start of the section.
+    records: Box<[u32]>,
+    /// The highest type id and name offset that any record mentions.
+    highest_id: u32,
+    highest_name: u32,
+}
+
+fn index(types: &[u8], first_id: u32) -> Result<Index> {
     let (words, _) = types.as_chunks::<4>();
+    let read = |w: &[u8; 4]| u32::from_ne_bytes(*w);
     // The kernel's BTF takes 25 bytes a type; a wrong guess only costs a reallocation.
-    let mut index = Vec::with_capacity(words.len() / 6);
-    let mut at = 0;
-    while at < words.len() {
-        let id = TypeId(first_id + index.len() as u32);
-        let info = words.get(at + 1).map(|w| Info(u32::from_ne_bytes(*w)));
-        let Some(info) = info else {
+    let mut records = Vec::with_capacity(words.len() / 6);
+    let (mut highest_id, mut highest_name) = (0, 0);
+    let mut rest = words;
+    while !rest.is_empty() {
+        let id = TypeId(first_id + records.len() as u32);
+        let Some(([name, info, target], after)) = rest.split_first_chunk::<TYPE_WORDS>() else {
             return Err(truncated(id));
         };
-        let Some((once, each)) = info.kind().extra_words() else {
+        let info = Info(read(info));
+        let kind = info.kind();
+        let Some((once, each)) = kind.extra_words() else {
             return Err(Error::new(
                 ErrorKind::Unsupported,
-                format!(
-                    "BTF type {id} is of {}, which this version does not know",
-                    info.kind()
-                ),
+                format!("BTF type {id} is of {kind}, which this version does not know"),
             ));
         };
-        let next = at + TYPE_WORDS + once + each * info.vlen();
-        if next > words.len() {
+        let Some((own, after)) = after.split_at_checked(once + each * info.vlen()) else {
             return Err(truncated(id));
+        };
+        records.push(((words.len() - rest.len()) * 4) as u32);
+        rest = after;
+        highest_name = highest_name.max(read(name));
+        if kind.refers() {
+            highest_id = highest_id.max(read(target));
         }
-        index.push((at * 4) as u32);
-        at = next;
+        match kind {
+            Kind::STRUCT | Kind::UNION => {
+                for [name, id, _] in own.as_chunks::<3>().0 {
+                    highest_name = highest_name.max(read(name));
+                    highest_id = highest_id.max(read(id));
+                }
+            }
+            Kind::FUNC_PROTO => {
+                for [name, id] in own.as_chunks::<2>().0 {
+                    highest_name = highest_name.max(read(name));
+                    highest_id = highest_id.max(read(id));
+                }
+            }
+            Kind::ENUM | Kind::ENUM64 => {
+                for word in own.iter().step_by(each) {
+                    highest_name = highest_name.max(read(word));
+                }
+            }
+            Kind::DATASEC => {
+                for [id, _, _] in own.as_chunks::<3>().0 {
+                    highest_id = highest_id.max(read(id));
+                }
+            }
+            Kind::ARRAY => {
+                for id in &own[..2] {
+                    highest_id = highest_id.max(read(id));
+                }
+            }
+            _ => {}
+        }
     }
-    Ok(index.into_boxed_slice())
+    Ok(Index {
+        records: records.into_boxed_slice(),
+        highest_id,
+        highest_name,
+    })
 }
 
 fn truncated(id: TypeId) -> Error {
@@ -188,58 +233,53 @@ fn check_strings(inner: &Inner) -> Result<()> {
     Ok(())
 }
 
-fn check_types(btf: &Btf) -> Result<()> {
+/// Names the first record that mentions a type or name that is not there; the index has seen that one does.
+fn explain_reference(btf: &Btf) -> Error {
     let (ids, strings) = (btf.end_id(), btf.end_string());
-    let bad_id = |id: u32, what: &str, referred: u32| {
-        Err(Error::malformed(format!(
-            "BTF type [{id}] {what} refers to type [{referred}], but there are {ids} types"
-        )))
-    };
-    let bad_name = |id: u32, what: &str, name: u32| {
-        Err(Error::malformed(format!(
-            "BTF type [{id}] {what} has its name at {name} of {strings} string bytes"
-        )))
+    let bad = |id: u32, what: &str, name: u32, referred: u32| {
+        if name >= strings && name != 0 {
+            return Some(Error::malformed(format!(
+                "BTF type [{id}]{what} has its name at {name} of {strings} string bytes"
+            )));
+        }
+        (referred >= ids).then(|| {
+            Error::malformed(format!(
+                "BTF type [{id}]{what} refers to type [{referred}], but there are {ids} types"
+            ))
+        })
     };
     for (n, &record) in btf.0.index.iter().enumerate() {
         let id = btf.0.first_id + n as u32;
         let info = Info(btf.word(record, 1));
         let kind = info.kind();
-        let name = btf.word(record, 0);
-        if name >= strings && name != 0 {
-            return bad_name(id, "", name);
-        }
-        let target = btf.word(record, 2);
-        if kind.refers() && target >= ids {
-            return bad_id(id, "", target);
-        }
-        if kind == Kind::ARRAY {
-            for (word, what) in [(TYPE_WORDS, "element"), (TYPE_WORDS + 1, "index")] {
-                let referred = btf.word(record, word);
-                if referred >= ids {
-                    return bad_id(id, what, referred);
-                }
-            }
-        }
-        let Some((_, each @ 1..)) = kind.extra_words() else {
-            continue;
+        let target = if kind.refers() {
+            btf.word(record, 2)
+        } else {
+            0
         };
-        for element in 0..info.vlen() {
+        if let Some(e) = bad(id, "", btf.word(record, 0), target) {
+            return e;
+        }
+        let (each, count) = match kind.extra_words() {
+            Some((_, each @ 1..)) => (each, info.vlen()),
+            _ if kind == Kind::ARRAY => (1, 2),
+            _ => continue,
+        };
+        for element in 0..count {
             let at = TYPE_WORDS + element * each;
-            // A DATASEC's elements begin with a type, all others with a name followed by a type or value.
+            // A DATASEC's elements begin with a type, an array has nothing but types, all others begin with a name
+            // followed by a type or value.
             let (name, referred) = match kind {
-                Kind::DATASEC => (0, btf.word(record, at)),
+                Kind::DATASEC | Kind::ARRAY => (0, btf.word(record, at)),
                 Kind::ENUM | Kind::ENUM64 => (btf.word(record, at), 0),
                 _ => (btf.word(record, at), btf.word(record, at + 1)),
             };
-            if name >= strings && name != 0 {
-                return bad_name(id, &format!("element {element}"), name);
-            }
-            if referred >= ids {
-                return bad_id(id, &format!("element {element}"), referred);
+            if let Some(e) = bad(id, &format!(" element {element}"), name, referred) {
+                return e;
             }
         }
     }
-    Ok(())
+    Error::malformed("BTF mentions a type or name that is not there")
 }
 
 /// Pointer size as libbpf determines it (`determine_ptr_size`): the size of an INT named like C's `long`.
@@ -378,5 +418,20 @@ mod tests {
             Btf::parse(bytes).unwrap_err().to_string(),
             "BTF str section (str_off 52, str_len 1000) ends at byte 1076 of 87"
         );
+    }
+
+    #[test]
+    fn a_reference_to_nowhere_is_explained() {
+        let words = |at: usize, word: u32| {
+            let mut bytes = sample(24);
+            bytes[at..at + 4].copy_from_slice(&word.to_ne_bytes());
+            Btf::parse(bytes).unwrap_err().to_string()
+        };
+        // Member b of struct s stands 40 bytes into the type section, its type 4 bytes later.
+        assert_eq!(
+            words(24 + 44, 9),
+            "BTF type [2] element 1 refers to type [9], but there are 3 types"
+        );
+        assert_eq!(words(24, 99), "BTF type [1] has its name at 99 of 11 string bytes");
     }
 }
