@@ -1,0 +1,85 @@
+//! Building the workspace's own programs with cargo, and finding them afterwards.
+
+use crate::kernel::Selection;
+use crate::{Result, program, tool};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// What the running kernel offers of itself.
+const KERNEL_BTF: &str = "/sys/kernel/btf/vmlinux";
+
+/// The environment variable that gives `btf-build` another kernel's BTF.
+const VMLINUX_BTF: &str = "BTF_BUILD_VMLINUX";
+
+/// A cargo that can build the BPF programs here: where the running kernel has no BTF, with that
+/// of a Debian kernel instead.
+pub(crate) fn cargo(selection: &Selection) -> Result<Command> {
+    let mut cargo = program::cargo();
+    if !Path::new(KERNEL_BTF).exists() && std::env::var_os(VMLINUX_BTF).is_none() {
+        tool::install(&[tool::XZ])?;
+        let newest = Selection {
+            names: Vec::new(),
+            ..selection.clone()
+        };
+        for kernel in newest.kernels()? {
+            eprintln!(
+                "note: this kernel has no BTF; building with that of {}",
+                kernel.release
+            );
+            cargo.env(VMLINUX_BTF, kernel.btf());
+        }
+    }
+    Ok(cargo)
+}
+
+/// Runs a building cargo command and returns the one executable that it names.
+///
+/// # Errors
+/// If it does not build; cargo and the compilers have then said why on standard error.
+pub(crate) fn executable(mut cargo: Command, args: &[&str]) -> Result<PathBuf> {
+    cargo
+        .args(args)
+        .arg("--message-format=json-render-diagnostics");
+    let failed = |e| format!("cannot run cargo: {e}");
+    let output = cargo
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(failed)?;
+    if !output.status.success() {
+        return Err(format!("`cargo {}` failed", args.join(" ")));
+    }
+    let messages = String::from_utf8_lossy(&output.stdout);
+    let last = messages.lines().filter_map(named_executable).next_back();
+    last.ok_or_else(|| format!("`cargo {}` built no executable", args.join(" ")))
+}
+
+/// The path in `"executable":"…"` of one of cargo's messages.
+fn named_executable(message: &str) -> Option<PathBuf> {
+    let (_, rest) = message.split_once("\"executable\":\"")?;
+    let mut path = String::new();
+    let mut chars = rest.chars();
+    loop {
+        match chars.next()? {
+            '"' => return Some(path.into()),
+            '\\' => path.push(chars.next()?),
+            c => path.push(c),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn executables_of_messages() {
+        let path = |message| named_executable(message).map(|path| path.display().to_string());
+        let message = r#"{"reason":"compiler-artifact","executable":"/t/a \"b\"/kernel-1","x":1}"#;
+        assert_eq!(path(message).as_deref(), Some("/t/a \"b\"/kernel-1"));
+        assert_eq!(
+            path(r#"{"reason":"compiler-artifact","executable":null}"#),
+            None
+        );
+    }
+}

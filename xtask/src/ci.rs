@@ -1,0 +1,97 @@
+//! The task `ci`: what a change must pass, each step with its time.
+
+use crate::kernel::Selection;
+use crate::{Result, build, program, tool, unexpected};
+use std::time::{Duration, Instant};
+
+pub(crate) const USAGE: &str = "cargo xtask ci";
+
+/// A step: its name and cargo's arguments.
+struct Step {
+    name: &'static str,
+    args: &'static [&'static str],
+}
+
+const STEPS: &[Step] = &[
+    Step {
+        name: "format",
+        args: &["fmt", "--all", "--check"],
+    },
+    Step {
+        name: "lints",
+        args: &[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "-D",
+            "warnings",
+        ],
+    },
+    Step {
+        name: "docs",
+        args: &["doc", "--workspace", "--no-deps"],
+    },
+    // Verified by building what is packed, each crate against the others' packages: a header or
+    // a file that is not packed shows here.
+    Step {
+        name: "packages",
+        args: &[
+            "package",
+            "--allow-dirty",
+            "--package=btf-core",
+            "--package=btf-build",
+            "--package=btf-skel-macros",
+        ],
+    },
+    // The command that README gives to everyone.
+    Step {
+        name: "tests",
+        args: &["xtask", "test"],
+    },
+];
+
+pub(crate) fn run(args: &[String]) -> Result<u8> {
+    if let Some(arg) = args.first() {
+        return Err(unexpected(arg, USAGE));
+    }
+    // The examples' build scripts need it long before the tests do.
+    tool::install(&[tool::CLANG])?;
+    let mut rows = Vec::new();
+    for step in STEPS {
+        eprintln!("== {}: cargo {}", step.name, step.args.join(" "));
+        let started = Instant::now();
+        let mut cargo = build::cargo(&Selection::default())?;
+        cargo.args(step.args).env("RUSTDOCFLAGS", "-D warnings");
+        let result = program::run(&mut cargo);
+        if let Err(e) = &result {
+            eprintln!("{e}");
+        }
+        rows.push((step.name, started.elapsed(), result.is_ok()));
+    }
+    print!("\n{}", table(&rows));
+    Ok(u8::from(rows.iter().any(|(_, _, passed)| !passed)))
+}
+
+fn table(rows: &[(&str, Duration, bool)]) -> String {
+    let mut text = String::new();
+    for (name, elapsed, passed) in rows {
+        let result = if *passed { "passed" } else { "FAILED" };
+        text += &format!("{name:<10} {:>7.1} s  {result}\n", elapsed.as_secs_f64());
+    }
+    let passed = rows.iter().filter(|(_, _, passed)| *passed).count();
+    text + &format!("{passed} steps passed, {} failed\n", rows.len() - passed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_step_stands_out() {
+        let second = Duration::from_secs(1);
+        let text = table(&[("format", second, true), ("lints", second, false)]);
+        assert!(text.contains("lints          1.0 s  FAILED"), "{text}");
+        assert!(text.ends_with("1 steps passed, 1 failed\n"), "{text}");
+    }
+}

@@ -1,0 +1,249 @@
+//! Which Debian packages hold the newest kernel of each series: names are resolved from the
+//! mirror's index, because they carry the kernel's ABI and go stale. `kernel` unpacks them.
+
+use crate::apt::Apt;
+use crate::release::{Series, compare};
+use crate::{Result, cache, disk};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+/// One kernel of the index: a release and the packages that may hold its parts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Listed {
+    pub(crate) series: Series,
+    pub(crate) release: String,
+    pub(crate) version: String,
+    /// As apt wants them (`name=version`); the first holds the image, unless it is empty.
+    pub(crate) packages: Vec<String>,
+}
+
+/// The kernels of the index, newest first.
+#[derive(Debug, Default)]
+pub(crate) struct Index(Vec<Listed>);
+
+/// What the packages of one release are called, in the order of being asked for the image: since
+/// 6.19 it is in `linux-binary`, with an empty `linux-image` beside it. The unsigned image is the
+/// same kernel, and appears in the archive before the signed one.
+const IMAGES: &[(&str, &str)] = &[
+    ("linux-binary-", ""),
+    ("linux-image-", ""),
+    ("linux-image-", "-unsigned"),
+];
+
+/// What came out of the image's package over time: modules and configuration.
+const PARTS: &[&str] = &["linux-modules-", "linux-base-"];
+
+/// The flavour with everything a virtual machine needs built in, and the fewest modules.
+const FLAVOUR: &str = "-cloud-amd64";
+
+impl Index {
+    /// The kept index if it is fresh, else a new one; a kept one again if the mirror is away.
+    /// The mirror is asked at most once in a run.
+    pub(crate) fn load(refresh: bool) -> Result<&'static Index> {
+        static LOADED: OnceLock<Index> = OnceLock::new();
+        match LOADED.get() {
+            Some(index) => Ok(index),
+            None => Index::read(refresh).map(|index| LOADED.get_or_init(|| index)),
+        }
+    }
+
+    fn read(refresh: bool) -> Result<Index> {
+        let path = Index::path()?;
+        let _lock = cache::lock("index")?;
+        let kept = disk::read_to_string(&path).map(|text| Index::parse(&text));
+        if cache::is_fresh(&path) && !refresh {
+            return kept;
+        }
+        match (Index::fetch(), kept) {
+            (Ok(index), _) => {
+                disk::write(&path, index.text().as_bytes())?;
+                Ok(index)
+            }
+            (Err(e), Ok(kept)) => {
+                eprintln!("note: {e}\nnote: going on with the kernel index of an earlier run");
+                Ok(kept)
+            }
+            (Err(e), Err(_)) => Err(e),
+        }
+    }
+
+    /// Whether the kept index is there and fresh.
+    pub(crate) fn is_fresh() -> bool {
+        Index::path().is_ok_and(|path| cache::is_fresh(&path))
+    }
+
+    /// The series of the index, oldest first.
+    pub(crate) fn series(&self) -> Vec<Series> {
+        let mut series: Vec<Series> = self.0.iter().map(|listed| listed.series).collect();
+        series.sort();
+        series.dedup();
+        series
+    }
+
+    /// The kernels of one series, newest first.
+    pub(crate) fn of(&self, series: Series) -> impl Iterator<Item = &Listed> {
+        self.0.iter().filter(move |listed| listed.series == series)
+    }
+
+    /// Where it is kept.
+    pub(crate) fn path() -> Result<PathBuf> {
+        Ok(cache::dir()?.join("index.tsv"))
+    }
+
+    fn fetch() -> Result<Index> {
+        eprintln!("asking the Debian mirror for its kernels");
+        let apt = Apt::open()?;
+        apt.update()?;
+        let mut names = Vec::new();
+        for prefix in [
+            "linux-binary-",
+            "linux-image-",
+            "linux-modules-",
+            "linux-base-",
+        ] {
+            names.extend(apt.names(prefix)?);
+        }
+        let wanted = |name: &&str| {
+            let name = name.strip_suffix("-unsigned").unwrap_or(name);
+            let release = name.splitn(3, '-').nth(2).unwrap_or_default();
+            name.ends_with(FLAVOUR) && Series::of_release(release).is_some()
+        };
+        let names: Vec<&str> = names.iter().map(String::as_str).filter(wanted).collect();
+        if names.is_empty() {
+            return Err("the Debian mirror lists no cloud kernel".to_owned());
+        }
+        Ok(Index::of_packages(&apt.versions(&names)?))
+    }
+
+    fn of_packages(packages: &[(String, String)]) -> Index {
+        let mut newest: BTreeMap<&str, &str> = BTreeMap::new();
+        for (name, version) in packages {
+            let slot = newest.entry(name).or_insert(version);
+            if compare(version, slot).is_gt() {
+                *slot = version;
+            }
+        }
+        let mut listed: Vec<Listed> = Vec::new();
+        for (prefix, suffix) in IMAGES {
+            for (name, version) in &newest {
+                let release = name
+                    .strip_prefix(prefix)
+                    .and_then(|rest| rest.strip_suffix(suffix));
+                let Some(release) = release.filter(|release| release.ends_with(FLAVOUR)) else {
+                    continue;
+                };
+                let Some(series) = Series::of_release(release) else {
+                    continue;
+                };
+                let image = format!("{name}={version}");
+                if let Some(known) = listed.iter_mut().find(|known| known.release == release) {
+                    known.packages.push(image);
+                    continue;
+                }
+                let parts = PARTS.iter().filter_map(|part| {
+                    let (name, version) = newest.get_key_value(&*format!("{part}{release}"))?;
+                    Some(format!("{name}={version}"))
+                });
+                listed.push(Listed {
+                    series,
+                    release: release.to_owned(),
+                    version: (*version).to_owned(),
+                    packages: [image].into_iter().chain(parts).collect(),
+                });
+            }
+        }
+        listed.sort_by(|a, b| {
+            b.series
+                .cmp(&a.series)
+                .then(compare(&b.version, &a.version))
+        });
+        Index(listed)
+    }
+
+    fn text(&self) -> String {
+        let line = |l: &Listed| {
+            format!(
+                "{}\t{}\t{}\t{}\n",
+                l.series,
+                l.release,
+                l.version,
+                l.packages.join(" ")
+            )
+        };
+        self.0.iter().map(line).collect()
+    }
+
+    /// Reads what `text` wrote; lines of another shape are an older form, and left out.
+    fn parse(text: &str) -> Index {
+        let row = |line: &str| {
+            let mut columns = line.split('\t');
+            Some(Listed {
+                series: columns.next()?.parse().ok()?,
+                release: columns.next()?.to_owned(),
+                version: columns.next()?.to_owned(),
+                packages: columns.next()?.split(' ').map(str::to_owned).collect(),
+            })
+        };
+        Index(text.lines().filter_map(row).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn index() -> Index {
+        let packages = [
+            ("linux-image-6.1.0-9-cloud-amd64", "6.1.27-1"),
+            ("linux-image-6.1.0-56-cloud-amd64", "6.1.192-2"),
+            ("linux-image-6.1.0-56-cloud-amd64-unsigned", "6.1.192-2"),
+            ("linux-image-6.1.0-57-cloud-amd64-unsigned", "6.1.193-1"),
+            ("linux-image-6.1-cloud-amd64", "6.1.193-1"),
+            ("linux-image-7.2.13+deb14-cloud-amd64", "7.2.13-1"),
+            ("linux-binary-7.2.13+deb14-cloud-amd64", "7.2.13-1"),
+            ("linux-modules-7.2.13+deb14-cloud-amd64", "7.2.13-1"),
+            ("linux-base-7.2.13+deb14-cloud-amd64", "7.2.12-9"),
+            ("linux-base-7.2.13+deb14-cloud-amd64", "7.2.13-1"),
+        ];
+        let packages = packages.map(|(name, version)| (name.to_owned(), version.to_owned()));
+        Index::of_packages(&packages)
+    }
+
+    #[test]
+    fn the_newest_release_comes_first() {
+        let index = index();
+        let series: Vec<String> = index.series().iter().map(ToString::to_string).collect();
+        assert_eq!(series, ["6.1", "7.2"]);
+        let releases: Vec<&str> = index
+            .of("6.1".parse().expect("a series"))
+            .map(|l| &*l.release)
+            .collect();
+        let expected = [
+            "6.1.0-57-cloud-amd64",
+            "6.1.0-56-cloud-amd64",
+            "6.1.0-9-cloud-amd64",
+        ];
+        assert_eq!(releases, expected);
+    }
+
+    #[test]
+    fn a_split_kernel_names_all_its_packages() {
+        let index = index();
+        let newest = index.0.first().expect("not empty");
+        let expected = [
+            "linux-binary-7.2.13+deb14-cloud-amd64=7.2.13-1",
+            "linux-modules-7.2.13+deb14-cloud-amd64=7.2.13-1",
+            "linux-base-7.2.13+deb14-cloud-amd64=7.2.13-1",
+            "linux-image-7.2.13+deb14-cloud-amd64=7.2.13-1",
+        ];
+        assert_eq!(newest.packages, expected);
+    }
+
+    #[test]
+    fn the_kept_text_reads_back() {
+        let index = index();
+        assert_eq!(Index::parse(&index.text()).0, index.0);
+        assert!(Index::parse("something else\n").0.is_empty());
+    }
+}

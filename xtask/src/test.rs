@@ -1,0 +1,265 @@
+//! The task `test`: every test of the workspace, on this machine and then in booted kernels.
+
+use crate::guest::Guest;
+use crate::kernel::{Kernel, Selection};
+use crate::machine::{self, Port};
+use crate::tally::{Lines, Tally};
+use crate::{Result, build, cache, tool, unexpected, vm};
+use std::io::{IsTerminal, Read};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+pub(crate) const USAGE: &str = "cargo xtask test [OPTIONS] [FILTER]...
+
+  --kernel SERIES   where the kernel cases run; several times (5.10, 6.1, 6.12 and newest)
+  --refresh         ask the mirror for newer kernels
+  --offline         take kernels from the cache only; one that is not there is skipped
+
+FILTER is what Rust's test harness takes: only cases with one of these in their name run.";
+
+/// The kernels that a change must work on.
+const KERNELS: &[&str] = &["5.10", "6.1", "6.12", "newest"];
+
+/// Everything that runs in one machine is done within this, or it hangs.
+const TIMEOUT: Duration = Duration::from_secs(600);
+
+/// A line of the table at the end.
+struct Row {
+    place: String,
+    tally: Tally,
+    note: String,
+    elapsed: Duration,
+}
+
+pub(crate) fn run(args: &[String]) -> Result<u8> {
+    let (selection, filters) = parse(args)?;
+    tool::install(&[tool::CLANG, tool::QEMU, tool::XZ])?;
+    let mut rows = Vec::new();
+    let kernels = kernels(&selection, &mut rows)?;
+    rows.push(timed("host", || host(&selection, &filters)));
+    match kernel_cases(&selection) {
+        Ok(program) => {
+            for kernel in &kernels {
+                let place = format!("{} ({})", kernel.series, kernel.release);
+                eprintln!("== kernel cases on {place}");
+                rows.push(timed(&place, || guest(kernel, &program, &filters)));
+            }
+        }
+        Err(e) => rows.push(failure("kernel cases", &e)),
+    }
+    let total = print(&rows);
+    println!("{} passed, {} failed", total.passed(), total.failed);
+    Ok(u8::from(total.failed > 0))
+}
+
+fn parse(args: &[String]) -> Result<(Selection, Vec<String>)> {
+    let mut selection = Selection::default();
+    let mut filters = Vec::new();
+    let mut rest = args.iter();
+    while let Some(arg) = rest.next() {
+        match arg.as_str() {
+            "--" => {}
+            _ if selection.option(arg, &mut rest)? => {}
+            _ if arg.starts_with('-') => return Err(unexpected(arg, USAGE)),
+            _ => filters.push(arg.clone()),
+        }
+    }
+    if selection.names.is_empty() {
+        selection.names = KERNELS.iter().map(|name| (*name).to_owned()).collect();
+    }
+    Ok((selection, filters))
+}
+
+/// The kernels to be had. One that is not to be had fails, unless the mirror is not to be asked.
+fn kernels(selection: &Selection, rows: &mut Vec<Row>) -> Result<Vec<Kernel>> {
+    let mut kernels: Vec<Kernel> = Vec::new();
+    for name in &selection.names {
+        let one = Selection {
+            names: vec![name.clone()],
+            ..selection.clone()
+        };
+        match one.kernels() {
+            Ok(found) => {
+                let seen: Vec<_> = kernels.iter().map(|kernel| kernel.series).collect();
+                kernels.extend(found.into_iter().filter(|k| !seen.contains(&k.series)));
+            }
+            Err(e) if selection.offline => {
+                let tally = Tally::skip(format!("kernel {name}: {e}"));
+                rows.push(Row {
+                    place: name.clone(),
+                    tally,
+                    ..failure(name, "")
+                });
+            }
+            Err(e) => rows.push(failure(name, &e)),
+        }
+    }
+    Ok(kernels)
+}
+
+/// `cargo test` over the workspace, its output passed through.
+fn host(selection: &Selection, filters: &[String]) -> Result<(Tally, String)> {
+    let mut cargo = build::cargo(selection)?;
+    cargo
+        .args(["test", "--workspace", "--no-fail-fast", "--"])
+        .args(filters)
+        .env("BTF_TEST_KERNELS", cache::kernels()?);
+    if std::io::stderr().is_terminal() {
+        cargo.env("CARGO_TERM_COLOR", "always");
+    }
+    cargo
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = cargo
+        .spawn()
+        .map_err(|e| format!("cannot run cargo: {e}"))?;
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let mut tally = std::thread::scope(|scope| {
+        // Both at once: the pipes fill up.
+        let other = scope.spawn(|| listen(Port::Err, stderr));
+        let mut tally = listen(Port::Out, stdout);
+        if let Ok(other) = other.join() {
+            tally.add(&other);
+        }
+        tally
+    });
+    let status = child
+        .wait()
+        .map_err(|e| format!("cannot wait for cargo: {e}"))?;
+    tally.fail_unless_counted(status.success());
+    Ok((tally, String::new()))
+}
+
+/// Passes on what a pipe says, and counts.
+fn listen(port: Port, pipe: Option<impl Read>) -> Tally {
+    let (mut tally, mut lines) = (Tally::default(), Lines::default());
+    let Some(mut pipe) = pipe else { return tally };
+    let mut bytes = [0; 4096];
+    while let Ok(length @ 1..) = pipe.read(&mut bytes) {
+        vm::pass_through(port, &bytes[..length]);
+        lines.feed(&bytes[..length], |line| tally.line(line));
+    }
+    tally
+}
+
+/// Builds the program with the kernel cases; plain `cargo test` leaves it out, because it wants
+/// to be root on a kernel of its own.
+fn kernel_cases(selection: &Selection) -> Result<PathBuf> {
+    let args = [
+        "test",
+        "--no-run",
+        "--package",
+        "btf-tests",
+        "--test",
+        "kernel",
+    ];
+    build::executable(build::cargo(selection)?, &args)
+}
+
+/// The kernel cases in one kernel.
+fn guest(kernel: &Kernel, program: &Path, filters: &[String]) -> Result<(Tally, String)> {
+    let mut guest = Guest::new(program);
+    guest.args = vec!["--test-threads=1".to_owned()];
+    guest.args.extend(filters.iter().cloned());
+    guest.env = vec![("BTF_TEST_KERNEL".to_owned(), kernel.series.to_string())];
+    guest.timeout = TIMEOUT;
+    let mut tally = Tally::default();
+    let (mut out, mut err) = (Lines::default(), Lines::default());
+    let outcome = machine::boot(kernel, &guest, &mut |port, bytes| {
+        vm::pass_through(port, bytes);
+        let lines = if port == Port::Err {
+            &mut err
+        } else {
+            &mut out
+        };
+        lines.feed(bytes, |line| tally.line(line));
+    })?;
+    vm::explain(kernel, &outcome);
+    tally.fail_unless_counted(outcome.status() == 0);
+    let ran = tally.passed() + tally.failed + tally.skipped.len();
+    let mut note = String::new();
+    if outcome.status() != 0 {
+        note = outcome.summary();
+    } else if ran == 0 && filters.is_empty() {
+        tally.failed = 1;
+        note = "no case ran".to_owned();
+    }
+    Ok((tally, note))
+}
+
+fn timed(place: &str, work: impl FnOnce() -> Result<(Tally, String)>) -> Row {
+    let started = Instant::now();
+    let row = match work() {
+        Ok((tally, note)) => Row {
+            place: place.to_owned(),
+            tally,
+            note,
+            elapsed: Duration::ZERO,
+        },
+        Err(e) => failure(place, &e),
+    };
+    Row {
+        elapsed: started.elapsed(),
+        ..row
+    }
+}
+
+/// A row for what could not be done at all; it counts as one failed case.
+fn failure(place: &str, reason: &str) -> Row {
+    let tally = Tally::failure();
+    let (place, note) = (place.to_owned(), reason.to_owned());
+    Row {
+        place,
+        tally,
+        note,
+        elapsed: Duration::ZERO,
+    }
+}
+
+/// Prints the table and what was skipped; returns the sum.
+fn print(rows: &[Row]) -> Tally {
+    let mut total = Tally::default();
+    println!();
+    for Row {
+        place,
+        tally,
+        note,
+        elapsed,
+    } in rows
+    {
+        let seconds = elapsed.as_secs_f64();
+        println!("{place:<34} {seconds:>6.1} s  {}  {note}", tally.summary());
+        total.add(tally);
+    }
+    for Row { place, tally, .. } in rows {
+        for skipped in &tally.skipped {
+            println!("skipped on {place}: {skipped}");
+        }
+    }
+    total
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments() {
+        let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let (selection, filters) = parse(&words("--offline --kernel 6.1 map ring")).expect("good");
+        assert!(selection.offline);
+        assert_eq!(selection.names, ["6.1"]);
+        assert_eq!(filters, ["map", "ring"]);
+        assert_eq!(parse(&[]).expect("nothing is fine").0.names, KERNELS);
+        assert!(parse(&words("--fast")).is_err());
+    }
+
+    #[test]
+    fn what_could_not_be_done_fails() {
+        let row = timed("6.1", || Err("no kernel".to_owned()));
+        assert_eq!((row.tally.failed, row.note.as_str()), (1, "no kernel"));
+        assert_eq!(print(&[row]).failed, 1);
+    }
+}

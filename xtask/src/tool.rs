@@ -1,0 +1,148 @@
+//! Programs that a task needs besides Rust, the Debian packages they come in, and getting them.
+
+use crate::{Result, program};
+use std::path::Path;
+use std::process::Command;
+
+/// A program and where it comes from.
+pub(crate) struct Tool {
+    name: &'static str,
+    package: &'static str,
+    present: fn() -> bool,
+}
+
+/// Compiles the C programs; any that `btf-build` accepts will do.
+pub(crate) const CLANG: Tool = Tool {
+    name: "clang 14 or newer",
+    package: "clang",
+    present: has_clang,
+};
+
+pub(crate) const QEMU: Tool = Tool {
+    name: "qemu-system-x86_64",
+    package: "qemu-system-x86",
+    present: || program::find("qemu-system-x86_64").is_some(),
+};
+
+/// Debian's kernels and modules are compressed with it.
+pub(crate) const XZ: Tool = Tool {
+    name: "xz",
+    package: "xz-utils",
+    present: || program::find("xz").is_some(),
+};
+
+/// Everything that it takes to boot a kernel.
+pub(crate) const VM: &[Tool] = &[QEMU, XZ];
+
+/// The oldest clang that compiles every program of the workspace.
+const OLDEST_CLANG: u32 = 14;
+
+/// Fails with the packages to install if something is missing.
+pub(crate) fn need(tools: &[Tool]) -> Result<()> {
+    let missing: Vec<&Tool> = tools.iter().filter(|tool| !(tool.present)()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<&str> = missing.iter().map(|tool| tool.name).collect();
+    let packages: Vec<&str> = missing.iter().map(|tool| tool.package).collect();
+    Err(format!(
+        "missing: {}. Install with: apt-get install --no-install-recommends {}",
+        names.join(", "),
+        packages.join(" ")
+    ))
+}
+
+/// Installs what is missing, if this is root on a Debian machine; else says what to install.
+pub(crate) fn install(tools: &[Tool]) -> Result<()> {
+    let missing: Vec<&Tool> = tools.iter().filter(|tool| !(tool.present)()).collect();
+    let root = rustix::process::geteuid().is_root();
+    if missing.is_empty() || !root || program::find("apt-get").is_none() {
+        return need(tools);
+    }
+    let packages: Vec<&str> = missing.iter().map(|tool| tool.package).collect();
+    eprintln!("installing {}", packages.join(" "));
+    let apt = |args: &[&str]| {
+        let mut command = Command::new("apt-get");
+        command
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .args(["-qq", "-y"])
+            .args(args);
+        program::output(&mut command)
+    };
+    let install: Vec<&str> = ["install", "--no-install-recommends"]
+        .into_iter()
+        .chain(packages)
+        .collect();
+    // Images of containers come without package lists, others with old ones.
+    if apt(&install).is_err() {
+        apt(&["update"])?;
+        apt(&install)?;
+    }
+    need(tools)
+}
+
+fn has_clang() -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|dir| dir_has_clang(&dir))
+}
+
+fn dir_has_clang(dir: &Path) -> bool {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    entries.map(|entry| entry.file_name()).any(|name| {
+        let name = name.to_string_lossy();
+        let numbered = name
+            .strip_prefix("clang-")
+            .and_then(|version| version.parse::<u32>().ok());
+        match numbered {
+            Some(version) => version >= OLDEST_CLANG,
+            None => name == "clang" && clang_version(dir).is_some_and(|v| v >= OLDEST_CLANG),
+        }
+    })
+}
+
+/// The major version that `clang --version` states.
+fn clang_version(dir: &Path) -> Option<u32> {
+    let out = program::output(Command::new(dir.join("clang")).arg("--version")).ok()?;
+    version_in(&String::from_utf8_lossy(&out))
+}
+
+fn version_in(text: &str) -> Option<u32> {
+    let (_, rest) = text.split_once("clang version ")?;
+    rest.split('.').next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clang_versions() {
+        assert_eq!(
+            version_in("Debian clang version 14.0.6\nTarget: x"),
+            Some(14)
+        );
+        assert_eq!(version_in("clang version 19.1.7 (3)"), Some(19));
+        assert_eq!(version_in("gcc (Debian) 12"), None);
+    }
+
+    #[test]
+    fn what_is_missing_is_named_with_its_package() {
+        let absent = Tool {
+            name: "flux",
+            package: "flux-capacitor",
+            present: || false,
+        };
+        let error = need(&[absent]).expect_err("absent");
+        assert!(error.contains("missing: flux. "), "{error}");
+        assert!(
+            error.ends_with("apt-get install --no-install-recommends flux-capacitor"),
+            "{error}"
+        );
+        let present = Tool {
+            name: "sh",
+            package: "dash",
+            present: || true,
+        };
+        assert_eq!(need(&[present]), Ok(()));
+    }
+}
