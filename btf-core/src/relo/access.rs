@@ -1,0 +1,223 @@
+//! Access strings: `0:1:2` as a path through the types of the object.
+
+use super::Relo;
+use crate::btf::ext::CoreKind;
+use crate::btf::{Array, Btf, Kind, Type};
+use crate::error::{Error, ErrorKind, Result};
+
+/// As many steps as libbpf follows (`BPF_CORE_SPEC_MAX_LEN`).
+pub(super) const MAX_LEN: usize = 64;
+
+/// A step that names something: a member of a composite, or an element of an array.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Accessor<'a> {
+    /// The composite that has the member, the element's type, or the enum.
+    pub ty: Type<'a>,
+    /// Index of the member, element or enumerator.
+    pub index: u32,
+    /// The member's or enumerator's name; `None` for an element.
+    pub name: Option<&'a str>,
+}
+
+/// A path through types, in the object or in the target.
+#[derive(Clone, Debug)]
+pub(super) struct Spec<'a> {
+    /// Where it starts.
+    pub root: Type<'a>,
+    /// The steps, without those into anonymous members.
+    pub steps: Vec<Accessor<'a>>,
+    /// How many steps there are with those.
+    pub raw_len: usize,
+    /// Bits from the start of the root.
+    pub bit_offset: u64,
+}
+
+fn malformed(why: String) -> Error {
+    Error::new(ErrorKind::Relocation, why)
+}
+
+impl<'a> Spec<'a> {
+    pub(super) fn new(root: Type<'a>) -> Self {
+        Spec {
+            root,
+            steps: Vec::new(),
+            raw_len: 0,
+            bit_offset: 0,
+        }
+    }
+
+    /// Reads the access of a relocation (libbpf's `bpf_core_parse_spec`).
+    pub(super) fn parse(local: &'a Btf, relo: &Relo<'_>) -> Result<Self> {
+        let root = local.ty(relo.root);
+        let mut spec = Spec::new(root);
+        let mut indexes = relo.access.split(':').map(|part| {
+            part.parse::<u32>()
+                .map_err(|_| malformed(format!("access `{}` is no list of indexes", relo.access)))
+        });
+        let first = indexes.next().unwrap_or(Ok(0))?;
+        if relo.kind.is_type() {
+            return match relo.access {
+                "0" => Ok(spec),
+                other => Err(malformed(format!(
+                    "a relocation of a type has access `{other}`, not `0`"
+                ))),
+            };
+        }
+        if relo.kind.is_enumval() {
+            return spec.parse_enumerator(first, relo.access);
+        }
+        if !relo.kind.is_field() {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                format!("{} is not known to this version", relo.kind),
+            ));
+        }
+        spec.push_element(root.strip(), first)?;
+        spec.raw_len = 1;
+        let mut ty = root;
+        for index in indexes {
+            let index = index?;
+            if spec.raw_len == MAX_LEN {
+                return Err(malformed(format!(
+                    "the access has more than {MAX_LEN} steps"
+                )));
+            }
+            spec.raw_len += 1;
+            ty = spec.step(ty.strip(), index)?;
+        }
+        Ok(spec)
+    }
+
+    fn parse_enumerator(mut self, index: u32, access: &str) -> Result<Self> {
+        let ty = self.root.strip();
+        let enumerator = ty.enumerators().get(index as usize);
+        match enumerator {
+            Some(e) if !access.contains(':') => {
+                self.steps.push(Accessor {
+                    ty,
+                    index,
+                    name: Some(e.name()),
+                });
+                self.raw_len = 1;
+                Ok(self)
+            }
+            _ => Err(malformed(format!(
+                "access `{access}` is no enumerator of {ty:?}"
+            ))),
+        }
+    }
+
+    /// Follows one index into `ty`, and returns the type that it leads to.
+    fn step(&mut self, ty: Type<'a>, index: u32) -> Result<Type<'a>> {
+        if ty.kind().is_composite() {
+            let member = ty.members().get(index as usize).ok_or_else(|| {
+                malformed(format!(
+                    "the access asks for member {index} of {ty:?}, which has {}",
+                    ty.vlen()
+                ))
+            })?;
+            self.bit_offset += u64::from(member.bit_offset());
+            // Steps into anonymous members have no name to be found by in the target.
+            if !member.name_bytes().is_empty() {
+                self.steps.push(Accessor {
+                    ty,
+                    index,
+                    name: Some(member.name()),
+                });
+            }
+            return Ok(member.ty());
+        }
+        let Some(array) = ty.array() else {
+            return Err(malformed(format!(
+                "the access asks for part {index} of {ty:?}, which has no parts"
+            )));
+        };
+        if index >= array.len && !is_flexible(self.steps.last(), array) {
+            return Err(malformed(format!(
+                "the access asks for element {index} of an array of {}",
+                array.len
+            )));
+        }
+        let element = array.element.strip();
+        self.push_element(element, index)?;
+        Ok(element)
+    }
+
+    /// Adds a step to element `index` of an array of `ty`.
+    pub(super) fn push_element(&mut self, ty: Type<'a>, index: u32) -> Result<()> {
+        let bits = match (index, ty.byte_size()) {
+            // A forward declaration has no size, but its first element has an offset.
+            (_, Some(size)) => size
+                .checked_mul(8)
+                .and_then(|bits| bits.checked_mul(index.into())),
+            (_, None) => return Err(malformed(format!("{ty:?} has no size"))),
+        };
+        let offset = bits.and_then(|bits| self.bit_offset.checked_add(bits));
+        self.bit_offset =
+            offset.ok_or_else(|| malformed(format!("element {index} of {ty:?} lies too far")))?;
+        self.steps.push(Accessor {
+            ty,
+            index,
+            name: None,
+        });
+        Ok(())
+    }
+}
+
+/// Whether an array may be indexed past its length: it is the last member of a struct and has length 0.
+pub(super) fn is_flexible(holder: Option<&Accessor<'_>>, array: Array<'_>) -> bool {
+    holder.is_some_and(|holder| {
+        holder.name.is_some() && array.len == 0 && holder.index as usize + 1 == holder.ty.vlen()
+    })
+}
+
+/// The access as the C programmer wrote it: `task_struct.__state`, `field_exists(sock.sk_flags)`.
+pub fn describe(local: &Btf, relo: &Relo<'_>) -> String {
+    let path = path(local, relo);
+    match relo.kind {
+        CoreKind::FIELD_BYTE_OFFSET => path,
+        kind => format!("{kind}({path})"),
+    }
+}
+
+fn path(local: &Btf, relo: &Relo<'_>) -> String {
+    let root = local.ty(relo.root);
+    let name = match root.name() {
+        "" => format!("{root:?}"),
+        name => name.to_owned(),
+    };
+    if relo.kind.is_type() {
+        return name;
+    }
+    let mut ty = root.strip();
+    let mut out = name;
+    for (n, part) in relo.access.split(':').enumerate() {
+        let Ok(index) = part.parse::<u32>() else {
+            return format!("{out}:{part}");
+        };
+        if relo.kind.is_enumval() {
+            return match ty.enumerators().get(index as usize) {
+                Some(e) => format!("{out}::{}", e.name()),
+                None => format!("{out}:{index}"),
+            };
+        }
+        if n == 0 {
+            if index > 0 {
+                out = format!("{out}[{index}]");
+            }
+            continue;
+        }
+        if let Some(member) = ty.members().get(index as usize) {
+            if !member.name_bytes().is_empty() {
+                out = format!("{out}.{}", member.name());
+            }
+            ty = member.ty().strip();
+        } else if ty.kind() == Kind::ARRAY {
+            out = format!("{out}[{index}]");
+            ty = ty.target().map_or(ty, Type::strip);
+        } else {
+            return format!("{out}:{index}");
+        }
+    }
+    out
+}

@@ -1,0 +1,133 @@
+//! Following an access of the object through a candidate of the target (libbpf's `bpf_core_spec_match`).
+
+use super::access::{Accessor, MAX_LEN, Spec, is_flexible};
+use super::{compat, essential_name};
+use crate::btf::ext::CoreKind;
+use crate::btf::{Member, Type};
+use crate::error::{Error, ErrorKind, Result};
+
+/// The same path in `candidate`; `None` if it does not have it.
+///
+/// # Errors
+///
+/// [`ErrorKind::Relocation`] if the path is too long or a type too deep.
+pub(super) fn spec<'t>(
+    kind: CoreKind,
+    local: &Spec<'_>,
+    candidate: Type<'t>,
+) -> Result<Option<Spec<'t>>> {
+    let mut found = Spec::new(candidate);
+    if kind.is_type() {
+        return Ok(compat::types(local.root, candidate)?.then_some(found));
+    }
+    if kind.is_enumval() {
+        return Ok(enumerator(local, candidate).map(|step| {
+            found.steps.push(step);
+            found.raw_len = 1;
+            found
+        }));
+    }
+    let mut ty = candidate;
+    for (n, step) in local.steps.iter().enumerate() {
+        ty = ty.strip();
+        let next = match step.name {
+            Some(_) => member(step, ty, &mut found)?,
+            None => element(n, step, ty, &mut found)?,
+        };
+        match next {
+            Some(next) => ty = next,
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(found))
+}
+
+fn enumerator<'t>(local: &Spec<'_>, candidate: Type<'t>) -> Option<Accessor<'t>> {
+    let wanted = essential_name(local.steps.first()?.name?.as_bytes());
+    let ty = candidate.strip();
+    ty.enumerators()
+        .iter()
+        .find(|e| essential_name(e.name_bytes()) == wanted)
+        .map(|e| Accessor {
+            ty,
+            index: e.index() as u32,
+            name: Some(e.name()),
+        })
+}
+
+fn too_deep() -> Error {
+    Error::new(
+        ErrorKind::Relocation,
+        format!("its path in the target has more than {MAX_LEN} steps"),
+    )
+}
+
+/// Finds the member of that name in `ty` or its anonymous members; adds the step and returns the member's type.
+fn member<'t>(
+    local: &Accessor<'_>,
+    ty: Type<'t>,
+    found: &mut Spec<'t>,
+) -> Result<Option<Type<'t>>> {
+    let Some(wanted) = local.ty.members().get(local.index as usize) else {
+        return Ok(None);
+    };
+    search(wanted, ty.strip(), found)
+}
+
+fn search<'t>(wanted: Member<'_>, ty: Type<'t>, found: &mut Spec<'t>) -> Result<Option<Type<'t>>> {
+    for m in ty.members().iter() {
+        if found.raw_len == MAX_LEN {
+            return Err(too_deep());
+        }
+        let name = m.name_bytes();
+        if name.is_empty() {
+            found.bit_offset += u64::from(m.bit_offset());
+            found.raw_len += 1;
+            // The number of steps bounds this: libbpf recurses the same way.
+            if let Some(next) = search(wanted, m.ty().strip(), found)? {
+                return Ok(Some(next));
+            }
+            found.bit_offset -= u64::from(m.bit_offset());
+            found.raw_len -= 1;
+        } else if name == wanted.name_bytes() {
+            if !compat::fields(wanted.ty(), m.ty()) {
+                return Ok(None);
+            }
+            found.bit_offset += u64::from(m.bit_offset());
+            found.raw_len += 1;
+            found.steps.push(Accessor {
+                ty,
+                index: m.index() as u32,
+                name: Some(m.name()),
+            });
+            return Ok(Some(m.ty()));
+        }
+    }
+    Ok(None)
+}
+
+/// Adds a step to an element; the first step's "array" is whatever the root pointer points at.
+fn element<'t>(
+    n: usize,
+    local: &Accessor<'_>,
+    ty: Type<'t>,
+    found: &mut Spec<'t>,
+) -> Result<Option<Type<'t>>> {
+    let element = if n == 0 {
+        ty
+    } else {
+        let Some(array) = ty.array() else {
+            return Ok(None);
+        };
+        if local.index >= array.len && !is_flexible(found.steps.last(), array) {
+            return Ok(None);
+        }
+        array.element.strip()
+    };
+    if found.raw_len == MAX_LEN {
+        return Err(too_deep());
+    }
+    found.raw_len += 1;
+    found.push_element(element, local.index)?;
+    Ok(Some(element))
+}

@@ -1,0 +1,213 @@
+//! CO-RE: from what a program was compiled against to what a kernel has.
+//!
+//! [`relocate`] is a pure function from relocations to [`Fixup`]s in the same order; applying them to instructions is
+//! a second step. Rules and their order are those of libbpf's `relo_core.c`.
+//!
+//! A relocation that has no answer in the target *poisons* its instruction: the program still loads if the verifier
+//! proves that the instruction is never reached. What is an error here would also be one in libbpf.
+
+mod access;
+mod candidates;
+mod compat;
+mod fixup;
+mod matching;
+mod value;
+
+use std::collections::HashMap;
+use std::fmt;
+
+use crate::btf::ext::CoreKind;
+use crate::btf::{Btf, Kind, Type, TypeId};
+use crate::error::{Error, ErrorKind, Result};
+use access::Spec;
+use candidates::Candidates;
+
+pub use access::describe;
+pub use fixup::{Fixup, POISON};
+
+/// One question to the target.
+#[derive(Clone, Copy, Debug)]
+pub struct Relo<'a> {
+    /// What is asked.
+    pub kind: CoreKind,
+    /// Root type in the object's BTF.
+    pub root: TypeId,
+    /// The access: indexes separated by colons, or an enumerator's index.
+    pub access: &'a str,
+}
+
+/// Where to look: the kernel's BTF, and those of its modules if the kernel's has no candidate.
+pub struct Targets<'a> {
+    vmlinux: &'a Btf,
+    modules: &'a [Btf],
+}
+
+impl<'a> Targets<'a> {
+    /// The kernel's own BTF, or any BTF in its place.
+    pub fn new(vmlinux: &'a Btf) -> Self {
+        Targets {
+            vmlinux,
+            modules: &[],
+        }
+    }
+
+    /// Split BTFs that are searched, in this order, for types that the first has no candidate for.
+    #[must_use]
+    pub fn with_modules(self, modules: &'a [Btf]) -> Self {
+        Targets { modules, ..self }
+    }
+}
+
+/// A relocation that could not be carried out, by its position.
+pub struct ReloError {
+    /// Position in the relocations that were given.
+    pub index: usize,
+    /// Why.
+    pub error: Error,
+}
+
+impl fmt::Debug for ReloError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "relocation {}: {:?}", self.index, self.error)
+    }
+}
+
+/// Answers relocations of one object from `targets`; the fixups are in the order of the relocations.
+///
+/// Candidates for all root types are found in one pass over each target. They are then narrowed down from relocation to
+/// relocation of the same root type, so that two fields never resolve into two different types of one name.
+///
+/// # Errors
+///
+/// The first relocation that is malformed, or that two candidates answer differently.
+pub fn relocate(
+    local: &Btf,
+    targets: &Targets<'_>,
+    relos: &[Relo<'_>],
+) -> Result<Vec<Fixup>, ReloError> {
+    let mut by_root: HashMap<TypeId, Vec<Type<'_>>> = HashMap::new();
+    let roots = relos
+        .iter()
+        .filter(|r| r.kind != CoreKind::TYPE_ID_LOCAL)
+        .map(|r| local.ty(r.root));
+    let found = Candidates::find(roots, targets);
+    let mut out = Vec::with_capacity(relos.len());
+    for (index, relo) in relos.iter().enumerate() {
+        let candidates = by_root
+            .entry(relo.root)
+            .or_insert_with(|| found.of(local.ty(relo.root)).to_vec());
+        match one(local, relo, candidates) {
+            Ok(fixup) => out.push(fixup),
+            Err(error) => {
+                let error = error.context(describe(local, relo));
+                return Err(ReloError { index, error });
+            }
+        }
+    }
+    Ok(out)
+}
+
+fn one<'t>(local: &Btf, relo: &Relo<'_>, candidates: &mut Vec<Type<'t>>) -> Result<Fixup> {
+    let spec = Spec::parse(local, relo)?;
+    if relo.kind == CoreKind::TYPE_ID_LOCAL {
+        return Ok(Fixup::of_local_id(spec.root.id()));
+    }
+    if relo.kind == CoreKind::TYPE_MATCHES {
+        return Err(unsupported("type_matches is not supported by this version"));
+    }
+    if spec.root.is_anonymous() {
+        return Err(
+            unsupported("a type without a name cannot be looked for in the target")
+                .hint("give the type a name, or a typedef through which it is accessed"),
+        );
+    }
+    let mut answer: Option<(Spec<'t>, Fixup)> = None;
+    let mut matching = Vec::with_capacity(candidates.len());
+    for &candidate in candidates.iter() {
+        let Some(found) = matching::spec(relo.kind, &spec, candidate)? else {
+            continue;
+        };
+        let fixup = value::fixup(relo.kind, &spec, Some(&found))?;
+        match &answer {
+            None => answer = Some((found, fixup)),
+            Some((first_spec, first)) => {
+                let same = first_spec.bit_offset == found.bit_offset
+                    && first.poison == fixup.poison
+                    && first.target == fixup.target;
+                if !same {
+                    return Err(ambiguous(first_spec.root, first, candidate, &fixup));
+                }
+            }
+        }
+        matching.push(candidate);
+    }
+    match answer {
+        Some((_, fixup)) => {
+            *candidates = matching;
+            Ok(fixup)
+        }
+        // Nothing matches: an existence check is answered with no, anything else poisons; the candidates stay.
+        None => value::fixup(relo.kind, &spec, None),
+    }
+}
+
+fn unsupported(why: &str) -> Error {
+    Error::new(ErrorKind::Unsupported, why)
+}
+
+fn ambiguous(first: Type<'_>, a: &Fixup, second: Type<'_>, b: &Fixup) -> Error {
+    let says = |f: &Fixup| {
+        if f.poison {
+            "no answer".to_owned()
+        } else {
+            f.target.to_string()
+        }
+    };
+    Error::new(
+        ErrorKind::Relocation,
+        format!(
+            "two types of the target answer differently: {first:?} says {}, {second:?} says {}",
+            says(a),
+            says(b)
+        ),
+    )
+    .hint("use a field that only one of them has first, or a flavor that matches only one")
+}
+
+/// The part of a name that counts: up to the last `___` between two characters that are no underscore.
+///
+/// `task_struct___old` is a flavor of `task_struct`; `a___b___c` one of `a___b` (libbpf's `bpf_core_essential_name_len`).
+pub fn essential_name(name: &[u8]) -> &[u8] {
+    let separator = name
+        .array_windows::<5>()
+        .rposition(|[before, a, b, c, after]| {
+            [a, b, c] == [&b'_'; 3] && *before != b'_' && *after != b'_'
+        });
+    match separator {
+        Some(at) => &name[..=at],
+        None => name,
+    }
+}
+
+/// Whether two kinds may stand for each other: the same, or enums of either width.
+fn kinds_compatible(a: Kind, b: Kind) -> bool {
+    a == b || a.is_any_enum() && b.is_any_enum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::essential_name;
+
+    #[test]
+    fn the_essential_name_ends_at_the_last_separator() {
+        let essential =
+            |s: &str| String::from_utf8_lossy(essential_name(s.as_bytes())).into_owned();
+        assert_eq!(essential("task_struct___old"), "task_struct");
+        assert_eq!(essential("a___b___c"), "a___b");
+        assert_eq!(essential("a____b"), "a____b");
+        assert_eq!(essential("___a"), "___a");
+        assert_eq!(essential("a___"), "a___");
+        assert_eq!(essential("x"), "x");
+        assert_eq!(essential(""), "");
+    }
+}
