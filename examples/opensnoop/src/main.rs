@@ -1,2 +1,131 @@
-//! opensnoop
-fn main() {}
+//! opensnoop: which process opens which file, with what result and latency.
+//!
+//! The BPF side is `src/bpf/opensnoop.bpf.c`; its types, maps and globals appear here as the module [`opensnoop`].
+
+mod options;
+mod output;
+
+use std::cell::Cell;
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use btf_skel_macros::include_skel;
+
+use options::{Format, Options};
+
+include_skel!("opensnoop");
+
+fn main() -> ExitCode {
+    let options = match options::parse(std::env::args().skip(1)) {
+        Ok(options) => options,
+        Err(why) => {
+            eprintln!("opensnoop: {why}\n\n{}", options::USAGE);
+            return ExitCode::from(2);
+        }
+    };
+    if options.help {
+        print!("{}", options::USAGE);
+        return ExitCode::SUCCESS;
+    }
+    match run(&options) {
+        Ok(()) => ExitCode::SUCCESS,
+        // The reader of the output has seen enough (`opensnoop | head`).
+        Err(Failure::Output(e)) if e.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(Failure::Output(e)) => {
+            eprintln!("opensnoop: cannot write: {e}");
+            ExitCode::FAILURE
+        }
+        Err(Failure::Bpf(e)) => {
+            eprintln!("opensnoop: {e:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What can go wrong once the arguments are understood.
+enum Failure {
+    Bpf(btf_core::Error),
+    Output(io::Error),
+}
+
+impl From<btf_core::Error> for Failure {
+    fn from(e: btf_core::Error) -> Self {
+        Failure::Bpf(e)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(e: io::Error) -> Self {
+        Failure::Output(e)
+    }
+}
+
+fn run(options: &Options) -> Result<(), Failure> {
+    let mut open = opensnoop::Opensnoop::open()?;
+    open.rodata.filter_pid = options.pid.unwrap_or(0);
+    open.rodata.only_failed = options.failed.into();
+    if let Some(name) = &options.name {
+        open.rodata.filter_comm = name.as_str().into();
+    }
+    let mut skel = open.load()?;
+    let _links = skel.attach()?;
+
+    let stdout = io::stdout();
+    let format = options.format.unwrap_or(if stdout.is_terminal() {
+        Format::Table
+    } else {
+        Format::Json
+    });
+    let mut out = stdout.lock();
+    output::head(&mut out, format)?;
+    out.flush()?;
+
+    let deadline = options.duration.map(|d| Instant::now() + d);
+    let left = Cell::new(options.count.unwrap_or(u64::MAX));
+    let written = Cell::new(Ok(()));
+    let mut events = skel.maps.events.consumer(|event: &opensnoop::Event| {
+        if left.get() > 0 {
+            left.set(left.get() - 1);
+            if let Err(e) = output::event(&mut out, format, event) {
+                left.set(0);
+                written.set(Err(e));
+            }
+        }
+    })?;
+    while left.get() > 0 && deadline.is_none_or(|end| Instant::now() < end) {
+        events.poll(Duration::from_millis(100))?;
+    }
+    drop(events);
+    written.into_inner()?;
+    if options.summary {
+        summary(&mut out, &skel)?;
+    }
+    out.flush()?;
+    let dropped = skel.bss.dropped.get();
+    if dropped > 0 {
+        eprintln!("opensnoop: {dropped} events were dropped because the ring buffer was full");
+    }
+    Ok(())
+}
+
+/// What each process opened, most first.
+fn summary(out: &mut impl Write, skel: &opensnoop::Opensnoop) -> io::Result<()> {
+    let mut counts: Vec<_> = skel.maps.counts.iter().collect();
+    counts.sort_by_key(|(_, tally)| std::cmp::Reverse(tally.opened + tally.failed));
+    writeln!(
+        out,
+        "\n{:>7} {:<16} {:>8} {:>8}",
+        "PID", "COMM", "OPENED", "FAILED"
+    )?;
+    for (pid, tally) in counts {
+        writeln!(
+            out,
+            "{pid:>7} {:<16} {:>8} {:>8}",
+            tally.comm.to_str_lossy(),
+            tally.opened,
+            tally.failed
+        )?;
+    }
+    Ok(())
+}

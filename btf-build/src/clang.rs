@@ -1,0 +1,147 @@
+//! Finding clang and knowing its version.
+
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::environment;
+use crate::error::{Error, Result};
+
+/// The oldest clang that is tested; older ones lack BTF tags and some CO-RE relocations.
+const MINIMUM: u32 = 14;
+
+const INSTALL: &str = "install it (Debian, Ubuntu: `apt install clang`; Fedora: `dnf install clang`), \
+                       or name one with Builder::clang or the environment variable BTF_BUILD_CLANG";
+
+/// A clang that can be used.
+#[derive(Clone, Debug)]
+pub(crate) struct Clang {
+    pub(crate) path: PathBuf,
+    pub(crate) major: u32,
+}
+
+/// The clang that the setting or the environment names, else the newest on `PATH`.
+///
+/// # Errors
+///
+/// If there is none, or the one that was named is too old or cannot be run.
+pub(crate) fn find(setting: Option<&OsStr>) -> Result<Clang> {
+    if let Some(name) = setting {
+        return named(name, "Builder::clang");
+    }
+    for variable in ["BTF_BUILD_CLANG", "CLANG"] {
+        if let Some(name) = environment::own(variable) {
+            return named(&name, &format!("the environment variable {variable}"));
+        }
+    }
+    newest_on_path()
+}
+
+fn named(name: &OsStr, by: &str) -> Result<Clang> {
+    let shown = name.to_string_lossy();
+    let path = which::which(name).map_err(|_| {
+        Error::new(format!("there is no clang at `{shown}`, which {by} names")).help(INSTALL)
+    })?;
+    let clang = Clang {
+        major: version(&path)?,
+        path,
+    };
+    match clang.major {
+        MINIMUM.. => Ok(clang),
+        old => Err(Error::new(format!(
+            "`{shown}`, which {by} names, is clang {old}, but at least clang {MINIMUM} is needed"
+        ))
+        .help(INSTALL)),
+    }
+}
+
+/// Of `clang` and all `clang-NN`, the one with the highest version; of equal ones, the plain name.
+fn newest_on_path() -> Result<Clang> {
+    let mut candidates: Vec<PathBuf> = which::which_all("clang").into_iter().flatten().collect();
+    if let Some(path) = std::env::var_os("PATH") {
+        for dir in std::env::split_paths(&path) {
+            candidates.extend(numbered(&dir));
+        }
+    }
+    let mut best: Option<Clang> = None;
+    let mut oldest_seen = None;
+    for path in candidates {
+        // One that cannot be run (a dangling wrapper) is no reason not to use another.
+        let Ok(major) = version(&path) else { continue };
+        if major < MINIMUM {
+            oldest_seen = Some(format!("{} is clang {major}", path.display()));
+        } else if best.as_ref().is_none_or(|b| major > b.major) {
+            best = Some(Clang { path, major });
+        }
+    }
+    best.ok_or_else(|| {
+        let message = match oldest_seen {
+            Some(seen) => {
+                format!("{seen}, but at least clang {MINIMUM} is needed to compile BPF programs")
+            }
+            None => "clang, which compiles BPF programs, is not installed".to_owned(),
+        };
+        Error::new(message).help(INSTALL)
+    })
+}
+
+/// `clang-NN` files of a folder, checked to be programs by `which`.
+fn numbered(dir: &std::path::Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(dir) else {
+        return Vec::new();
+    };
+    let is_numbered = |name: &OsString| {
+        name.to_str()
+            .and_then(|name| name.strip_prefix("clang-"))
+            .is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
+    };
+    let mut found: Vec<PathBuf> = entries
+        .flatten()
+        .filter(|entry| is_numbered(&entry.file_name()))
+        .filter_map(|entry| which::which(entry.path()).ok())
+        .collect();
+    found.sort();
+    found
+}
+
+/// The major version that `--version` tells.
+fn version(path: &std::path::Path) -> Result<u32> {
+    let output = Command::new(path)
+        .arg("--version")
+        .output()
+        .map_err(|e| Error::io("cannot run", path, &e).help(INSTALL))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    major(&text).ok_or_else(|| {
+        let line = text.lines().next().unwrap_or_default();
+        Error::new(format!(
+            "`{} --version` says `{line}`, which is no clang's version",
+            path.display()
+        ))
+        .help(INSTALL)
+    })
+}
+
+fn major(text: &str) -> Option<u32> {
+    let (_, after) = text.split_once("clang version ")?;
+    let digits = after.split(|c: char| !c.is_ascii_digit()).next()?;
+    digits.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::major;
+
+    #[test]
+    fn distributions_prefix_and_suffix_the_version() {
+        assert_eq!(
+            major("Debian clang version 14.0.6\nTarget: x86_64"),
+            Some(14)
+        );
+        assert_eq!(
+            major("clang version 19.1.7 (Fedora 19.1.7-1.fc41)"),
+            Some(19)
+        );
+        assert_eq!(major("clang version 22.0.0git"), Some(22));
+        assert_eq!(major("gcc (Debian 12.2.0-14) 12.2.0"), None);
+    }
+}

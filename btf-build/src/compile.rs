@@ -1,0 +1,155 @@
+//! One source through clang, driven with the conventions of the `cc` crate.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::clang::Clang;
+use crate::depfile;
+use crate::error::{Error, Result};
+use crate::target::Target;
+
+/// Everything that is the same for all sources.
+pub(crate) struct Compiler {
+    program: PathBuf,
+    args: Vec<OsString>,
+}
+
+/// What a successful run left.
+pub(crate) struct Compiled {
+    pub(crate) elf: Vec<u8>,
+    /// The source and every header that was read.
+    pub(crate) read: Vec<PathBuf>,
+    /// Warnings, as clang wrote them.
+    pub(crate) stderr: String,
+}
+
+/// How a run went wrong.
+pub(crate) enum Failure {
+    /// A source wants `vmlinux.h`, which is not there (yet).
+    NoVmlinux(Error),
+    Other(Error),
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::NoVmlinux(e) | Failure::Other(e) => e,
+        }
+    }
+}
+
+impl Compiler {
+    /// `includes` are searched for headers in this order, before the system's.
+    pub(crate) fn new(
+        clang: &Clang,
+        target: &Target,
+        includes: &[PathBuf],
+        flags: &[OsString],
+    ) -> Result<Compiler> {
+        let mut build = cc::Build::new();
+        build
+            .compiler(&clang.path)
+            .target(&format!("{}-unknown-none", target.bpf()))
+            .no_default_flags(true)
+            .warnings(false)
+            .inherit_rustflags(false)
+            .cargo_metadata(false)
+            .flag(format!("--target={}", target.bpf()))
+            .flag("-O2")
+            .flag("-g")
+            // 32-bit registers and jumps, which every kernel from 5.10 on verifies.
+            .flag("-mcpu=v3")
+            .flag("-Wall")
+            // No linker will read the table of significant addresses.
+            .flag("-fno-addrsig")
+            // Kernels from 6.19 on have anonymous members of named struct types.
+            .flag("-fms-extensions")
+            .flag("-Wno-microsoft-anon-tag")
+            .define(&format!("__TARGET_ARCH_{}", target.define()?), None);
+        for dir in includes {
+            build.flag("-I").flag(dir);
+        }
+        let multiarch = target.multiarch_dir();
+        if Path::new(&multiarch).is_dir() {
+            build.flag("-idirafter").flag(&multiarch);
+        }
+        for flag in flags {
+            build.flag(flag);
+        }
+        let tool = build
+            .try_get_compiler()
+            .map_err(|e| Error::new(format!("cannot set up {}: {e}", clang.path.display())))?;
+        let program = tool.path().to_owned();
+        Ok(Compiler {
+            program,
+            args: without_host_flags(tool.args()),
+        })
+    }
+
+    /// Compiles `source`; `temporary` is a path for files in passing, to which extensions are added.
+    pub(crate) fn run(&self, source: &Path, temporary: &Path) -> Result<Compiled, Failure> {
+        let (object, deps) = (
+            temporary.with_extension("o.tmp"),
+            temporary.with_extension("d.tmp"),
+        );
+        let result = self.run_into(source, &object, &deps);
+        // They may not be there, and are of no use any more if they are.
+        let _ = std::fs::remove_file(&object);
+        let _ = std::fs::remove_file(&deps);
+        result
+    }
+
+    fn run_into(&self, source: &Path, object: &Path, deps: &Path) -> Result<Compiled, Failure> {
+        let output = Command::new(&self.program)
+            .args(&self.args)
+            .args(["-MD", "-MF"])
+            .arg(deps)
+            .arg("-c")
+            .arg(source)
+            .arg("-o")
+            .arg(object)
+            .output()
+            .map_err(|e| Failure::Other(Error::io("cannot run", &self.program, &e)))?;
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        if !output.status.success() {
+            let message = format!("cannot compile {}", source.display());
+            let error = Error::new(message).compiler_output(&stderr);
+            return Err(if stderr.contains("'vmlinux.h' file not found") {
+                Failure::NoVmlinux(error)
+            } else {
+                Failure::Other(error)
+            });
+        }
+        let unread = |path: &Path| {
+            let path = path.to_owned();
+            move |e: std::io::Error| Failure::Other(Error::io("cannot read", &path, &e))
+        };
+        let elf = std::fs::read(object).map_err(unread(object))?;
+        let rule = std::fs::read_to_string(deps).map_err(unread(deps))?;
+        Ok(Compiled {
+            elf,
+            read: depfile::prerequisites(&rule),
+            stderr,
+        })
+    }
+}
+
+/// Leaves out what `CFLAGS` and its like contribute: those are for the host's programs (`-march=native`, hardening), and clang
+/// refuses or ignores them for BPF. `CFLAGS_bpfel_unknown_none` and its like stay.
+fn without_host_flags(args: &[OsString]) -> Vec<OsString> {
+    let mut args = args.to_vec();
+    for variable in ["CFLAGS", "HOST_CFLAGS", "TARGET_CFLAGS"] {
+        let Ok(value) = std::env::var(variable) else {
+            continue;
+        };
+        let flags: Vec<OsString> = value.split_ascii_whitespace().map(OsString::from).collect();
+        if flags.is_empty() {
+            continue;
+        }
+        if let Some(at) = args.windows(flags.len()).position(|window| window == flags) {
+            args.drain(at..at + flags.len());
+        }
+    }
+    args
+}

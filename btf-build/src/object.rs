@@ -1,0 +1,78 @@
+//! What clang wrote, checked and stripped of DWARF.
+
+use object::build::elf::{Builder, SectionData};
+use object::elf::SHT_STRTAB;
+
+use btf_core::obj::Object;
+
+use crate::error::{Error, Result};
+
+/// An object that is fit to be embedded.
+pub(crate) struct Checked {
+    pub(crate) bytes: Vec<u8>,
+    /// What is odd, but no reason to fail.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// Checks that `.BTF` and `.BTF.ext` are there and well-formed, and drops debug information that nothing at run time reads.
+///
+/// # Errors
+///
+/// Naming the section that is missing or wrong, and what to do about it.
+pub(crate) fn check(name: &str, elf: &[u8]) -> Result<Checked> {
+    let bytes = strip(name, elf)?;
+    let object = Object::parse(name, &bytes).map_err(|e| {
+        Error::new(e.to_string()).help("clang wrote it, so this may be a defect of btf-build")
+    })?;
+    if object.btf().is_none() {
+        return Err(
+            Error::new(format!("object `{name}` has no .BTF section")).help(
+                "BTF comes with debug information: remove `-g0` or other flags that turn off `-g`",
+            ),
+        );
+    }
+    if !object.has_btf_ext() && !object.functions().is_empty() {
+        return Err(Error::new(format!("object `{name}` has no .BTF.ext section"))
+            .help("its functions have no source lines: compile with `-g`, and without flags that reduce it"));
+    }
+    let warnings = object
+        .programs()
+        .iter()
+        .filter(|p| p.def.is_none())
+        .map(|p| {
+            format!(
+                "program `{}` will not be loaded: SEC(\"{}\") is not a section name that is known",
+                p.name, p.section
+            )
+        })
+        .collect();
+    Ok(Checked { bytes, warnings })
+}
+
+/// Removes `.debug_*` sections and their relocations.
+fn strip(name: &str, elf: &[u8]) -> Result<Vec<u8>> {
+    let bad = |e: &dyn std::fmt::Display| {
+        Error::new(format!("object `{name}` cannot be stripped of DWARF: {e}"))
+    };
+    let mut builder = Builder::read(elf).map_err(|e| bad(&e))?;
+    for section in builder.sections.iter_mut() {
+        let name = section.name.as_slice();
+        let is_dwarf = name.starts_with(b".debug_") || name.starts_with(b".rel.debug_");
+        section.delete = is_dwarf;
+    }
+    // clang keeps section names among the symbols' strings; the writer wants a table of their own.
+    if !builder
+        .sections
+        .iter()
+        .any(|s| matches!(s.data, SectionData::SectionString))
+    {
+        let names = builder.sections.add();
+        names.name = b".shstrtab".as_slice().into();
+        names.sh_type = SHT_STRTAB;
+        names.data = SectionData::SectionString;
+    }
+    builder.delete_orphans();
+    let mut out = Vec::new();
+    builder.write(&mut out).map_err(|e| bad(&e))?;
+    Ok(out)
+}

@@ -1,0 +1,118 @@
+//! Truncated and damaged objects: every one gets an answer, none a panic, a hang or a huge allocation.
+//!
+//! Damage is spread evenly and seeded, so that a run can be repeated.
+
+use std::path::PathBuf;
+
+use btf_core::btf::Btf;
+use btf_core::obj::Object;
+
+/// The objects that this crate's build script compiled.
+fn fixtures() -> Vec<(String, Vec<u8>)> {
+    let dir = PathBuf::from(env!("OUT_DIR"));
+    let mut out: Vec<_> = std::fs::read_dir(&dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.to_string_lossy().ends_with(".bpf.o"))
+        .map(|path| {
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            (name, std::fs::read(&path).unwrap())
+        })
+        .collect();
+    out.sort();
+    assert!(!out.is_empty(), "no objects in {}", dir.display());
+    out
+}
+
+/// Everything pure that an object goes through.
+fn exercise(bytes: &[u8]) {
+    let Ok(object) = Object::parse("damaged", bytes) else {
+        return;
+    };
+    for program in object.programs() {
+        let _ = object.link(program, |f| &object.functions()[f].insns);
+    }
+    if let Some(btf) = object.btf() {
+        walk(btf);
+    }
+}
+
+fn walk(btf: &Btf) {
+    for t in btf.types() {
+        let _ = (t.byte_size(), t.strip().name(), format!("{t:?}"));
+        for m in t.members().iter() {
+            let _ = (m.name(), m.bit_offset(), m.ty().id());
+        }
+        for e in t.enumerators().iter() {
+            let _ = e.value();
+        }
+    }
+}
+
+/// A fixed sequence of well-spread numbers (SplitMix64).
+fn numbers(mut seed: u64) -> impl Iterator<Item = u64> {
+    std::iter::repeat_with(move || {
+        seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = seed;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    })
+}
+
+#[test]
+fn whole_fixtures_are_read() {
+    for (name, bytes) in fixtures() {
+        let object = Object::parse(&name, &bytes).unwrap_or_else(|e| panic!("{e:#}"));
+        assert!(!object.programs().is_empty(), "{name} has no programs");
+    }
+}
+
+#[test]
+fn truncated_objects() {
+    for (name, bytes) in fixtures() {
+        let step = (bytes.len() / 400).max(1);
+        let spread = (0..bytes.len()).step_by(step);
+        for n in spread.chain(0..200.min(bytes.len())) {
+            exercise(&bytes[..n]);
+            // The section table stands at the end: without it, there is no object.
+            let parsed = Object::parse(&name, &bytes[..n]);
+            assert!(parsed.is_err(), "{name} cut to {n} bytes was accepted");
+        }
+    }
+}
+
+#[test]
+fn flipped_bits() {
+    for (_, bytes) in fixtures() {
+        let mut damaged = bytes.clone();
+        let header = 0..64 * 8u64;
+        let spread = numbers(1).take(600).map(|n| n % (bytes.len() as u64 * 8));
+        for bit in header.chain(spread) {
+            let (byte, mask) = ((bit / 8) as usize, 1u8 << (bit % 8));
+            damaged[byte] ^= mask;
+            exercise(&damaged);
+            damaged[byte] ^= mask;
+        }
+    }
+}
+
+#[test]
+fn overwritten_words() {
+    for (_, bytes) in fixtures() {
+        let mut random = numbers(2);
+        for _ in 0..400 {
+            let mut damaged = bytes.clone();
+            for n in random.by_ref().take(4) {
+                let at = (n as usize % (damaged.len() / 4)) * 4;
+                let word = if n & (1 << 40) == 0 {
+                    u32::MAX
+                } else {
+                    (n >> 32) as u32
+                };
+                damaged[at..at + 4].copy_from_slice(&word.to_le_bytes());
+            }
+            exercise(&damaged);
+        }
+    }
+}
