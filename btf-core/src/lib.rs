@@ -2,7 +2,13 @@
 //!
 //! The pure side reads and computes, and never asks the kernel:
 //!
-//! * [`btf`]: the type format of the kernel and of compiled programs.
+//! * [`btf`]: the type format of the kernel and of compiled programs;
+//! * [`obj`]: a compiled object as plain data; [`relo`]: CO-RE.
+//!
+//! The kernel side, behind the default feature `load`:
+//!
+//! * `load`: from an object to maps and programs in the kernel;
+//! * `map`, `prog`, `link`: what comes of it.
 //!
 //! Applications mostly meet this crate through the skeletons that `btf_skel_macros::include_skel!` generates.
 
@@ -10,10 +16,24 @@
 
 pub mod btf;
 mod error;
+pub mod helper;
 pub mod insn;
+#[cfg(feature = "load")]
+pub mod link;
+#[cfg(feature = "load")]
+pub mod load;
+#[cfg(feature = "load")]
+pub mod map;
 pub mod obj;
 #[allow(unsafe_code)] // Views of plain values as bytes; each block has its proof.
 pub mod pod;
+#[doc(hidden)]
+pub mod private;
+#[cfg(feature = "load")]
+pub mod prog;
+pub mod relo;
+#[cfg(feature = "load")]
+mod sys;
 
 pub use error::{Error, ErrorKind, Result};
 pub use pod::Pod;

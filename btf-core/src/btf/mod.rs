@@ -11,6 +11,8 @@ pub mod dump;
 pub mod ext;
 mod parse;
 mod raw;
+#[cfg(feature = "load")]
+pub(crate) mod sanitize;
 mod types;
 
 use std::fmt;

@@ -432,6 +432,9 @@ mod tests {
             words(24 + 44, 9),
             "BTF type [2] element 1 refers to type [9], but there are 3 types"
         );
-        assert_eq!(words(24, 99), "BTF type [1] has its name at 99 of 11 string bytes");
+        assert_eq!(
+            words(24, 99),
+            "BTF type [1] has its name at 99 of 11 string bytes"
+        );
     }
 }

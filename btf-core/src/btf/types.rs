@@ -433,7 +433,12 @@ named!(Member);
 impl<'a> Member<'a> {
     /// Its type.
     pub fn ty(self) -> Type<'a> {
-        self.ty.btf.ty(TypeId(self.word(1)))
+        self.ty.btf.ty(self.type_id())
+    }
+
+    /// The number of its type.
+    pub fn type_id(self) -> TypeId {
+        TypeId(self.word(1))
     }
 
     /// First bit of the member from the start of the composite.

@@ -1,7 +1,7 @@
 //! The rows: one helper function a line, in the order of their numbers.
 //!
 //! Source: `include/uapi/linux/bpf.h` of Linux 7.3 for numbers and prototypes, the `bpf_func_proto` records of the same
-//! kernel for licenses, and its releases' copies of that header for the first kernel. The list is complete: since 6.2
+//! kernel for licenses, and the releases of that header for the first kernel. The list is complete: since 6.2
 //! the kernel adds kfuncs, which programs declare themselves with `__ksym`, and no helpers.
 
 use super::Helper;

@@ -1,1 +1,0 @@
-//! Writing BTF as C.

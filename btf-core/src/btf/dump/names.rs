@@ -1,0 +1,190 @@
+//! Names of the header's types and constants: C has one name space for tags and one for everything else,
+//! BTF has neither. A name taken gets `___2`, `___3`, and so on, which CO-RE ignores.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use super::order::Step;
+use super::text::{as_ident, clean};
+use crate::btf::{Btf, Kind, Type, TypeId};
+
+/// The name of each type that is written, and the names that are taken.
+pub(super) struct Names<'a> {
+    /// For each type id, 0 or one more than the place of its name in `given`.
+    renamed: Vec<u32>,
+    given: Vec<Vec<u8>>,
+    tags: Space<'a>,
+    idents: Space<'a>,
+}
+
+impl<'a> Names<'a> {
+    /// Names nothing: every type has its own.
+    pub(super) fn none() -> Names<'a> {
+        Names {
+            renamed: Vec::new(),
+            given: Vec::new(),
+            tags: Space::default(),
+            idents: Space::default(),
+        }
+    }
+
+    /// Names the types of `steps`; the first to be written keeps its name.
+    pub(super) fn new(btf: &'a Btf, steps: &[Step]) -> Names<'a> {
+        let mut names = Names::none();
+        names.renamed = vec![0; btf.end_id() as usize];
+        // A forward declaration and the definition are two steps of one type.
+        let mut seen = vec![false; btf.end_id() as usize];
+        let mut taken = Vec::new();
+        for step in steps {
+            let Some(seen) = seen.get_mut(step.id.0 as usize) else {
+                continue;
+            };
+            if std::mem::replace(seen, true) {
+                continue;
+            }
+            let ty = btf.ty(step.id);
+            if ty.is_anonymous() {
+                continue;
+            }
+            match as_ident(ty.name_bytes()) {
+                Some(name) if names.space(ty.kind()).claim(name) => {}
+                _ => taken.push(ty),
+            }
+        }
+        // Only now is every name known that a made one must not meet.
+        for ty in taken {
+            let made = names.space(ty.kind()).make(ty.name_bytes());
+            names.given.push(made);
+            names.renamed[ty.id().0 as usize] = names.given.len() as u32;
+        }
+        names
+    }
+
+    /// The name under which `ty` is written.
+    pub(super) fn of<'n>(&'n self, ty: Type<'a>) -> &'n [u8] {
+        match self.renamed.get(ty.id().0 as usize) {
+            Some(&n @ 1..) => &self.given[n as usize - 1],
+            _ => ty.name_bytes(),
+        }
+    }
+
+    /// The name for an enumerator, which is from now on taken.
+    pub(super) fn constant(&mut self, name: &'a [u8]) -> Cow<'a, [u8]> {
+        match as_ident(name) {
+            Some(name) if self.idents.claim(name) => Cow::Borrowed(name),
+            _ => Cow::Owned(self.idents.make(name)),
+        }
+    }
+
+    /// Takes a function's name if it is free: a function renamed would be another one.
+    pub(super) fn function(&mut self, name: &'a [u8]) -> bool {
+        as_ident(name).is_some_and(|name| self.idents.claim(name))
+    }
+
+    fn space(&mut self, kind: Kind) -> &mut Space<'a> {
+        if kind == Kind::TYPEDEF || kind == Kind::INT {
+            &mut self.idents
+        } else {
+            &mut self.tags
+        }
+    }
+}
+
+/// A C name space: names taken, each with the last number that was added to it.
+#[derive(Default)]
+struct Space<'a>(HashMap<Cow<'a, [u8]>, u32>);
+
+impl<'a> Space<'a> {
+    /// Takes a name; `false` if it is taken.
+    fn claim(&mut self, name: &'a [u8]) -> bool {
+        let free = !self.0.contains_key(name);
+        if free {
+            self.0.insert(Cow::Borrowed(name), 1);
+        }
+        free
+    }
+
+    /// Makes and takes a name like this one.
+    fn make(&mut self, name: &[u8]) -> Vec<u8> {
+        let base = as_ident(name).map_or_else(|| clean(name), <[u8]>::to_vec);
+        let Some(mut number) = self.0.get(base.as_slice()).copied() else {
+            self.0.insert(Cow::Owned(base.clone()), 1);
+            return base;
+        };
+        loop {
+            number += 1;
+            let made = [&base, b"___".as_slice(), number.to_string().as_bytes()].concat();
+            if self.0.contains_key(made.as_slice()) {
+                continue;
+            }
+            self.0.insert(Cow::Owned(made.clone()), 1);
+            self.0.insert(Cow::Owned(base), number);
+            return made;
+        }
+    }
+}
+
+/// Forward declarations, each with the type that it declares: the first definition of its name and kind, or the
+/// first of those forward declarations if there is none.
+pub(super) struct Forwards(HashMap<TypeId, TypeId>);
+
+impl Forwards {
+    pub(super) fn none() -> Forwards {
+        Forwards(HashMap::new())
+    }
+
+    pub(super) fn new(btf: &Btf) -> Forwards {
+        let all = || (1..btf.end_id()).map(|id| btf.ty(TypeId(id)));
+        let key = |ty: Type<'_>| ty.kind() == Kind::UNION || (ty.kind() == Kind::FWD && ty.flag());
+        let mut declared = HashMap::new();
+        let mut forwards = Vec::new();
+        for ty in all().filter(|ty| ty.kind() == Kind::FWD) {
+            declared
+                .entry((ty.name_bytes(), key(ty)))
+                .or_insert((ty.id(), false));
+            forwards.push(ty);
+        }
+        if !forwards.is_empty() {
+            for ty in all().filter(|ty| ty.kind().is_composite()) {
+                match declared.get_mut(&(ty.name_bytes(), key(ty))) {
+                    Some(found) if !found.1 => *found = (ty.id(), true),
+                    _ => {}
+                }
+            }
+        }
+        let of = |ty: Type<'_>| {
+            declared
+                .get(&(ty.name_bytes(), key(ty)))
+                .map_or(ty.id(), |d| d.0)
+        };
+        Forwards(forwards.into_iter().map(|ty| (ty.id(), of(ty))).collect())
+    }
+
+    /// The type that is meant: another one only for a forward declaration.
+    pub(super) fn resolve<'a>(&self, ty: Type<'a>) -> Type<'a> {
+        if ty.kind() != Kind::FWD {
+            return ty;
+        }
+        self.0.get(&ty.id()).map_or(ty, |id| ty.btf().ty(*id))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_made_name_never_meets_another() {
+        let mut names = Names::none();
+        for name in ["a", "a___2"] {
+            assert_eq!(*names.constant(name.as_bytes()), *name.as_bytes());
+        }
+        assert_eq!(*names.constant(b"a"), *b"a___3");
+        assert_eq!(*names.constant(b"a"), *b"a___4");
+        assert_eq!(*names.constant(b"a___2"), *b"a___2___2");
+        assert_eq!(*names.constant(b"b.c"), *b"b_c");
+        assert_eq!(*names.constant(b"b_c"), *b"b_c___2");
+        assert!(!names.function(b"a"));
+        assert!(names.function(b"f"));
+    }
+}

@@ -1,0 +1,590 @@
+//! What the dump writes for small BTFs made by hand, kind by kind, and for damaged ones.
+
+use super::*;
+use crate::error::ErrorKind;
+
+const SIGNED: u32 = 1;
+const BOOL: u32 = 4;
+
+/// A BTF in the making. Each method adds a type and returns its id.
+#[derive(Default)]
+struct Sample {
+    words: Vec<u32>,
+    strings: Vec<u8>,
+    last: u32,
+}
+
+impl Sample {
+    fn string(&mut self, text: &str) -> u32 {
+        if self.strings.is_empty() {
+            self.strings.push(0);
+        }
+        if text.is_empty() {
+            return 0;
+        }
+        let at = self.strings.len() as u32;
+        self.strings.extend(text.as_bytes());
+        self.strings.push(0);
+        at
+    }
+
+    fn add(&mut self, name: &str, kind: Kind, flag: bool, vlen: usize, third: u32) -> u32 {
+        let name = self.string(name);
+        let info = u32::from(kind.0) << 24 | u32::from(flag) << 31 | vlen as u32;
+        self.words.extend([name, info, third]);
+        self.last += 1;
+        self.last
+    }
+
+    fn int(&mut self, name: &str, size: u32, encoding: u32) -> u32 {
+        let id = self.add(name, Kind::INT, false, 0, size);
+        self.words.push(encoding << 24 | size * 8);
+        id
+    }
+
+    fn refer(&mut self, kind: Kind, name: &str, target: u32) -> u32 {
+        self.add(name, kind, false, 0, target)
+    }
+
+    fn ptr(&mut self, target: u32) -> u32 {
+        self.refer(Kind::PTR, "", target)
+    }
+
+    fn array(&mut self, element: u32, len: u32) -> u32 {
+        let id = self.add("", Kind::ARRAY, false, 0, 0);
+        self.words.extend([element, element, len]);
+        id
+    }
+
+    /// Members are name, type, bit offset and, of a bitfield, width.
+    fn composite(
+        &mut self,
+        kind: Kind,
+        name: &str,
+        size: u32,
+        members: &[(&str, u32, u32, u32)],
+    ) -> u32 {
+        let id = self.add(name, kind, true, members.len(), size);
+        for &(name, ty, offset, width) in members {
+            let name = self.string(name);
+            self.words.extend([name, ty, width << 24 | offset]);
+        }
+        id
+    }
+
+    fn structure(&mut self, name: &str, size: u32, members: &[(&str, u32, u32, u32)]) -> u32 {
+        self.composite(Kind::STRUCT, name, size, members)
+    }
+
+    fn enumeration(&mut self, name: &str, size: u32, signed: bool, values: &[(&str, i64)]) -> u32 {
+        let kind = if size == 8 { Kind::ENUM64 } else { Kind::ENUM };
+        let id = self.add(name, kind, signed, values.len(), size);
+        for &(name, value) in values {
+            let name = self.string(name);
+            self.words.extend([name, value as u32]);
+            if size == 8 {
+                self.words.push((value >> 32) as u32);
+            }
+        }
+        id
+    }
+
+    fn proto(&mut self, result: u32, params: &[(&str, u32)]) -> u32 {
+        let id = self.add("", Kind::FUNC_PROTO, false, params.len(), result);
+        for &(name, ty) in params {
+            let name = self.string(name);
+            self.words.extend([name, ty]);
+        }
+        id
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        let mut out = 0xeb9fu16.to_ne_bytes().to_vec();
+        out.extend([1, 0]);
+        let types = self.words.len() as u32 * 4;
+        for word in [24, 0, types, types, self.strings.len() as u32] {
+            out.extend(word.to_ne_bytes());
+        }
+        out.extend(self.words.iter().flat_map(|word| word.to_ne_bytes()));
+        out.extend(&self.strings);
+        out
+    }
+
+    fn btf(&self) -> Btf {
+        Btf::parse(self.bytes()).unwrap()
+    }
+
+    /// The types alone, without what stands around them.
+    fn c(&self) -> String {
+        header(&self.btf(), &bare()).unwrap()
+    }
+
+    fn error(&self) -> String {
+        let e = header(&self.btf(), &bare()).unwrap_err();
+        assert_eq!(e.kind(), ErrorKind::Malformed);
+        e.to_string()
+    }
+}
+
+fn bare() -> Options {
+    Options {
+        guard: None,
+        preserve_access_index: false,
+        kfuncs: true,
+    }
+}
+
+#[test]
+fn the_whole_header() {
+    let mut s = Sample::default();
+    let int = s.int("int", 4, SIGNED);
+    s.refer(Kind::TYPEDEF, "pid_t", int);
+    assert_eq!(
+        header(&s.btf(), &Options::default()).unwrap(),
+        "#ifndef __VMLINUX_H__\n\
+         #define __VMLINUX_H__\n\n\
+         #ifndef BPF_NO_PRESERVE_ACCESS_INDEX\n\
+         #pragma clang attribute push (__attribute__((preserve_access_index)), apply_to = record)\n\
+         #endif\n\n\
+         typedef int pid_t;\n\n\
+         #ifndef BPF_NO_PRESERVE_ACCESS_INDEX\n\
+         #pragma clang attribute pop\n\
+         #endif\n\n\
+         #endif\n"
+    );
+}
+
+#[test]
+fn declarators() {
+    let mut s = Sample::default();
+    let char = s.int("char", 1, SIGNED);
+    let int = s.int("int", 4, SIGNED);
+    let constant = s.refer(Kind::CONST, "", char);
+    let string = s.ptr(constant);
+    let strings = s.array(string, 3);
+    let fixed = s.refer(Kind::CONST, "", string);
+    let restricted = s.refer(Kind::RESTRICT, "", string);
+    let matrix = s.array(int, 3);
+    let matrix = s.array(matrix, 2);
+    let const_matrix = s.refer(Kind::CONST, "", matrix);
+    let to_matrix = s.ptr(matrix);
+    let anything = s.ptr(0);
+    let proto = s.proto(int, &[("", anything), ("", 0)]);
+    let function = s.ptr(proto);
+    let returning = s.proto(function, &[]);
+    let returning = s.ptr(returning);
+    let vector = s.array(returning, 4);
+    let btf = s.btf();
+    for (ty, expected) in [
+        (strings, "const char *x[3]"),
+        (fixed, "const char *const x"),
+        (restricted, "const char *restrict x"),
+        (matrix, "int x[2][3]"),
+        (const_matrix, "const int x[2][3]"),
+        (to_matrix, "int (*x)[2][3]"),
+        (function, "int (*x)(void *, ...)"),
+        (returning, "int (*(*x)(void))(void *, ...)"),
+        (vector, "int (*(*x[4])(void))(void *, ...)"),
+    ] {
+        assert_eq!(declaration(btf.ty(TypeId(ty)), "x"), expected);
+    }
+    assert_eq!(declaration(btf.ty(TypeId(string)), ""), "const char *");
+    assert_eq!(declaration(btf.ty(TypeId(strings)), ""), "const char *[3]");
+    assert_eq!(declaration(btf.ty(TypeId::VOID), ""), "void");
+}
+
+#[test]
+fn prototypes_and_mentions() {
+    let mut s = Sample::default();
+    let int = s.int("int", 4, SIGNED);
+    let inode = s.add("inode", Kind::FWD, false, 0, 0);
+    let inode = s.ptr(inode);
+    let anonymous = s.structure("", 4, &[("a", int, 0, 0)]);
+    let anonymous = s.ptr(anonymous);
+    let returned = s.refer(Kind::CONST, "", int);
+    let proto = s.proto(returned, &[("dir", inode), ("what", anonymous)]);
+    let func = s.refer(Kind::FUNC, "unlink", proto);
+    let btf = s.btf();
+    assert_eq!(
+        prototype(btf.ty(TypeId(func))),
+        "int unlink(struct inode *dir, struct { ... } *what)"
+    );
+    assert_eq!(
+        types(&btf, &[TypeId(func)], &bare()).unwrap(),
+        "struct inode;\n\nint unlink(struct inode *dir, void *what);\n"
+    );
+}
+
+#[test]
+fn a_type_comes_after_what_it_consists_of() {
+    let mut s = Sample::default();
+    let int = s.int("int", 4, SIGNED);
+    // struct a { struct b b; } before struct b { struct a *up; handler_t h; }, where handler_t takes a struct a *.
+    let b = 6;
+    let a = s.structure("a", 16, &[("b", b, 0, 0)]);
+    let to_a = s.ptr(a);
+    let proto = s.proto(int, &[("", to_a)]);
+    let handler = s.ptr(proto);
+    assert_eq!(
+        s.structure("b", 16, &[("up", to_a, 0, 0), ("h", 7, 64, 0)]),
+        b
+    );
+    s.refer(Kind::TYPEDEF, "handler_t", handler);
+    assert_eq!(
+        s.c(),
+        "struct a;\n\n\
+         typedef int (*handler_t)(struct a *);\n\n\
+         struct b {\n\tstruct a *up;\n\thandler_t h;\n};\n\n\
+         struct a {\n\tstruct b b;\n};\n\n"
+    );
+}
+
+#[test]
+fn members_lie_where_they_must() {
+    let mut s = Sample::default();
+    let char = s.int("char", 1, SIGNED);
+    let int = s.int("int", 4, SIGNED);
+    let long = s.int("long", 8, SIGNED);
+    let wide = s.int("__int128", 16, SIGNED);
+    s.structure("natural", 16, &[("c", char, 0, 0), ("l", long, 64, 0)]);
+    s.structure("holes", 64, &[("c", char, 0, 0), ("l", long, 128, 0)]);
+    s.structure("packed", 9, &[("c", char, 0, 0), ("l", long, 8, 0)]);
+    s.structure("wide", 32, &[("l", long, 0, 0), ("w", wide, 128, 0)]);
+    s.structure("crooked", 24, &[("l", long, 0, 0), ("w", wide, 64, 0)]);
+    s.composite(Kind::UNION, "big", 16, &[("c", char, 0, 0)]);
+    s.composite(Kind::UNION, "odd", 5, &[("i", int, 0, 0)]);
+    s.structure("room", 4, &[]);
+    s.structure("empty", 0, &[]);
+    let text = s.array(char, 0);
+    s.structure("tail", 8, &[("i", int, 0, 0), ("text", text, 32, 0)]);
+    assert_eq!(
+        s.c(),
+        "struct natural {\n\tchar c;\n\tlong l;\n};\n\n\
+         struct holes {\n\tchar c;\n\tlong: 56;\n\tlong: 64;\n\tlong l;\n\
+         \tlong: 64;\n\tlong: 64;\n\tlong: 64;\n\tlong: 64;\n\tlong: 64;\n};\n\n\
+         struct packed {\n\tchar c;\n\tlong l;\n} __attribute__((packed));\n\n\
+         struct wide {\n\tlong l;\n\t__int128 w;\n};\n\n\
+         struct crooked {\n\tlong l;\n\t__int128 w;\n} __attribute__((packed));\n\n\
+         union big {\n\tchar c;\n\tstruct {\n\t\tlong: 64;\n\t\tlong: 64;\n\t};\n};\n\n\
+         union odd {\n\tint i;\n\tstruct {\n\t\tint: 32;\n\t\tchar: 8;\n\t};\n} __attribute__((packed));\n\n\
+         struct room {\n\tint: 32;\n};\n\n\
+         struct empty {};\n\n\
+         struct tail {\n\tint i;\n\tchar text[0];\n\tint: 32;\n};\n\n"
+    );
+}
+
+#[test]
+fn bitfields_in_both_encodings() {
+    let mut s = Sample::default();
+    let int = s.int("int", 4, SIGNED);
+    let bool = s.int("bool", 1, BOOL);
+    let long = s.int("long", 8, SIGNED);
+    s.structure(
+        "bits",
+        16,
+        &[
+            ("a", int, 0, 3),
+            ("b", int, 5, 27),
+            ("c", bool, 40, 1),
+            ("d", long, 64, 60),
+        ],
+    );
+    // 8 bits at bit 28 straddle an int, so only a packed struct can have them there.
+    s.structure("straddling", 8, &[("a", int, 0, 28), ("b", int, 28, 8)]);
+    // Before members had a flag, an INT of 3 bits at bit 2 of its size.
+    let old = s.add("unsigned int", Kind::INT, false, 0, 4);
+    s.words.push(2 << 16 | 3);
+    s.add("old", Kind::STRUCT, false, 1, 4);
+    let name = s.string("x");
+    s.words.extend([name, old, 8]);
+    assert_eq!(
+        s.c(),
+        "struct bits {\n\tint a: 3;\n\tchar: 2;\n\tint b: 27;\n\tchar: 8;\n\t_Bool c: 1;\n\tlong d: 60;\n};\n\n\
+         struct straddling {\n\tint a: 28;\n\tint b: 8;\n\tint: 28;\n} __attribute__((packed));\n\n\
+         struct old {\n\tshort: 10;\n\tunsigned int x: 3;\n};\n\n"
+    );
+}
+
+#[test]
+fn anonymous_types_stand_where_they_are_used() {
+    let mut s = Sample::default();
+    let int = s.int("int", 4, SIGNED);
+    let named = s.structure("head", 8, &[("a", int, 0, 0), ("b", int, 32, 0)]);
+    let values = s.enumeration("", 4, false, &[("ONE", 1)]);
+    let inner = s.structure("", 8, &[("x", int, 0, 0), ("e", values, 32, 0)]);
+    let either = s.composite(Kind::UNION, "", 8, &[("", inner, 0, 0), ("whole", inner, 0, 0)]);
+    let elements = s.array(inner, 2);
+    // `struct head;` as a member needs an extension of C, its members do not.
+    s.structure(
+        "outer",
+        32,
+        &[("", named, 0, 0), ("", either, 64, 0), ("two", elements, 128, 0)],
+    );
+    s.refer(Kind::TYPEDEF, "inner_t", inner);
+    s.enumeration("", 4, true, &[("LEFT", -1), ("ONE", 2)]);
+    assert_eq!(
+        s.c(),
+        "struct head {\n\tint a;\n\tint b;\n};\n\n\
+         struct outer {\n\
+         \tstruct {\n\t\tint a;\n\t\tint b;\n\t};\n\
+         \tunion {\n\
+         \t\tstruct {\n\t\t\tint x;\n\t\t\tenum {\n\t\t\t\tONE = 1,\n\t\t\t} e;\n\t\t};\n\
+         \t\tstruct {\n\t\t\tint x;\n\t\t\tenum {\n\t\t\t\tONE___2 = 1,\n\t\t\t} e;\n\t\t} whole;\n\
+         \t};\n\
+         \tstruct {\n\t\tint x;\n\t\tenum {\n\t\t\tONE___3 = 1,\n\t\t} e;\n\t} two[2];\n\
+         };\n\n\
+         typedef struct {\n\tint x;\n\tenum {\n\t\tONE___4 = 1,\n\t} e;\n} inner_t;\n\n\
+         enum {\n\tLEFT = -1,\n\tONE___5 = 2,\n};\n\n"
+    );
+}
+
+#[test]
+fn enums_have_their_size() {
+    let mut s = Sample::default();
+    s.enumeration("plain", 4, true, &[("A", -1), ("B", 1)]);
+    s.enumeration("small", 1, false, &[("C", 255)]);
+    s.enumeration("loose", 2, false, &[("D", 1)]);
+    s.enumeration("long_by_value", 8, false, &[("E", -1)]);
+    s.enumeration("long_by_wish", 8, true, &[("F", -1)]);
+    s.enumeration("least", 8, true, &[("G", i64::MIN)]);
+    s.enumeration("declared", 4, false, &[]);
+    assert_eq!(
+        s.c(),
+        "enum plain {\n\tA = -1,\n\tB = 1,\n};\n\n\
+         enum small {\n\tC = 255,\n} __attribute__((packed));\n\n\
+         enum loose {\n\tD = 1,\n} __attribute__((mode(HI)));\n\n\
+         enum long_by_value {\n\tE = 18446744073709551615ULL,\n};\n\n\
+         enum long_by_wish {\n\tF = -1LL,\n} __attribute__((mode(DI)));\n\n\
+         enum least {\n\tG = -9223372036854775807LL - 1,\n};\n\n\
+         enum declared;\n\n"
+    );
+}
+
+#[test]
+fn one_name_for_each_type() {
+    let mut s = Sample::default();
+    let int = s.int("int", 4, SIGNED);
+    let first = s.structure("s", 4, &[("a", int, 0, 0)]);
+    let second = s.composite(Kind::UNION, "s", 4, &[("b", int, 0, 0)]);
+    s.structure("s___2", 4, &[]);
+    s.refer(Kind::TYPEDEF, "s", first);
+    s.refer(Kind::TYPEDEF, "s", second);
+    let forward = s.add("s", Kind::FWD, true, 0, 0);
+    let pointer = s.ptr(forward);
+    s.structure("user", 8, &[("p", pointer, 0, 0)]);
+    s.enumeration("", 4, false, &[("s", 1)]);
+    assert_eq!(
+        s.c(),
+        "struct s {\n\tint a;\n};\n\n\
+         union s___3 {\n\tint b;\n};\n\n\
+         struct s___2 {\n\tint: 32;\n};\n\n\
+         typedef struct s s;\n\n\
+         typedef union s___3 s___2;\n\n\
+         struct user {\n\tunion s___3 *p;\n};\n\n\
+         enum {\n\ts___3 = 1,\n};\n\n"
+    );
+}
+
+#[test]
+fn names_that_are_not_c() {
+    let mut s = Sample::default();
+    let poly = s.int("__Poly8_t", 1, 0);
+    let long = s.int("long", 4, SIGNED);
+    let double = s.add("long double", Kind::FLOAT, false, 0, 16);
+    s.structure(
+        "a b; }",
+        32,
+        &[("x y", poly, 0, 0), ("2", long, 32, 0), ("f", double, 128, 0)],
+    );
+    // The compiler has a type of this name, of another size.
+    let list = s.structure("__va_list_tag", 4, &[("n", long, 0, 0)]);
+    let list = s.array(list, 1);
+    let builtin = s.refer(Kind::TYPEDEF, "__builtin_va_list", list);
+    s.refer(Kind::TYPEDEF, "va_list", builtin);
+    // The pointer size is `long`'s.
+    assert_eq!(
+        s.c(),
+        "typedef unsigned char __Poly8_t;\n\n\
+         struct a_b___ {\n\t__Poly8_t x_y;\n\tlong _2;\n\tunsigned __int128 f;\n};\n\n\
+         struct __va_list_tag {\n\tlong n;\n};\n\n\
+         typedef struct __va_list_tag va_list[1];\n\n"
+    );
+}
+
+#[test]
+fn kfuncs_are_declared_once_and_weak() {
+    let mut s = Sample::default();
+    let tag = |s: &mut Sample, name: &str, target: u32| {
+        s.refer(Kind::DECL_TAG, name, target);
+        s.words.push(u32::MAX);
+    };
+    let space = s.add("address_space(1)", Kind::TYPE_TAG, true, 0, 0);
+    let arena = s.ptr(space);
+    let user = s.refer(Kind::TYPE_TAG, "user", 0);
+    let user = s.ptr(user);
+    let proto = s.proto(arena, &[("map", user), ("to", arena)]);
+    for name in ["alloc", "other", "alloc"] {
+        let func = s.refer(Kind::FUNC, name, proto);
+        if name == "alloc" {
+            tag(&mut s, "bpf_kfunc", func);
+            tag(&mut s, "bpf_fastcall", func);
+        }
+    }
+    let c = s.c();
+    assert!(c.starts_with("#ifndef BPF_NO_KFUNC_PROTOTYPES\n"), "{c}");
+    let declared: Vec<&str> = c.lines().filter(|line| line.ends_with(';')).collect();
+    assert_eq!(
+        declared,
+        ["extern void __attribute__((address_space(1))) *alloc(void *map, \
+          void __attribute__((address_space(1))) *to) __weak __ksym __bpf_fastcall;"]
+    );
+}
+
+#[test]
+fn what_c_cannot_place_is_left_out_and_said() {
+    let mut s = Sample::default();
+    let int = s.int("int", 4, SIGNED);
+    let proto = s.proto(int, &[]);
+    s.structure(
+        "s",
+        16,
+        &[
+            ("a", int, 0, 0),
+            ("b", int, 16, 0),
+            ("c", int, 33, 0),
+            ("d", proto, 64, 0),
+            ("e", int, 112, 0),
+            ("f", int, 96, 40),
+        ],
+    );
+    let comments = ["b at bit 16", "c at bit 33", "d at bit 64", "e at bit 112", "f at bit 96"]
+        .map(|what| format!("\t/* no C for member {what} */\n"))
+        .concat();
+    assert_eq!(
+        s.c(),
+        format!("struct s {{\n\tint a;\n{comments}\tint: 32;\n\tlong: 64;\n}};\n\n")
+    );
+}
+
+#[test]
+fn what_consists_of_itself_is_an_error() {
+    let mut s = Sample::default();
+    let a = s.array(2, 3);
+    s.structure("s", 8, &[("again", a, 0, 0)]);
+    assert_eq!(
+        s.error(),
+        "BTF type [2] STRUCT 's' is part of itself ([2] STRUCT 's' > [1] ARRAY)"
+    );
+
+    for kind in [Kind::TYPEDEF, Kind::CONST, Kind::PTR] {
+        let mut s = Sample::default();
+        s.refer(kind, if kind == Kind::TYPEDEF { "t" } else { "" }, 1);
+        s.refer(Kind::TYPEDEF, "user", 1);
+        assert!(s.error().contains("is part of itself"), "{kind}");
+        assert!(declaration(s.btf().ty(TypeId(1)), "x").starts_with("/* BTF type [1] "));
+    }
+}
+
+#[test]
+fn what_is_no_type_is_an_error() {
+    let mut s = Sample::default();
+    let section = s.add(".bss", Kind::DATASEC, false, 0, 0);
+    s.refer(Kind::TYPEDEF, "t", section);
+    assert_eq!(
+        s.error(),
+        "BTF type [2] TYPEDEF 't' refers to [1] DATASEC '.bss', which is no C type"
+    );
+    let mut s = Sample::default();
+    s.int("int", 3, SIGNED);
+    s.refer(Kind::TYPEDEF, "t", 1);
+    assert_eq!(
+        s.error(),
+        "[1] INT 'int' has a size of 3 bytes, for which C has no type"
+    );
+    let mut s = Sample::default();
+    s.array(0, 3);
+    s.refer(Kind::TYPEDEF, "t", 1);
+    assert_eq!(
+        s.error(),
+        "[1] ARRAY has elements of a type without a size"
+    );
+}
+
+#[test]
+fn no_chain_is_too_long_for_an_answer() {
+    const LENGTH: u32 = 200_000;
+    let mut s = Sample::default();
+    let mut last = s.int("int", 4, SIGNED);
+    for _ in 0..LENGTH {
+        last = s.ptr(last);
+    }
+    s.refer(Kind::TYPEDEF, "t", last);
+    assert!(s.error().contains("more than 128 pointers"));
+
+    // Structs within each other are as deep, but each is written by itself.
+    let mut s = Sample::default();
+    let mut last = s.int("int", 4, SIGNED);
+    for n in 0..LENGTH / 10 {
+        last = s.structure(&format!("s{n}"), 4, &[("m", last, 0, 0)]);
+    }
+    assert_eq!(s.c().matches("struct s19999").count(), 1);
+
+    let mut s = Sample::default();
+    let mut last = s.int("int", 4, SIGNED);
+    for _ in 0..LENGTH {
+        last = s.structure("", 4, &[("m", last, 0, 0)]);
+    }
+    s.structure("s", 4, &[("m", last, 0, 0)]);
+    assert!(s.error().contains("nested more than 128 deep"));
+}
+
+#[test]
+fn no_text_is_without_end() {
+    // Each level has the one below twice.
+    let mut s = Sample::default();
+    let mut last = s.int("int", 4, SIGNED);
+    for _ in 0..64 {
+        last = s.composite(Kind::UNION, "", 4, &[("a", last, 0, 0), ("b", last, 0, 0)]);
+    }
+    s.structure("s", 4, &[("m", last, 0, 0)]);
+    assert!(s.error().contains("which no sound BTF of this size needs"));
+
+    let mut s = Sample::default();
+    let mut last = s.int("int", 4, SIGNED);
+    for _ in 0..64 {
+        let proto = s.proto(0, &[("", last), ("", last)]);
+        last = s.ptr(proto);
+    }
+    s.refer(Kind::TYPEDEF, "t", last);
+    assert!(s.error().contains("which no sound BTF of this size needs"));
+}
+
+#[test]
+fn every_bit_flip_is_an_answer() {
+    let mut s = Sample::default();
+    let int = s.int("int", 4, SIGNED);
+    let inner = s.structure("", 4, &[("x", int, 0, 3), ("y", int, 3, 5)]);
+    let outer = s.structure("outer", 16, &[("i", inner, 0, 0), ("p", 4, 64, 0)]);
+    assert_eq!(s.ptr(outer), 4);
+    let proto = s.proto(outer, &[("a", 4), ("", 0)]);
+    let pointer = s.ptr(proto);
+    let array = s.array(pointer, 2);
+    s.refer(Kind::TYPEDEF, "t", array);
+    s.enumeration("e", 8, true, &[("A", -5), ("B", 7)]);
+    let func = s.refer(Kind::FUNC, "f", proto);
+    s.refer(Kind::DECL_TAG, "bpf_kfunc", func);
+    s.words.push(u32::MAX);
+    let bytes = s.bytes();
+    let mut written = 0;
+    for bit in 0..bytes.len() * 8 {
+        let mut bytes = bytes.clone();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        let Ok(btf) = Btf::parse(bytes) else { continue };
+        written += usize::from(header(&btf, &Options::default()).is_ok());
+        for ty in btf.types() {
+            let _ = (declaration(ty, "x"), prototype(ty));
+            let _ = types(&btf, &[ty.id()], &bare());
+        }
+    }
+    assert!(written > 0);
+}

@@ -1,0 +1,130 @@
+//! The growing C text: identifiers, numbers, indentation, and the bound on its length.
+
+use crate::error::{Error, Result};
+
+/// Bytes of C. Only this crate's words and checked identifiers go in, so they are ASCII.
+pub(super) struct Text {
+    out: Vec<u8>,
+    limit: usize,
+}
+
+impl Text {
+    /// Makes an empty text that may grow to `limit` bytes.
+    pub(super) fn new(capacity: usize, limit: usize) -> Text {
+        Text {
+            out: Vec::with_capacity(capacity),
+            limit,
+        }
+    }
+
+    pub(super) fn push(&mut self, text: &str) {
+        self.out.extend_from_slice(text.as_bytes());
+    }
+
+    /// A name, with `_` for every byte that C does not allow in one, so that a file's strings stay names.
+    pub(super) fn ident(&mut self, name: &[u8]) {
+        if is_ident(name) {
+            self.out.extend_from_slice(name);
+        } else {
+            self.out.extend(clean(name));
+        }
+    }
+
+    pub(super) fn number(&mut self, mut n: u64) {
+        let mut digits = [0; 20];
+        let mut at = digits.len();
+        loop {
+            at -= 1;
+            digits[at] = b'0' + (n % 10) as u8;
+            n /= 10;
+            if n == 0 {
+                break;
+            }
+        }
+        self.out.extend_from_slice(&digits[at..]);
+    }
+
+    pub(super) fn indent(&mut self, level: usize) {
+        self.out.resize(self.out.len() + level, b'\t');
+    }
+
+    /// Anonymous types are written out at each use, so a small file can ask for a text without end.
+    ///
+    /// # Errors
+    ///
+    /// Once the text is longer than its limit.
+    pub(super) fn check(&self) -> Result<()> {
+        if self.out.len() <= self.limit {
+            return Ok(());
+        }
+        Err(Error::malformed(format!(
+            "the C text is longer than {} bytes, which no sound BTF of this size needs",
+            self.limit
+        ))
+        .hint("anonymous types nested within each other may repeat without bound"))
+    }
+
+    pub(super) fn finish(self) -> String {
+        // The conversion never replaces anything, see the type's comment; it only proves it.
+        String::from_utf8(self.out)
+            .unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
+    }
+}
+
+/// Which bytes C allows in a name. A table, because every name of a kernel passes here.
+const ALLOWED: [bool; 256] = {
+    let mut allowed = [false; 256];
+    let mut b = 0;
+    while b < 256 {
+        allowed[b] = (b as u8).is_ascii_alphanumeric() || b as u8 == b'_';
+        b += 1;
+    }
+    allowed
+};
+
+fn is_ident(name: &[u8]) -> bool {
+    name.first().is_some_and(|b| !b.is_ascii_digit())
+        && name.iter().all(|b| ALLOWED[usize::from(*b)])
+}
+
+/// The name if C allows it.
+pub(super) fn as_ident(name: &[u8]) -> Option<&[u8]> {
+    is_ident(name).then_some(name)
+}
+
+/// A name that C allows.
+pub(super) fn clean(name: &[u8]) -> Vec<u8> {
+    let digit = name.first().is_none_or(u8::is_ascii_digit);
+    let start = digit.then_some(b'_').into_iter();
+    let rest = name
+        .iter()
+        .map(|&b| if ALLOWED[usize::from(b)] { b } else { b'_' });
+    start.chain(rest).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_names() {
+        let mut text = Text::new(0, 100);
+        for n in [0, 9, 10, u64::MAX] {
+            text.number(n);
+            text.push(" ");
+        }
+        text.ident(b"plain_1");
+        text.ident(b" 1; }");
+        text.ident("é".as_bytes());
+        text.ident(b"2");
+        assert!(text.check().is_ok());
+        assert_eq!(text.finish(), "0 9 10 18446744073709551615 plain_1_1_____2");
+    }
+
+    #[test]
+    fn too_long_is_an_error() {
+        let mut text = Text::new(0, 3);
+        text.push("four");
+        assert!(text.check().is_err());
+    }
+}

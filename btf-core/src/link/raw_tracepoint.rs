@@ -1,0 +1,28 @@
+//! Attaching to raw tracepoints, by name.
+
+use super::{Link, c_string, refused};
+use crate::error::Result;
+use crate::obj::AttachType;
+use crate::prog::Program;
+use crate::prog::near::did_you_mean;
+use crate::prog::target::near;
+use crate::sys;
+
+pub(crate) fn raw_tracepoint(program: &Program, name: &str) -> Result<Link> {
+    let c_name = c_string(name)?;
+    match sys::raw_tracepoint_open(program.fd()?, Some(&c_name)) {
+        Ok(fd) => Ok(Link::of_bpf(program.name(), fd)),
+        Err(e) => {
+            let is_missing = e.raw_os_error() == Some(libc::ENOENT);
+            let error = refused(format!("cannot attach to raw tracepoint `{name}`"), e);
+            if !is_missing {
+                return Err(error);
+            }
+            let similar = sys::kernel_btf()
+                .ok()
+                .and_then(|btf| did_you_mean(&near(&btf, AttachType::TRACE_RAW_TP, name)));
+            let hint = similar.unwrap_or_else(|| "this kernel has no such tracepoint".into());
+            Err(error.hint(hint))
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! The file system that lists tracepoints.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::error::{Error, Result};
+use crate::prog::near::{did_you_mean, similar};
+
+/// Where it is mounted: on its own, or below debugfs as older systems have it.
+const PLACES: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
+
+/// The directory of events.
+fn events() -> Result<PathBuf> {
+    PLACES
+        .iter()
+        .map(|place| PathBuf::from(place).join("events"))
+        .find(|path| path.exists())
+        .ok_or_else(|| {
+            Error::not_found(format!(
+                "tracefs is mounted neither on {} nor on {}, or this process may not enter it",
+                PLACES[0], PLACES[1]
+            ))
+            .hint("run as root: mount -t tracefs tracefs /sys/kernel/tracing")
+        })
+}
+
+/// The number of a tracepoint.
+pub(super) fn tracepoint_id(category: &str, name: &str) -> Result<u64> {
+    let events = events()?;
+    let path = events.join(category).join(name).join("id");
+    match std::fs::read_to_string(&path) {
+        Ok(text) => text.trim().parse().map_err(|_| {
+            Error::malformed(format!(
+                "{} says {text:?}, which is no number",
+                path.display()
+            ))
+        }),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            let error =
+                Error::not_found(format!("this kernel has no tracepoint `{category}/{name}`"));
+            let dir = events.join(category);
+            let (wanted, dir) = if dir.exists() {
+                (name, dir)
+            } else {
+                (category, events)
+            };
+            let names = names_in(&dir);
+            Err(
+                match did_you_mean(&similar(wanted, names.iter().map(String::as_str))) {
+                    Some(hint) => error.hint(hint),
+                    None => error.hint(format!("{} lists what there is", dir.display())),
+                },
+            )
+        }
+        Err(e) => Err(Error::os(format!("cannot read {}", path.display()), e)
+            .hint(crate::sys::privileges_hint())),
+    }
+}
+
+fn names_in(dir: &std::path::Path) -> Vec<String> {
+    std::fs::read_dir(dir).map_or_else(
+        |_| Vec::new(),
+        |entries| {
+            entries
+                .filter_map(|e| e.ok()?.file_name().into_string().ok())
+                .collect()
+        },
+    )
+}

@@ -1,0 +1,13 @@
+//! Attaching to tracepoints, through perf events.
+
+use super::{Link, refused, tracefs};
+use crate::error::Result;
+use crate::prog::Program;
+use crate::sys::{self, Event};
+
+pub(crate) fn tracepoint(program: &Program, category: &str, name: &str) -> Result<Link> {
+    let id = tracefs::tracepoint_id(category, name)?;
+    let doing = || format!("cannot attach to tracepoint `{category}/{name}`");
+    let event = sys::perf_event_open(Event::Tracepoint(id)).map_err(|e| refused(doing(), e))?;
+    Link::of_event(program.name(), program.fd()?, event).map_err(|e| refused(doing(), e))
+}

@@ -1,0 +1,57 @@
+//! Attaching to what was settled at load: fentry, fexit, fmod_ret, tp_btf.
+
+use super::{Link, refused};
+use crate::error::{Error, ErrorKind, Result};
+use crate::obj::AttachType;
+use crate::prog::Program;
+use crate::sys;
+
+/// `ENOTSUPP`, which is the kernel's own and not for user space, but what it answers all the same.
+const ENOTSUPP: i32 = 524;
+
+pub(crate) fn tracing(program: &Program) -> Result<Link> {
+    match sys::raw_tracepoint_open(program.fd()?, None) {
+        Ok(fd) => Ok(Link::of_bpf(program.name(), fd)),
+        Err(e) => Err(explain(program, e)),
+    }
+}
+
+fn explain(program: &Program, e: std::io::Error) -> Error {
+    let target = program.attach_target().unwrap_or_default();
+    let doing = format!("cannot attach to `{target}`");
+    let is_on_tracepoint = program
+        .def
+        .is_some_and(|def| def.attach_type == AttachType::TRACE_RAW_TP);
+    if e.raw_os_error() == Some(ENOTSUPP) {
+        let error = Error::new(
+            ErrorKind::Unsupported,
+            format!("{doing}: this kernel has no trampolines for functions on this architecture"),
+        );
+        return error.hint(kprobe_hint(target));
+    }
+    let errno = e.raw_os_error();
+    let error = refused(doing, e);
+    match errno {
+        Some(libc::EPERM | libc::EACCES) if !is_on_tracepoint => error.hint(format!(
+            "{}; where a kernel refuses fentry, fexit and fmod_ret only, use a tracepoint",
+            sys::privileges_hint()
+        )),
+        // The function is in BTF, or the program would not have been loaded.
+        Some(libc::ENOENT) if !is_on_tracepoint => error.hint(
+            "kernels before 5.13 attach a program to a function once only: load the object again to attach it again",
+        ),
+        Some(libc::EINVAL | libc::EADDRNOTAVAIL | libc::EOPNOTSUPP)
+            if !is_on_tracepoint =>
+        {
+            error.hint(format!(
+                "the function may not be traceable (notrace, or built without ftrace); {}",
+                kprobe_hint(target)
+            ))
+        }
+        _ => error,
+    }
+}
+
+fn kprobe_hint(target: &str) -> String {
+    format!("try SEC(\"kprobe/{target}\") or SEC(\"kretprobe/{target}\")")
+}

@@ -1,0 +1,99 @@
+//! An object in the kernel: maps, programs and sections of globals, each to be taken once.
+
+use crate::error::{Context, Error, ErrorKind, Result};
+use crate::map::{Map, Mapped, Section};
+use crate::prog::Program;
+
+/// A loaded object. What is not taken out of it is closed with it; loaded programs keep the maps they use.
+#[derive(Debug)]
+pub struct LoadedObject {
+    pub(super) name: String,
+    pub(super) maps: Vec<Slot<Option<Map>>>,
+    pub(super) programs: Vec<Slot<Program>>,
+    pub(super) data: Vec<LoadedData>,
+    pub(super) warnings: Vec<String>,
+}
+
+/// A named thing that can be taken once.
+#[derive(Debug)]
+pub(super) struct Slot<T> {
+    pub(super) name: String,
+    pub(super) item: Option<T>,
+}
+
+/// The map of a section of globals.
+#[derive(Debug)]
+pub(super) struct LoadedData {
+    pub(super) section: String,
+    pub(super) map: Map,
+    pub(super) is_frozen: bool,
+}
+
+/// Takes the item of this name out of its slot.
+pub(super) fn take<T>(slots: &mut [Slot<T>], noun: &str, name: &str) -> Result<T> {
+    let slot = slots
+        .iter_mut()
+        .find(|slot| slot.name == name)
+        .ok_or_else(|| Error::not_found(format!("it has no {noun} `{name}`")))?;
+    slot.item.take().ok_or_else(|| {
+        Error::new(
+            ErrorKind::InvalidInput,
+            format!("{noun} `{name}` was taken already"),
+        )
+    })
+}
+
+impl LoadedObject {
+    /// The object's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What went less well than asked for, without being an error: a program whose section is not known, for instance.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Takes the map of this name out.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] if the object declares no such map, or it was not created because of `set_autocreate(false)`;
+    /// [`ErrorKind::InvalidInput`] if it was taken before.
+    pub fn take_map(&mut self, name: &str) -> Result<Map> {
+        take(&mut self.maps, "map", name)
+            .and_then(|map| {
+                map.ok_or_else(|| {
+                    Error::not_found(format!("map `{name}` was not created"))
+                        .hint("call set_autocreate(true) on it before the object is loaded")
+                })
+            })
+            .context(|| format!("object `{}`", self.name))
+    }
+
+    /// Takes the program of this name out, whether it is loaded or not.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] if the object has no such program; [`ErrorKind::InvalidInput`] if it was taken before.
+    pub fn take_program(&mut self, name: &str) -> Result<Program> {
+        take(&mut self.programs, "program", name).context(|| format!("object `{}`", self.name))
+    }
+
+    /// Maps a section of global variables (`.rodata`, `.data.x`) as a `T`, which may be done more than once.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] if the object has no such section with variables; [`ErrorKind::InvalidInput`] if `T` does not fit
+    /// it; else what the kernel answers.
+    pub fn take_data<T: Section>(&mut self, section: &str) -> Result<Mapped<T>> {
+        let data = self.data.iter().find(|d| d.section == section);
+        match data {
+            Some(data) => Mapped::new(&data.map, section, data.is_frozen),
+            None => Err(Error::not_found(format!(
+                "it has no section {section} of global variables"
+            ))),
+        }
+        .context(|| format!("object `{}`", self.name))
+    }
+}

@@ -1,0 +1,305 @@
+//! An object between parsing and loading.
+
+use super::core::{self, Code};
+use super::kernel::Kernel;
+use super::loaded::{LoadedObject, Slot, take};
+use super::open_map::OpenMap;
+use super::open_program::OpenProgram;
+use super::programs::Loader;
+use super::{maps, types};
+use crate::btf::Btf;
+use crate::error::{Context, Error, ErrorKind, Result};
+use crate::map::Map;
+use crate::obj::Object;
+use crate::prog::Program;
+use crate::sys;
+
+/// An opened object: nothing has been asked of the kernel yet.
+///
+/// ```no_run
+/// # fn main() -> btf_core::Result<()> {
+/// use btf_core::load::OpenObject;
+///
+/// let elf = std::fs::read("open.bpf.o").expect("compiled before");
+/// let mut open = OpenObject::open("open", &elf)?;
+/// let mut counts = open.take_map("counts")?;
+/// counts.set_max_entries(65_536);
+/// open.put_map(counts);
+/// let mut loaded = open.load()?;
+/// let link = loaded.take_program("on_open")?.attach()?;
+/// # drop(link);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct OpenObject {
+    object: Object,
+    maps: Vec<Slot<OpenMap>>,
+    programs: Vec<Slot<OpenProgram>>,
+    /// Contents of the sections of globals, in the object's order.
+    data: Vec<Vec<u8>>,
+    kernel_btf: Option<Btf>,
+}
+
+impl OpenObject {
+    /// Reads an ELF object; `name` appears in errors and in the names of the maps made for global data.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Object::parse`].
+    pub fn open(name: &str, elf: &[u8]) -> Result<OpenObject> {
+        Ok(OpenObject::from(Object::parse(name, elf)?))
+    }
+
+    /// The object as its file describes it.
+    pub fn object(&self) -> &Object {
+        &self.object
+    }
+
+    /// Takes a map out to change it; it must be put back before the load.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] if the object declares no such map; [`ErrorKind::InvalidInput`] if it was taken before.
+    pub fn take_map(&mut self, name: &str) -> Result<OpenMap> {
+        take(&mut self.maps, "map", name).context(|| self.what())
+    }
+
+    /// Puts a map back. One that is not this object's is dropped.
+    pub fn put_map(&mut self, map: OpenMap) {
+        put(&mut self.maps, map.name().to_owned(), map);
+    }
+
+    /// Takes a program out to change it; it must be put back before the load.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] if the object has no such program; [`ErrorKind::InvalidInput`] if it was taken before.
+    pub fn take_program(&mut self, name: &str) -> Result<OpenProgram> {
+        take(&mut self.programs, "program", name).context(|| self.what())
+    }
+
+    /// Puts a program back. One that is not this object's is dropped.
+    pub fn put_program(&mut self, program: OpenProgram) {
+        put(&mut self.programs, program.name().to_owned(), program);
+    }
+
+    /// The contents that a section of globals (`.rodata`, `.bss`) will start with.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] if the object has no such section.
+    pub fn data(&self, section: &str) -> Result<&[u8]> {
+        Ok(&self.data[self.section(section)?])
+    }
+
+    /// Sets the contents that a section of globals will start with; what `bytes` does not reach stays. Up to seven bytes more
+    /// than the section has are taken for padding at the end of a struct.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] if the object has no such section; [`ErrorKind::InvalidInput`] if it is smaller.
+    pub fn set_data(&mut self, section: &str, bytes: &[u8]) -> Result<()> {
+        let n = self.section(section)?;
+        let data = &mut self.data[n];
+        if bytes.len() > data.len().next_multiple_of(8) {
+            let why = format!(
+                "section {section} has {} bytes and cannot be set to {}",
+                data.len(),
+                bytes.len()
+            );
+            return Err(Error::new(ErrorKind::InvalidInput, why).context(self.what()));
+        }
+        let len = bytes.len().min(data.len());
+        data[..len].copy_from_slice(&bytes[..len]);
+        Ok(())
+    }
+
+    /// Relocates against these types instead of the running kernel's. What programs attach to is found in the running
+    /// kernel's all the same.
+    pub fn set_kernel_btf(&mut self, btf: Btf) {
+        self.kernel_btf = Some(btf);
+    }
+
+    fn section(&self, name: &str) -> Result<usize> {
+        self.object
+            .data()
+            .iter()
+            .position(|d| d.name == name)
+            .ok_or_else(|| {
+                Error::not_found(format!("it has no section {name} of global variables"))
+                    .context(self.what())
+            })
+    }
+
+    fn what(&self) -> String {
+        format!("object `{}`", self.object.name())
+    }
+
+    /// Loads it: relocates, creates maps, and has the verifier look at the programs.
+    ///
+    /// # Errors
+    ///
+    /// Naming the program, map or section: [`ErrorKind::Relocation`] for a CO-RE relocation that cannot be carried out,
+    /// [`ErrorKind::Verifier`] with the log for a program that the verifier refuses, [`ErrorKind::NotFound`] for an attach
+    /// target that this kernel does not have, [`ErrorKind::Permission`], [`ErrorKind::Unsupported`] and [`ErrorKind::Os`] for what
+    /// else the kernel refuses, [`ErrorKind::InvalidInput`] for a map or program that was not put back.
+    pub fn load(self) -> Result<LoadedObject> {
+        let what = self.what();
+        self.load_all().context(|| what)
+    }
+
+    fn load_all(self) -> Result<LoadedObject> {
+        let OpenObject {
+            object,
+            maps,
+            programs,
+            data,
+            kernel_btf,
+        } = self;
+        let maps = all(maps, "map")?;
+        let programs = all(programs, "program")?;
+        if object.is_little_endian() != cfg!(target_endian = "little") {
+            return Err(Error::new(
+                ErrorKind::InvalidInput,
+                "it is compiled for the other byte order than this machine's",
+            )
+            .hint("compile it with `-target bpf`, or with bpfel or bpfeb to match"));
+        }
+        let mut warnings = unknown_sections(&programs);
+        let kernel = Kernel::new(kernel_btf);
+        let code = relocate(&object, &programs, &kernel)?;
+        sys::raise_memlock_limit();
+        let btf = types::load(&object, &mut warnings);
+        let maps = maps
+            .iter()
+            .map(|map| {
+                map.autocreate
+                    .then(|| maps::create(map, btf.as_ref()))
+                    .transpose()
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let data = object
+            .data()
+            .iter()
+            .zip(&data)
+            .map(|(section, bytes)| maps::create_data(&object, section, bytes, btf.as_ref()))
+            .collect::<Result<Vec<_>>>()?;
+        let loader = Loader {
+            object: &object,
+            code: &code,
+            kernel: &kernel,
+            btf: btf.as_ref(),
+            maps: &maps,
+            data: &data,
+        };
+        let programs = load_programs(&loader, programs)?;
+        Ok(LoadedObject {
+            name: object.name().to_owned(),
+            maps: map_slots(&object, maps),
+            programs,
+            data,
+            warnings,
+        })
+    }
+}
+
+impl From<Object> for OpenObject {
+    fn from(object: Object) -> OpenObject {
+        let map_slot = |spec: &crate::obj::MapSpec| Slot {
+            name: spec.name.clone(),
+            item: Some(OpenMap::new(spec.clone())),
+        };
+        let program_slot = |spec: &crate::obj::ProgramSpec| Slot {
+            name: spec.name.clone(),
+            item: Some(OpenProgram::new(spec.clone())),
+        };
+        OpenObject {
+            maps: object.maps().iter().map(map_slot).collect(),
+            programs: object.programs().iter().map(program_slot).collect(),
+            data: object.data().iter().map(|d| d.bytes.clone()).collect(),
+            kernel_btf: None,
+            object,
+        }
+    }
+}
+
+fn put<T>(slots: &mut [Slot<T>], name: String, item: T) {
+    if let Some(slot) = slots.iter_mut().find(|slot| slot.name == name) {
+        slot.item = Some(item);
+    }
+}
+
+/// All items, if each was put back.
+fn all<T>(slots: Vec<Slot<T>>, noun: &str) -> Result<Vec<T>> {
+    slots
+        .into_iter()
+        .map(|slot| {
+            slot.item.ok_or_else(|| {
+                Error::new(
+                    ErrorKind::InvalidInput,
+                    format!("{noun} `{}` was taken and not put back", slot.name),
+                )
+            })
+        })
+        .collect()
+}
+
+/// Programs that are left out because of their section, which their author may not have meant.
+fn unknown_sections(programs: &[OpenProgram]) -> Vec<String> {
+    programs
+        .iter()
+        .filter(|p| p.spec.def.is_none() && !p.autoload())
+        .map(|p| {
+            format!(
+                "program `{}` is not loaded: its section SEC(\"{}\") is not known",
+                p.name(),
+                p.section()
+            )
+        })
+        .collect()
+}
+
+fn relocate(object: &Object, programs: &[OpenProgram], kernel: &Kernel) -> Result<Code> {
+    let wanted: Vec<_> = programs
+        .iter()
+        .filter(|p| p.autoload())
+        .map(|p| &p.spec)
+        .collect();
+    core::relocate(object, &wanted, kernel)
+}
+
+fn load_programs(loader: &Loader<'_>, programs: Vec<OpenProgram>) -> Result<Vec<Slot<Program>>> {
+    programs
+        .into_iter()
+        .map(|program| {
+            let fd = program
+                .autoload()
+                .then(|| loader.load(&program))
+                .transpose()?;
+            let spec = program.spec;
+            Ok(Slot {
+                name: spec.name.clone(),
+                item: Some(Program {
+                    name: spec.name,
+                    section: spec.section,
+                    def: spec.def,
+                    target: spec.target,
+                    fd,
+                }),
+            })
+        })
+        .collect()
+}
+
+fn map_slots(object: &Object, maps: Vec<Option<Map>>) -> Vec<Slot<Option<Map>>> {
+    object
+        .maps()
+        .iter()
+        .zip(maps)
+        .map(|(spec, map)| Slot {
+            name: spec.name.clone(),
+            item: Some(map),
+        })
+        .collect()
+}

@@ -1,0 +1,58 @@
+//! A program that is yet to be loaded.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::obj::{ProgramSpec, SectionDef};
+
+/// A program of an opened object: what may be changed before it is loaded.
+#[derive(Debug, Clone)]
+pub struct OpenProgram {
+    pub(super) spec: ProgramSpec,
+}
+
+impl OpenProgram {
+    pub(super) fn new(spec: ProgramSpec) -> OpenProgram {
+        OpenProgram { spec }
+    }
+
+    /// Its name: that of its function.
+    pub fn name(&self) -> &str {
+        &self.spec.name
+    }
+
+    /// The section it was declared in, without a leading `?`.
+    pub fn section(&self) -> &str {
+        &self.spec.section
+    }
+
+    /// Whether it is loaded with the object: not in `SEC("?…")`, nor in a section that is not known.
+    pub fn autoload(&self) -> bool {
+        self.spec.autoload
+    }
+
+    /// Sets whether it is loaded with the object.
+    pub fn set_autoload(&mut self, autoload: bool) {
+        self.spec.autoload = autoload;
+    }
+
+    /// What it attaches to: what follows the section's prefix.
+    pub fn attach_target(&self) -> Option<&str> {
+        self.spec.target.as_deref()
+    }
+
+    /// Sets what it attaches to, as if it followed the section's prefix: `vfs_unlink` of a function, `sched/sched_switch` of a
+    /// tracepoint.
+    pub fn set_attach_target(&mut self, target: &str) {
+        self.spec.target = Some(target.to_owned());
+    }
+
+    /// What its section means.
+    pub(super) fn require_def(&self) -> Result<&'static SectionDef> {
+        self.spec.def.ok_or_else(|| {
+            Error::new(
+                ErrorKind::Unsupported,
+                format!("its section SEC(\"{}\") is not known", self.spec.section),
+            )
+            .hint("check its spelling, or leave the program out with set_autoload(false)")
+        })
+    }
+}

@@ -1,0 +1,156 @@
+//! Loading programs.
+
+use std::ffi::CString;
+use std::os::fd::{AsFd, OwnedFd};
+
+use super::core::Code;
+use super::kernel::Kernel;
+use super::loaded::LoadedData;
+use super::open_program::OpenProgram;
+use super::patch::{Poison, patch};
+use super::place::place;
+use super::rejection;
+use crate::error::{Context, Error, ErrorKind, Result};
+use crate::map::Map;
+use crate::obj::{Image, Object};
+use crate::sys::{self, FuncInfo, LineInfo, Loading};
+
+/// What the programs of one object are loaded with.
+pub(super) struct Loader<'a> {
+    pub(super) object: &'a Object,
+    pub(super) code: &'a Code,
+    pub(super) kernel: &'a Kernel,
+    pub(super) btf: Option<&'a OwnedFd>,
+    pub(super) maps: &'a [Option<Map>],
+    pub(super) data: &'a [LoadedData],
+}
+
+impl Loader<'_> {
+    /// Loads one program.
+    pub(super) fn load(&self, program: &OpenProgram) -> Result<OwnedFd> {
+        self.load_one(program)
+            .context(|| format!("program `{}`", program.name()))
+    }
+
+    fn load_one(&self, program: &OpenProgram) -> Result<OwnedFd> {
+        let spec = &program.spec;
+        let def = program.require_def()?;
+        let mut image = self
+            .object
+            .link(spec, |function| self.code.insns(self.object, function))?;
+        let mut poisons = patch(self.object, &mut image, self.maps, self.data)?;
+        for &(start, function) in &image.parts {
+            poisons.extend(self.code.poisons_of(function).map(|p| Poison {
+                insn: start + p.insn,
+                why: p.why.clone(),
+            }));
+        }
+        let (attach_btf_id, attach_btf) = match (&spec.target, def.attach_btf) {
+            (Some(target), true) => self.kernel.attach_target(def.attach_type, target)?,
+            (None, true) => return Err(no_target(program)),
+            (_, false) => (0, None),
+        };
+        let license = CString::new(self.object.license())
+            .map_err(|_| Error::malformed("the object's license has a NUL in it"))?;
+        let (func_info, line_info) = info(&image);
+        let loading = Loading {
+            name: &spec.name,
+            prog_type: def.prog_type.0,
+            attach_type: def.attach_type.0,
+            sleepable: def.sleepable,
+            insns: &image.insns,
+            license: &license,
+            btf: self.btf.map(AsFd::as_fd),
+            func_info: self.btf.map_or(&[], |_| &func_info),
+            line_info: self.btf.map_or(&[], |_| &line_info),
+            attach_btf_id,
+            attach_btf: attach_btf.as_ref().map(AsFd::as_fd),
+        };
+        let place = |insn| {
+            let (function, insn) = image.function_of(insn)?;
+            Some(place(self.object, function, insn))
+        };
+        sys::prog_load(&loading)
+            .map_err(|(e, log)| rejection::explain(&spec.section, e, log, &poisons, place))
+    }
+}
+
+fn no_target(program: &OpenProgram) -> Error {
+    let section = program.section();
+    Error::new(
+        ErrorKind::InvalidInput,
+        format!("SEC(\"{section}\") does not say what it attaches to, which must be known when it is loaded"),
+    )
+    .hint(format!("write SEC(\"{section}/TARGET\"), or call set_attach_target(\"TARGET\")"))
+}
+
+/// Types of functions and source lines in the kernel's layout, counted in instructions.
+///
+/// The kernel wants lines in strictly rising order and one for the start of every function, or none at all; and lines only
+/// beside functions.
+fn info(image: &Image) -> (Vec<FuncInfo>, Vec<LineInfo>) {
+    let funcs: Vec<FuncInfo> = image
+        .func_info
+        .iter()
+        .map(|(start, id)| FuncInfo {
+            insn_off: *start as u32,
+            type_id: id.0,
+        })
+        .collect();
+    let mut lines: Vec<LineInfo> = image
+        .lines
+        .iter()
+        .map(|line| LineInfo {
+            insn_off: line.insn as u32,
+            file_name_off: line.info.file_name_off,
+            line_off: line.info.line_off,
+            line_col: line.info.line_col,
+        })
+        .collect();
+    lines.dedup_by_key(|line| line.insn_off);
+    let has_line = |start: usize| {
+        lines
+            .binary_search_by_key(&(start as u32), |l| l.insn_off)
+            .is_ok()
+    };
+    if funcs.is_empty() || !image.parts.iter().all(|(start, _)| has_line(*start)) {
+        lines.clear();
+    }
+    (funcs, lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::btf::TypeId;
+    use crate::btf::ext::LineInfo as Line;
+    use crate::obj::LineSite;
+
+    fn image(lines: &[usize]) -> Image {
+        let info = Line {
+            insn_off: 0,
+            file_name_off: 1,
+            line_off: 2,
+            line_col: 3,
+        };
+        Image {
+            func_info: vec![(0, TypeId(5)), (4, TypeId(6))],
+            parts: vec![(0, 0), (4, 1)],
+            lines: lines
+                .iter()
+                .map(|insn| LineSite { insn: *insn, info })
+                .collect(),
+            ..Image::default()
+        }
+    }
+
+    #[test]
+    fn lines_are_given_if_every_function_starts_with_one() {
+        let offsets = |lines: &[usize]| -> Vec<u32> {
+            info(&image(lines)).1.iter().map(|l| l.insn_off).collect()
+        };
+        assert_eq!(offsets(&[0, 2, 2, 4, 9]), [0, 2, 4, 9]);
+        assert!(offsets(&[0, 2, 5]).is_empty());
+        assert_eq!(info(&image(&[0])).0.len(), 2);
+    }
+}

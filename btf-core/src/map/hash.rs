@@ -1,0 +1,110 @@
+//! Hash maps, LRU ones included.
+
+use std::marker::PhantomData;
+
+use super::keys::Keys;
+use super::{Flags, Map, MapType, typed};
+use crate::error::{Error, Result};
+use crate::pod::{self, Pod};
+
+/// A map from keys to values (`BPF_MAP_TYPE_HASH`, `BPF_MAP_TYPE_LRU_HASH`).
+///
+/// ```no_run
+/// # fn main() -> btf_core::Result<()> {
+/// # let mut loaded = btf_core::load::OpenObject::open("x", &[])?.load()?;
+/// use btf_core::map::Hash;
+///
+/// let sizes: Hash<u32, u64> = loaded.take_map("sizes")?.try_into()?;
+/// sizes.insert(&1, &0)?;
+/// for (pid, size) in sizes.iter() {
+///     println!("{pid}: {size}");
+/// }
+/// # Ok(())
+/// # }
+/// ```
+pub struct Hash<K: Pod, V: Pod> {
+    map: Map,
+    types: PhantomData<fn(K) -> V>,
+}
+typed!(Hash<K: Pod, V: Pod>);
+
+impl<K: Pod, V: Pod> TryFrom<Map> for Hash<K, V> {
+    type Error = Error;
+
+    fn try_from(map: Map) -> Result<Self> {
+        map.expect_type("a hash map", &[MapType::HASH, MapType::LRU_HASH])?;
+        map.expect_size::<K>("key", map.key_size())?;
+        map.expect_size::<V>("value", map.value_size())?;
+        Ok(Hash {
+            map,
+            types: PhantomData,
+        })
+    }
+}
+
+impl<K: Pod, V: Pod> Hash<K, V> {
+    /// A copy of the value of `key`, if the key is there.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel answers, with the map's name.
+    pub fn get(&self, key: &K) -> Result<Option<V>> {
+        let mut value: V = pod::zeroed();
+        let there = self
+            .map
+            .lookup(pod::bytes_of(key), pod::bytes_of_mut(&mut value))?;
+        Ok(there.then_some(value))
+    }
+
+    /// Sets the value of `key`, whether it is there or not.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel answers, with the map's name: that the map is full, for instance.
+    pub fn insert(&self, key: &K, value: &V) -> Result<()> {
+        self.update(key, value, Flags::ANY)
+    }
+
+    /// Sets the value of `key` under the condition that `flags` states.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel answers, with the map's name: that the condition does not hold, for instance.
+    pub fn update(&self, key: &K, value: &V, flags: Flags) -> Result<()> {
+        self.map
+            .update(pod::bytes_of(key), pod::bytes_of(value), flags)
+    }
+
+    /// Removes `key`; `false` if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel answers, with the map's name.
+    pub fn remove(&self, key: &K) -> Result<bool> {
+        self.map.delete(pod::bytes_of(key))
+    }
+
+    /// The keys with copies of their values, in no order; it ends early at an error, which [`Hash::try_iter`] shows.
+    ///
+    /// Entries that come or go meanwhile may be missed, and some may be seen twice. The entry just handed out may be
+    /// removed.
+    pub fn iter(&self) -> impl Iterator<Item = (K, V)> + '_ {
+        self.try_iter().map_while(Result::ok)
+    }
+
+    /// As [`Hash::iter`], but an error is handed out; nothing comes after it.
+    pub fn try_iter(&self) -> impl Iterator<Item = Result<(K, V)>> + '_ {
+        Keys::new(&self.map).filter_map(|key| match key {
+            Ok(key) => match self.get(&key) {
+                Ok(value) => value.map(|value| Ok((key, value))),
+                Err(e) => Some(Err(e)),
+            },
+            Err(e) => Some(Err(e)),
+        })
+    }
+
+    /// The keys alone, as [`Hash::try_iter`] walks them.
+    pub fn keys(&self) -> impl Iterator<Item = Result<K>> + '_ {
+        Keys::new(&self.map)
+    }
+}

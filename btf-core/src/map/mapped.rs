@@ -1,0 +1,108 @@
+//! Sections of global variables, mapped into this process as the structs that skeletons generate.
+#![allow(unsafe_code)] // Views a memory map as a struct; each block has its proof.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Deref;
+
+use super::Map;
+use crate::error::{Error, Result};
+use crate::pod::Pod;
+use crate::sys::{Access, Mapping};
+
+/// A type that a section of global variables may be seen as.
+///
+/// Every [`Pod`] type is one, for sections that nobody can change any more (`.rodata`). For `.data` and `.bss`, which
+/// programs write at any time, skeletons generate structs of [`super::Global`] fields and implement it with `SHARED`.
+///
+/// # Safety
+///
+/// Any bytes must be a valid value. If `SHARED` is true, every byte of the type that is accessed at all must lie in a
+/// [`super::Global`] (padding may lie outside), because the memory changes while references to it exist.
+pub unsafe trait Section: 'static {
+    /// Whether memory that is written from elsewhere may be seen as this type.
+    const SHARED: bool;
+}
+
+// SAFETY: any bytes are a value of a `Pod` type. It makes no claim about memory that changes.
+unsafe impl<T: Pod> Section for T {
+    const SHARED: bool = false;
+}
+
+/// A section of global variables, shared with the loaded programs: dereferences to its struct.
+///
+/// Of `.rodata` it is what was set before the load, unchangeable. The variables of `.data` and `.bss` are read and written
+/// through [`super::Global`].
+pub struct Mapped<T> {
+    mapping: Mapping,
+    section: PhantomData<T>,
+}
+
+// SAFETY: it is a `&T` with the mapping that it points into: shared access only. Moving it moves no value.
+unsafe impl<T: Sync> Send for Mapped<T> {}
+// SAFETY: as above.
+unsafe impl<T: Sync> Sync for Mapped<T> {}
+
+impl<T: Section> Mapped<T> {
+    /// Maps a section's map; `section` is for errors, and `is_frozen` says that nobody can write it any more.
+    pub(crate) fn new(map: &Map, section: &str, is_frozen: bool) -> Result<Self> {
+        let (size, len) = (size_of::<T>(), map.value_size() as usize);
+        let type_name = std::any::type_name::<T>();
+        if !is_frozen && !T::SHARED {
+            return Err(map
+                .unfit(format!(
+                    "`{type_name}` cannot stand for section {section}, which programs write"
+                ))
+                .hint("declare its variables as fields of type Global"));
+        }
+        if is_frozen && T::SHARED {
+            return Err(map.unfit(format!(
+                "`{type_name}` has variables to write, but section {section} is read-only once loaded"
+            ))
+            .hint("declare its variables as plain fields"));
+        }
+        // A struct is padded to its alignment, which the section need not be; the kernel pads the value to eight bytes.
+        if size > len.next_multiple_of(8) || align_of::<T>() > crate::sys::page_size() {
+            return Err(map.unfit(format!(
+                "section {section} has {len} bytes, but `{type_name}` has {size}"
+            )));
+        }
+        let access = if is_frozen {
+            Access::Read
+        } else {
+            Access::ReadWrite
+        };
+        let mapping = Mapping::new(map, 0, len.max(size), access)
+            .map_err(|e| Error::os(format!("cannot map section {section} into memory"), e))
+            .map_err(|e| e.context(format!("map `{}`", map.name())))?;
+        Ok(Mapped {
+            mapping,
+            section: PhantomData,
+        })
+    }
+}
+
+impl<T: Section> Deref for Mapped<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        let start = self.mapping.start().cast::<T>();
+        // SAFETY: the mapping is valid while `self` lives, at least as large as `T` (checked in `new`) and aligned to a
+        // page, which is enough for `T` (checked too). Any bytes are a `T` by `Section`. Either nobody writes the memory,
+        // the map being frozen for user space and read-only for programs, or `T::SHARED` holds, so that all of it lies in
+        // cells. It was mapped for writing unless it is frozen, and only cells write.
+        unsafe { start.as_ref() }
+    }
+}
+
+impl<T: Section + fmt::Debug> fmt::Debug for Mapped<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
+impl<T: Section + fmt::Display> fmt::Display for Mapped<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}

@@ -1,0 +1,102 @@
+//! Names that come close to one that is not there.
+
+/// How many names are worth showing.
+const MOST: usize = 3;
+
+/// The names among `candidates` that `name` may have been meant to be, or has become, the likeliest first.
+///
+/// Kernel functions are mistyped, but also renamed by their first word (`do_unlinkat` became `filename_unlinkat`).
+pub(crate) fn similar<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let most = (name.len() / 4).clamp(1, 4);
+    let mut found: Vec<(usize, &str)> = candidates
+        .filter_map(|candidate| Some((distance(name, candidate, most)?, candidate)))
+        .collect();
+    found.sort();
+    found.dedup();
+    found.truncate(MOST);
+    found.into_iter().map(|(_, name)| name).collect()
+}
+
+/// How far two names are apart; `None` if further than `most` edits without being a rename of the first word.
+fn distance(a: &str, b: &str, most: usize) -> Option<usize> {
+    if a == b {
+        return Some(0);
+    }
+    let renamed = match (tail(a), tail(b)) {
+        (Some(a), Some(b)) => a == b,
+        (Some(a), None) => a == b,
+        (None, Some(b)) => a == b,
+        (None, None) => false,
+    };
+    let edits = (a.len().abs_diff(b.len()) <= most)
+        .then(|| edits(a.as_bytes(), b.as_bytes()))
+        .filter(|edits| *edits <= most);
+    match edits {
+        None if renamed => Some(most + 1),
+        edits => edits,
+    }
+}
+
+/// What follows the first word of a name, if that is long enough to tell anything.
+fn tail(name: &str) -> Option<&str> {
+    let (_, tail) = name.trim_start_matches('_').split_once('_')?;
+    (tail.len() > 4).then_some(tail)
+}
+
+/// Levenshtein's distance.
+fn edits(a: &[u8], b: &[u8]) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+/// ``did you mean `a`, `b` or `c`?`` for an error's hint; `None` for no names.
+pub(crate) fn did_you_mean(names: &[&str]) -> Option<String> {
+    let quoted: Vec<String> = names.iter().map(|n| format!("`{n}`")).collect();
+    let (last, first) = quoted.split_last()?;
+    Some(if first.is_empty() {
+        format!("did you mean {last}?")
+    } else {
+        format!("did you mean {} or {last}?", first.join(", "))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn typos_and_renames_are_found() {
+        let known = [
+            "vfs_unlink",
+            "vfs_read",
+            "filename_unlinkat",
+            "do_sys_openat2",
+            "x",
+        ];
+        let near = |name| similar(name, known.into_iter());
+        assert_eq!(near("vfs_unlnik"), ["vfs_unlink"]);
+        assert_eq!(near("do_unlinkat"), ["filename_unlinkat"]);
+        assert_eq!(near("do_sys_openat"), ["do_sys_openat2"]);
+        assert!(near("tcp_sendmsg").is_empty());
+        assert!(near("y_y").is_empty());
+    }
+
+    #[test]
+    fn a_question_reads_like_one() {
+        assert_eq!(did_you_mean(&[]), None);
+        assert_eq!(did_you_mean(&["a"]).as_deref(), Some("did you mean `a`?"));
+        assert_eq!(
+            did_you_mean(&["a", "b", "c"]).as_deref(),
+            Some("did you mean `a`, `b` or `c`?")
+        );
+    }
+}

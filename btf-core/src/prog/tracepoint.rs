@@ -1,0 +1,34 @@
+//! Programs on tracepoints.
+
+use super::{Program, typed};
+use crate::error::{Context, Error, ErrorKind, Result};
+use crate::link::{self, Link};
+
+/// A program in `SEC("tp/CATEGORY/NAME")` or `SEC("tracepoint/CATEGORY/NAME")`.
+#[derive(Debug)]
+pub struct Tracepoint(pub(super) Program);
+typed!(Tracepoint, "a tracepoint program", Tracepoint);
+
+impl Tracepoint {
+    /// Attaches it to a tracepoint (`syscalls`, `sys_enter_openat`), whatever its section says.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::ErrorKind::InvalidInput`] if it is not loaded; [`crate::ErrorKind::NotFound`] if the kernel has no such
+    /// tracepoint or tracefs is not mounted; else what the kernel answers.
+    pub fn attach_to(&self, category: &str, name: &str) -> Result<Link> {
+        self.fd()?;
+        link::tracepoint(self, category, name).context(|| self.what())
+    }
+}
+
+/// The parts of `syscalls/sys_enter_openat`.
+pub(super) fn split(target: &str) -> Result<(&str, &str)> {
+    target.split_once('/').ok_or_else(|| {
+        Error::new(
+            ErrorKind::InvalidInput,
+            format!("tracepoint `{target}` has no category"),
+        )
+        .hint("name it as SEC(\"tp/CATEGORY/NAME\"), such as SEC(\"tp/syscalls/sys_enter_openat\")")
+    })
+}

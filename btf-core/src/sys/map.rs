@@ -1,0 +1,199 @@
+//! Maps as descriptors with the sizes that the kernel reads and writes: what makes element access safe.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use super::attr::{self, object_name};
+use super::{Command, address, address_mut, bpf, bpf_fd, fd_number, possible_cpus};
+use crate::obj::MapType;
+
+/// `BPF_F_NUMA_NODE`.
+const NUMA_NODE: u32 = 1 << 2;
+
+/// What a map is created with.
+#[derive(Clone, Copy)]
+pub(crate) struct MapParams<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) map_type: MapType,
+    pub(crate) key_size: u32,
+    pub(crate) value_size: u32,
+    pub(crate) max_entries: u32,
+    pub(crate) flags: u32,
+    pub(crate) numa_node: Option<u32>,
+    pub(crate) extra: u64,
+    /// The object's BTF in the kernel, and the types of key and value.
+    pub(crate) btf: Option<(BorrowedFd<'a>, u32, u32)>,
+}
+
+/// A map's descriptor, with its sizes.
+#[derive(Debug)]
+pub(crate) struct MapFd {
+    fd: OwnedFd,
+    key_len: usize,
+    /// Bytes of a value as system calls exchange it; `None` if it depends on the number of CPUs.
+    value_len: Option<usize>,
+    value_size: usize,
+}
+
+impl AsFd for MapFd {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl MapFd {
+    /// Creates a map.
+    pub(crate) fn create(params: &MapParams<'_>) -> io::Result<MapFd> {
+        let mut attr = attr::MapCreate {
+            map_type: params.map_type.0,
+            key_size: params.key_size,
+            value_size: params.value_size,
+            max_entries: params.max_entries,
+            map_flags: params.flags,
+            map_name: object_name(params.name),
+            map_extra: params.extra,
+            ..Default::default()
+        };
+        if let Some(node) = params.numa_node {
+            attr.map_flags |= NUMA_NODE;
+            attr.numa_node = node;
+        }
+        if let Some((fd, key, value)) = params.btf {
+            attr.btf_fd = fd_number(fd);
+            attr.btf_key_type_id = key;
+            attr.btf_value_type_id = value;
+        }
+        // SAFETY: there is no address in it; the command returns a descriptor.
+        let fd = unsafe { bpf_fd(Command::MAP_CREATE, &mut attr) }?;
+        Ok(MapFd::sized(
+            fd,
+            params.map_type,
+            params.key_size,
+            params.value_size,
+        ))
+    }
+
+    fn sized(fd: OwnedFd, map_type: MapType, key_size: u32, value_size: u32) -> MapFd {
+        /// `BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE`.
+        const PERCPU_CGROUP_STORAGE: MapType = MapType(21);
+        let per_cpu = matches!(
+            map_type,
+            MapType::PERCPU_HASH
+                | MapType::LRU_PERCPU_HASH
+                | MapType::PERCPU_ARRAY
+                | PERCPU_CGROUP_STORAGE
+        );
+        let value_size = value_size as usize;
+        MapFd {
+            fd,
+            key_len: key_size as usize,
+            value_len: (!per_cpu).then_some(value_size),
+            value_size,
+        }
+    }
+
+    /// Bytes between the values of two CPUs in a per-CPU map.
+    pub(crate) fn stride(&self) -> usize {
+        self.value_size.next_multiple_of(8)
+    }
+
+    /// Bytes of a value as the kernel reads and writes it: in a per-CPU map that is one for each possible CPU.
+    pub(crate) fn value_len(&self) -> io::Result<usize> {
+        match self.value_len {
+            Some(len) => Ok(len),
+            None => Ok(self.stride() * possible_cpus().map_err(io::Error::other)?),
+        }
+    }
+
+    fn check(&self, key: &[u8], value: Option<usize>) -> io::Result<()> {
+        let fits = key.len() == self.key_len
+            && match value {
+                Some(len) => len == self.value_len()?,
+                None => true,
+            };
+        if fits {
+            Ok(())
+        } else {
+            Err(io::ErrorKind::InvalidInput.into())
+        }
+    }
+
+    /// Copies out a value; `false` if there is no such key.
+    pub(crate) fn lookup(&self, key: &[u8], value: &mut [u8]) -> io::Result<bool> {
+        self.check(key, Some(value.len()))?;
+        let mut attr = attr::MapElem {
+            map_fd: fd_number(self),
+            key: address(key),
+            value: address_mut(value),
+            ..Default::default()
+        };
+        // SAFETY: key and value are borrowed slices, the value exclusively, of the very sizes that the kernel reads and
+        // writes for this map (checked above).
+        match unsafe { bpf(Command::MAP_LOOKUP_ELEM, &mut attr) } {
+            Ok(_) => Ok(true),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Writes a value.
+    pub(crate) fn update(&self, key: &[u8], value: &[u8], flags: u64) -> io::Result<()> {
+        self.check(key, Some(value.len()))?;
+        let mut attr = attr::MapElem {
+            map_fd: fd_number(self),
+            key: address(key),
+            value: address(value),
+            flags,
+            ..Default::default()
+        };
+        // SAFETY: key and value are borrowed slices of the very sizes that the kernel reads for this map (checked above).
+        unsafe { bpf(Command::MAP_UPDATE_ELEM, &mut attr) }?;
+        Ok(())
+    }
+
+    /// Removes a key; `false` if there is no such key.
+    pub(crate) fn delete(&self, key: &[u8]) -> io::Result<bool> {
+        self.check(key, None)?;
+        let mut attr = attr::MapElem {
+            map_fd: fd_number(self),
+            key: address(key),
+            ..Default::default()
+        };
+        // SAFETY: the key is a borrowed slice of the size that the kernel reads for this map (checked above).
+        match unsafe { bpf(Command::MAP_DELETE_ELEM, &mut attr) } {
+            Ok(_) => Ok(true),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// The key after `key` (the first one for `None`) into `next`; `false` at the end.
+    pub(crate) fn next_key(&self, key: Option<&[u8]>, next: &mut [u8]) -> io::Result<bool> {
+        self.check(key.unwrap_or(next), None)?;
+        self.check(next, None)?;
+        let mut attr = attr::MapElem {
+            map_fd: fd_number(self),
+            key: key.map_or(0, address),
+            value: address_mut(next),
+            ..Default::default()
+        };
+        // SAFETY: the key is null or a borrowed slice, and `next` an exclusively borrowed one, of the size that the kernel
+        // reads and writes for this map (checked above).
+        match unsafe { bpf(Command::MAP_GET_NEXT_KEY, &mut attr) } {
+            Ok(_) => Ok(true),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Ends all writing from user space, for good.
+    pub(crate) fn freeze(&self) -> io::Result<()> {
+        let mut attr = attr::MapElem {
+            map_fd: fd_number(self),
+            ..Default::default()
+        };
+        // SAFETY: there is no address in it.
+        unsafe { bpf(Command::MAP_FREEZE, &mut attr) }?;
+        Ok(())
+    }
+}

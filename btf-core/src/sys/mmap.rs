@@ -1,0 +1,81 @@
+//! Memory maps of files and BPF maps, unmapped on drop.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::ptr::NonNull;
+
+use rustix::mm::{MapFlags, ProtFlags};
+
+/// How memory is mapped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Access {
+    /// Read only, not shared: the one form in which the kernel's BTF can be mapped.
+    ReadPrivate,
+    /// Read only, shared with the kernel.
+    Read,
+    /// Read and written, shared with the kernel.
+    ReadWrite,
+}
+
+/// A range of mapped memory.
+#[derive(Debug)]
+pub(crate) struct Mapping {
+    start: NonNull<u8>,
+    len: usize,
+}
+
+// SAFETY: a mapping belongs to the process, not to a thread; it hands out pointers only, and what may be done through
+// them is for those who dereference.
+unsafe impl Send for Mapping {}
+// SAFETY: as above; no method changes it.
+unsafe impl Sync for Mapping {}
+
+impl Mapping {
+    /// Maps `len` bytes of `fd` from `offset`, which must be a multiple of the page size.
+    pub(crate) fn new(
+        fd: impl AsFd,
+        offset: usize,
+        len: usize,
+        access: Access,
+    ) -> io::Result<Self> {
+        let (protection, flags) = match access {
+            Access::ReadPrivate => (ProtFlags::READ, MapFlags::PRIVATE),
+            Access::Read => (ProtFlags::READ, MapFlags::SHARED),
+            Access::ReadWrite => (ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED),
+        };
+        // SAFETY: without MAP_FIXED the kernel picks a free range, so no memory in use changes.
+        let start = unsafe {
+            rustix::mm::mmap(
+                std::ptr::null_mut(),
+                len,
+                protection,
+                flags,
+                fd,
+                offset as u64,
+            )
+        }?;
+        match NonNull::new(start.cast()) {
+            Some(start) => Ok(Mapping { start, len }),
+            None => Err(io::ErrorKind::AddrNotAvailable.into()),
+        }
+    }
+
+    /// First byte; the memory is valid for [`Mapping::len`] bytes for as long as `self` lives.
+    pub(crate) fn start(&self) -> NonNull<u8> {
+        self.start
+    }
+
+    /// Bytes that were asked for.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: the range is the one mmap returned, still mapped, and nobody has a pointer into it any more: users
+        // borrow `self` or own it.
+        let done = unsafe { rustix::mm::munmap(self.start.as_ptr().cast(), self.len) };
+        debug_assert!(done.is_ok());
+    }
+}

@@ -1,0 +1,116 @@
+//! System calls: bpf(2), perf_event_open(2) and what else the kernel is asked for. Mechanism only: which maps, programs
+//! and links there are, and what an error means to a user, is for [`crate::load`], [`crate::map`] and [`crate::link`].
+//!
+//! Functions return what the kernel answered ([`std::io::Error`]); callers add the sentence.
+
+#![allow(unsafe_code)] // System calls take pointers; each block has its proof.
+
+mod attr;
+mod btf;
+mod cpus;
+mod kernel_btf;
+mod log;
+mod map;
+mod memlock;
+mod mmap;
+mod perf;
+mod privileges;
+mod probe;
+mod prog;
+
+use std::io;
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+
+use crate::pod::Pod;
+
+pub(crate) use attr::{FuncInfo, LineInfo};
+pub(crate) use btf::{btf_load, module_btf_fd};
+pub(crate) use cpus::possible_cpus;
+pub use kernel_btf::kernel_btf;
+pub(crate) use kernel_btf::{module_btf, module_names};
+pub(crate) use map::{MapFd, MapParams};
+pub(crate) use memlock::raise_memlock_limit;
+pub(crate) use mmap::{Access, Mapping};
+pub(crate) use perf::{Event, perf_disable, perf_enable, perf_event_open, perf_set_program};
+pub(crate) use privileges::privileges_hint;
+pub(crate) use probe::btf_kind_is_known;
+pub(crate) use prog::{Loading, link_create_perf, prog_load, raw_tracepoint_open};
+
+/// The size of a page, the unit of memory maps and ring buffers.
+pub(crate) fn page_size() -> usize {
+    rustix::param::page_size()
+}
+
+/// A command of bpf(2).
+#[derive(Clone, Copy)]
+struct Command(u32);
+
+impl Command {
+    const MAP_CREATE: Command = Command(0);
+    const MAP_LOOKUP_ELEM: Command = Command(1);
+    const MAP_UPDATE_ELEM: Command = Command(2);
+    const MAP_DELETE_ELEM: Command = Command(3);
+    const MAP_GET_NEXT_KEY: Command = Command(4);
+    const PROG_LOAD: Command = Command(5);
+    const OBJ_GET_INFO_BY_FD: Command = Command(15);
+    const RAW_TRACEPOINT_OPEN: Command = Command(17);
+    const BTF_LOAD: Command = Command(18);
+    const BTF_GET_FD_BY_ID: Command = Command(19);
+    const MAP_FREEZE: Command = Command(22);
+    const BTF_GET_NEXT_ID: Command = Command(23);
+    const LINK_CREATE: Command = Command(28);
+}
+
+/// Calls bpf(2) through libc, where a recorder that interposes `syscall` sees it.
+///
+/// # Safety
+///
+/// Each address in `attr` must be valid for what `command` does with it, for the lengths that `attr` or the object
+/// behind its fd states, until the call returns.
+unsafe fn bpf<A: Pod>(command: Command, attr: &mut A) -> io::Result<libc::c_long> {
+    let attr: *mut A = attr;
+    // SAFETY: `attr` is a live, exclusively borrowed struct of the size passed; the addresses in it are the caller's
+    // promise.
+    let answer = unsafe { libc::syscall(libc::SYS_bpf, command.0, attr, size_of::<A>()) };
+    if answer < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(answer)
+    }
+}
+
+/// Calls bpf(2) for a command that answers with a new file descriptor.
+///
+/// # Safety
+///
+/// As [`bpf`], and `command` must be one that returns a descriptor.
+unsafe fn bpf_fd<A: Pod>(command: Command, attr: &mut A) -> io::Result<OwnedFd> {
+    // SAFETY: the caller's promise.
+    let answer = unsafe { bpf(command, attr) }?;
+    let fd = RawFd::try_from(answer).map_err(io::Error::other)?;
+    // SAFETY: the kernel has just made this descriptor for us, so nobody else owns it; bpf(2) sets close-on-exec.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// A descriptor as the attribute structs hold it: open descriptors are never negative.
+fn fd_number(fd: impl std::os::fd::AsFd) -> u32 {
+    use std::os::fd::AsRawFd;
+    fd.as_fd().as_raw_fd().cast_unsigned()
+}
+
+/// An address as the attribute structs hold it, for the kernel to read.
+fn address<T>(bytes: &[T]) -> u64 {
+    bytes.as_ptr().addr() as u64
+}
+
+/// An address as the attribute structs hold it, for the kernel to write.
+///
+/// The provenance is exposed, because the kernel writes through the number.
+fn address_mut<T>(bytes: &mut [T]) -> u64 {
+    bytes.as_mut_ptr().expose_provenance() as u64
+}
+
+/// A length as the attribute structs hold it.
+fn length<T>(items: &[T]) -> io::Result<u32> {
+    u32::try_from(items.len()).map_err(|_| io::Error::from_raw_os_error(libc::E2BIG))
+}

@@ -1,0 +1,11 @@
+//! What this process may ask of the kernel, as far as it can tell.
+
+/// What to try when the kernel refuses something with `EPERM`.
+pub(crate) fn privileges_hint() -> &'static str {
+    if rustix::process::geteuid().is_root() {
+        "this process is root: the kernel is locked down, a security module or container forbids it, \
+         or CAP_BPF or CAP_PERFMON was dropped"
+    } else {
+        "run it as root, or give it CAP_BPF and CAP_PERFMON (CAP_SYS_ADMIN on kernels before 5.8)"
+    }
+}

@@ -1,0 +1,129 @@
+//! Loading programs and making links out of them.
+
+use std::ffi::CStr;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use super::attr::{self, FuncInfo, LineInfo, object_name};
+use super::log::{Attempt, with_log};
+use super::{Command, address, address_mut, bpf_fd, fd_number, length};
+use crate::insn::Insn;
+
+/// How often a load that the kernel interrupted is tried again, as libbpf does.
+const ATTEMPTS: usize = 10;
+/// `BPF_F_SLEEPABLE`.
+const SLEEPABLE: u32 = 1 << 4;
+/// `BPF_PERF_EVENT` of `enum bpf_attach_type`.
+const PERF_EVENT: u32 = 41;
+
+/// What a program is loaded with.
+pub(crate) struct Loading<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) prog_type: u32,
+    pub(crate) attach_type: u32,
+    pub(crate) sleepable: bool,
+    pub(crate) insns: &'a [Insn],
+    pub(crate) license: &'a CStr,
+    /// The object's BTF in the kernel, and the functions and lines described with it.
+    pub(crate) btf: Option<BorrowedFd<'a>>,
+    pub(crate) func_info: &'a [FuncInfo],
+    pub(crate) line_info: &'a [LineInfo],
+    /// Type of the attach target in the kernel's BTF, 0 for none; and the module's BTF if it lies in one.
+    pub(crate) attach_btf_id: u32,
+    pub(crate) attach_btf: Option<BorrowedFd<'a>>,
+}
+
+impl Loading<'_> {
+    fn attr(&self) -> io::Result<attr::ProgLoad> {
+        Ok(attr::ProgLoad {
+            prog_type: self.prog_type,
+            insn_cnt: length(self.insns)?,
+            insns: address(self.insns),
+            license: address(self.license.to_bytes_with_nul()),
+            prog_flags: if self.sleepable { SLEEPABLE } else { 0 },
+            prog_name: object_name(self.name),
+            expected_attach_type: self.attach_type,
+            prog_btf_fd: self.btf.map_or(0, fd_number),
+            func_info_rec_size: size_of::<FuncInfo>() as u32,
+            func_info: address(self.func_info),
+            func_info_cnt: length(self.func_info)?,
+            line_info_rec_size: size_of::<LineInfo>() as u32,
+            line_info: address(self.line_info),
+            line_info_cnt: length(self.line_info)?,
+            attach_btf_id: self.attach_btf_id,
+            attach_btf_obj_fd: self.attach_btf.map_or(0, fd_number),
+            ..Default::default()
+        })
+    }
+
+    fn attempt(&self, log: Option<&mut [u8]>) -> Attempt<OwnedFd> {
+        let mut attr = match self.attr() {
+            Ok(attr) => attr,
+            Err(e) => {
+                return Attempt {
+                    answer: Err(e),
+                    true_size: 0,
+                };
+            }
+        };
+        if let Some(log) = log {
+            attr.log_level = 1;
+            attr.log_size = u32::try_from(log.len()).unwrap_or(u32::MAX >> 2);
+            attr.log_buf = address_mut(log);
+        }
+        let mut answer = Err(io::ErrorKind::Interrupted.into());
+        for _ in 0..ATTEMPTS {
+            // SAFETY: instructions, license, func_info and line_info are borrowed slices whose lengths (and, for the
+            // license, terminator) `attr` states; so is the log, exclusively, or it is null with length 0. The command
+            // returns a descriptor.
+            answer = unsafe { bpf_fd(Command::PROG_LOAD, &mut attr) };
+            let again = matches!(&answer, Err(e)
+                if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted));
+            if !again {
+                break;
+            }
+        }
+        Attempt {
+            answer,
+            true_size: attr.log_true_size as usize,
+        }
+    }
+}
+
+/// Loads a program. If the kernel refuses it, asks again with a log, which comes with the error.
+pub(crate) fn prog_load(loading: &Loading<'_>) -> Result<OwnedFd, (io::Error, String)> {
+    let refused = match loading.attempt(None).answer {
+        Ok(fd) => return Ok(fd),
+        Err(e) => e,
+    };
+    match with_log(|log| loading.attempt(Some(log))) {
+        // Refused for a passing reason only.
+        (Ok(fd), _) => Ok(fd),
+        // A log that never fit hides the reason behind its own errno.
+        (Err(e), log) if e.raw_os_error() == Some(libc::ENOSPC) => Err((refused, log)),
+        (Err(e), log) => Err((e, log)),
+    }
+}
+
+/// Attaches a tracing program (`name` is none: its target is known since it was loaded) or a raw tracepoint program.
+pub(crate) fn raw_tracepoint_open(prog: impl AsFd, name: Option<&CStr>) -> io::Result<OwnedFd> {
+    let mut attr = attr::RawTracepointOpen {
+        name: name.map_or(0, |n| address(n.to_bytes_with_nul())),
+        prog_fd: fd_number(prog),
+        ..Default::default()
+    };
+    // SAFETY: the name is null or a live C string; the command returns a descriptor.
+    unsafe { bpf_fd(Command::RAW_TRACEPOINT_OPEN, &mut attr) }
+}
+
+/// Makes a link of a program and a perf event (from 5.15 on; `EINVAL` before).
+pub(crate) fn link_create_perf(prog: impl AsFd, event: impl AsFd) -> io::Result<OwnedFd> {
+    let mut attr = attr::LinkCreate {
+        prog_fd: fd_number(prog),
+        target_fd: fd_number(event),
+        attach_type: PERF_EVENT,
+        ..Default::default()
+    };
+    // SAFETY: there is no address in it; the command returns a descriptor.
+    unsafe { bpf_fd(Command::LINK_CREATE, &mut attr) }
+}
