@@ -1,1 +1,37 @@
-//! `include_skel!`.
+//! `include_skel!`: a typed Rust skeleton of an eBPF object that btf-build compiled.
+//!
+//! The macro reads `OUT_DIR/NAME.bpf.o`, turns what it says into a model (plain data, `model`), and the model into code
+//! (`tokens`). It runs nothing and looks at no kernel, so that it behaves the same in an editor, in docs and in cross builds.
+
+mod expand;
+mod input;
+mod locate;
+mod model;
+mod names;
+mod tokens;
+
+use proc_macro::TokenStream;
+
+/// Expands to a module with everything that an object declares, typed.
+///
+/// ```ignore
+/// include_skel!("hello");                      // mod hello
+/// include_skel!(pub mod greeting = "hello");   // another visibility and name
+/// ```
+///
+/// For `src/bpf/hello.bpf.c`, compiled with `btf_build::build`, the module has
+///
+/// * `Hello::open()`, which reads the object and returns `OpenHello`: settings of maps (`open.maps.events`) and
+///   programs (`open.progs.on_exec`), and initial values of globals (`open.rodata.only_pid`), all typed;
+/// * `OpenHello::load()`, which returns `Hello`: the same maps and programs in the kernel, and globals in shared memory;
+/// * `Hello::attach()`, which attaches every loaded program by its section and returns `Links`;
+/// * the types that maps and globals mention, with C's layout, checked at compile time.
+///
+/// Names follow Rust's habits; each item's documentation has the C name.
+#[proc_macro]
+pub fn include_skel(input: TokenStream) -> TokenStream {
+    match syn::parse::<input::Input>(input).and_then(|input| expand::expand(&input)) {
+        Ok(tokens) => tokens.into(),
+        Err(error) => error.into_compile_error().into(),
+    }
+}

@@ -1,0 +1,61 @@
+//! What a skeleton has, as plain data: no tokens, no macro input.
+
+mod maps;
+mod programs;
+mod sections;
+mod types;
+
+use btf_core::Result;
+use btf_core::obj::Object;
+
+use crate::names::Scope;
+
+pub(crate) use maps::{Map, MapKind};
+pub(crate) use programs::Program;
+pub(crate) use sections::Section;
+pub(crate) use types::{Bits, Body, Part, TypeDef, TypeRef, Variant};
+
+/// Names that the module itself has.
+const RESERVED: [&str; 6] = ["Maps", "OpenMaps", "Progs", "OpenProgs", "Links", "Self"];
+
+/// Everything that a skeleton is made of.
+#[derive(Debug)]
+pub(crate) struct Skeleton {
+    /// Name of the object: `hello` for `hello.bpf.c`.
+    pub(crate) name: String,
+    /// Name of the loaded state's struct.
+    pub(crate) loaded: String,
+    /// Name of the open state's struct.
+    pub(crate) open: String,
+    pub(crate) types: Vec<TypeDef>,
+    pub(crate) maps: Vec<Map>,
+    pub(crate) programs: Vec<Program>,
+    pub(crate) sections: Vec<Section>,
+}
+
+impl Skeleton {
+    /// Models an object.
+    ///
+    /// # Errors
+    ///
+    /// If it has no BTF, or a variable that does not lie where BTF says.
+    pub(crate) fn of(object: &Object) -> Result<Skeleton> {
+        let btf = object.require_btf()?;
+        let mut scope = Scope::reserving(&RESERVED);
+        let loaded = scope.ty(object.name());
+        let open = scope.ty(&format!("open_{}", object.name()));
+        let sections = sections::names(object, &mut scope);
+        let mut types = types::Types::new(scope);
+        let maps = maps::all(object, btf, &mut types);
+        let sections = sections::all(object, btf, sections, &mut types)?;
+        Ok(Skeleton {
+            name: object.name().to_owned(),
+            loaded,
+            open,
+            types: types.finish(),
+            maps,
+            programs: programs::all(object),
+            sections,
+        })
+    }
+}

@@ -1,0 +1,48 @@
+//! Programs: which type of btf-core stands for one, by how its section attaches.
+
+use btf_core::obj::{Attach, Object};
+
+use crate::names::Scope;
+
+/// A program of the object.
+#[derive(Debug)]
+pub(crate) struct Program {
+    pub(crate) c_name: String,
+    pub(crate) name: String,
+    pub(crate) section: String,
+    /// Type of btf-core that has the attach methods of its section.
+    pub(crate) ty: &'static str,
+    /// Whether the skeleton attaches it by its section.
+    pub(crate) attaches: bool,
+}
+
+/// The table: a new way to attach is a row here.
+const TYPES: &[(Attach, &str)] = &[
+    (Attach::Tracing, "Tracing"),
+    (Attach::RawTracepoint, "RawTracepoint"),
+    (Attach::Tracepoint, "Tracepoint"),
+    (Attach::Kprobe, "Kprobe"),
+    (Attach::Kretprobe, "Kprobe"),
+];
+
+pub(super) fn all(object: &Object) -> Vec<Program> {
+    let mut scope = Scope::default();
+    object
+        .programs()
+        .iter()
+        .map(|spec| {
+            let attach = spec.def.map(|def| def.attach);
+            let ty = TYPES
+                .iter()
+                .find(|(way, _)| Some(*way) == attach)
+                .map(|(_, ty)| *ty);
+            Program {
+                c_name: spec.name.clone(),
+                name: scope.value(&spec.name),
+                section: spec.section.clone(),
+                ty: ty.unwrap_or("Program"),
+                attaches: ty.is_some(),
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,104 @@
+//! Sections of global variables as structs: one with plain fields for initial values, one with shared cells for what a
+//! loaded program changes.
+
+use btf_core::btf::{Btf, Linkage};
+use btf_core::obj::{DataKind, Object};
+use btf_core::{Error, Result};
+
+use super::types::{Field, Part, Types, lay_out};
+use crate::names::Scope;
+
+/// A section with named variables.
+#[derive(Debug)]
+pub(crate) struct Section {
+    /// Name in the object, `.data.config` for instance.
+    pub(crate) c_name: String,
+    /// Name of the skeleton's field.
+    pub(crate) name: String,
+    /// Struct of initial values.
+    pub(crate) ty: String,
+    /// Struct of shared cells; `None` for constants, which keep their struct.
+    pub(crate) shared: Option<String>,
+    pub(crate) size: u64,
+    pub(crate) packed: bool,
+    pub(crate) parts: Vec<Part>,
+}
+
+/// Names of a section, taken before those of types so that `Rodata` is always the section.
+pub(super) struct Names {
+    section: usize,
+    name: String,
+    ty: String,
+    shared: Option<String>,
+}
+
+pub(super) fn names(object: &Object, scope: &mut Scope) -> Vec<Names> {
+    let mut fields = Scope::reserving(&["maps", "progs", "object", "warnings"]);
+    let mut out = Vec::new();
+    for (section, data) in object.data().iter().enumerate() {
+        if data.datasec.is_none() {
+            continue;
+        }
+        let c_name = data.name.trim_start_matches('.');
+        let shared = (data.kind != DataKind::Rodata).then(|| scope.ty(&format!("shared_{c_name}")));
+        out.push(Names {
+            section,
+            name: fields.value(c_name),
+            ty: scope.ty(c_name),
+            shared,
+        });
+    }
+    out
+}
+
+pub(super) fn all(
+    object: &Object,
+    btf: &Btf,
+    names: Vec<Names>,
+    types: &mut Types,
+) -> Result<Vec<Section>> {
+    let mut out = Vec::with_capacity(names.len());
+    for Names {
+        section,
+        name,
+        ty,
+        shared,
+    } in names
+    {
+        let data = &object.data()[section];
+        let Some(datasec) = data.datasec.map(|id| btf.ty(id)) else {
+            continue;
+        };
+        let mut scope = Scope::default();
+        let mut fields = Vec::new();
+        for variable in datasec.variables().iter() {
+            // As in libbpf's skeletons: a static variable belongs to its file, and several may have one name.
+            if variable.ty().linkage() != Some(Linkage::GLOBAL) {
+                continue;
+            }
+            let Some(ty) = variable.ty().target() else {
+                continue;
+            };
+            fields.push(Field {
+                name: scope.value(variable.name()),
+                ty: types.reference(ty),
+                offset: variable.offset().into(),
+                declaration: btf_core::btf::dump::declaration(ty, variable.name()),
+            });
+        }
+        let size = data.bytes.len() as u64;
+        let (parts, packed, _) = lay_out(types, fields, Vec::new(), size).ok_or_else(|| {
+            Error::malformed(format!("variables of section {} overlap", data.name))
+        })?;
+        out.push(Section {
+            c_name: data.name.clone(),
+            name,
+            ty,
+            shared,
+            size,
+            packed,
+            parts,
+        });
+    }
+    Ok(out)
+}

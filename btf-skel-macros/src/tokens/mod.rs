@@ -1,0 +1,54 @@
+//! The model as code. Everything is named by absolute path, so that nothing in the user's scope can stand in the way.
+
+mod sections;
+mod skeleton;
+mod types;
+
+use heck::ToSnakeCase;
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use crate::input::Input;
+use crate::model::Skeleton;
+use crate::names::ident;
+
+/// The whole module.
+pub(crate) fn module(skeleton: &Skeleton, input: &Input, object: &str) -> syn::Result<TokenStream> {
+    let module = match &input.module {
+        Some(module) => module.clone(),
+        None => ident(&crate::names::Scope::default().value(&skeleton.name.to_snake_case())),
+    };
+    let visibility = &input.visibility;
+    let doc = format!("Skeleton of the BPF object `{}`.", skeleton.name);
+    let content = content(skeleton, object);
+    Ok(quote! {
+        #[doc = #doc]
+        #[allow(
+            dead_code, // Nobody uses everything that an object declares.
+            non_camel_case_types, non_snake_case, non_upper_case_globals, // Names that C chose.
+            unsafe_code, // The promises that types are plain data, each with its proof.
+            clippy::all, clippy::pedantic
+        )]
+        #visibility mod #module {
+            #content
+        }
+    })
+}
+
+/// What the module contains.
+pub(crate) fn content(skeleton: &Skeleton, object: &str) -> TokenStream {
+    let version = env!("CARGO_PKG_VERSION");
+    let types = types::all(skeleton);
+    let sections = sections::all(skeleton);
+    let states = skeleton::all(skeleton);
+    quote! {
+        const _: () = ::btf_core::private::check_version(#version);
+
+        /// The object, as btf-build left it.
+        static OBJECT: &[u8] = ::core::include_bytes!(#object);
+
+        #states
+        #sections
+        #types
+    }
+}

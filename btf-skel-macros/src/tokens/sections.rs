@@ -1,0 +1,104 @@
+//! Sections of global variables: initial values, and shared cells.
+
+use proc_macro2::{Literal, TokenStream};
+use quote::quote;
+
+use super::types::{Struct, padding, reference};
+use crate::model::{Part, Section, Skeleton};
+use crate::names::ident;
+
+pub(super) fn all(skeleton: &Skeleton) -> TokenStream {
+    let sections = skeleton.sections.iter().map(|section| {
+        let initial = initial(section, skeleton);
+        let shared = shared(section, skeleton);
+        quote! { #initial #shared }
+    });
+    quote! { #(#sections)* }
+}
+
+fn initial(section: &Section, skeleton: &Skeleton) -> TokenStream {
+    let name = ident(&section.ty);
+    let form = Struct {
+        name: &name,
+        size: section.size,
+        packed: section.packed,
+        parts: &section.parts,
+    };
+    let doc = format!("Initial values of the variables in `{}`.", section.c_name);
+    let definition = form.definition(&doc, skeleton);
+    let debug = form.debug();
+    let size = Literal::u64_unsuffixed(form.size);
+    quote! {
+        #definition
+        #debug
+
+        // SAFETY: every variable is plain data, there are no bytes between them (padding is a field), and their size is
+        // checked.
+        unsafe impl ::btf_core::Pod for #name {}
+
+        const _: () = ::core::assert!(::core::mem::size_of::<#name>() == #size, "size of the section");
+    }
+}
+
+fn shared(section: &Section, skeleton: &Skeleton) -> TokenStream {
+    let Some(name) = section.shared.as_deref().map(ident) else {
+        return TokenStream::new();
+    };
+    let doc = format!(
+        "The variables in `{}`, as loaded programs see and change them.",
+        section.c_name
+    );
+    let text = name.to_string();
+    let repr = if section.packed {
+        quote! { C, packed }
+    } else {
+        quote! { C }
+    };
+    let fields = section
+        .parts
+        .iter()
+        .enumerate()
+        .map(|(n, part)| match part {
+            Part::Field(field) => {
+                let (name, ty) = (ident(&field.name), reference(&field.ty, skeleton));
+                let doc = format!("C: `{}`.", field.declaration);
+                quote! { #[doc = #doc] pub #name: ::btf_core::map::Global<#ty> }
+            }
+            Part::Padding(size) | Part::Bits { size, .. } => padding(n, *size),
+        });
+    let names: Vec<_> = section
+        .parts
+        .iter()
+        .filter_map(|part| match part {
+            Part::Field(field) => Some((ident(&field.name), field.name.clone(), field.offset)),
+            _ => None,
+        })
+        .collect();
+    let debug = names
+        .iter()
+        .map(|(name, text, _)| quote! { .field(#text, &self.#name) });
+    let checks = names.iter().map(|(field, _, offset)| {
+        let offset = Literal::u64_unsuffixed(*offset);
+        quote! {
+            ::core::assert!(::core::mem::offset_of!(#name, #field) == #offset, "offset of the variable");
+        }
+    });
+    quote! {
+        #[doc = #doc]
+        #[repr(#repr)]
+        pub struct #name { #(#fields),* }
+
+        const _: () = { #(#checks)* };
+
+        // SAFETY: any bytes are a value, and every byte that is accessed lies in a `Global`; the rest is padding.
+        unsafe impl ::btf_core::map::Section for #name {
+            const SHARED: bool = true;
+        }
+
+        impl ::core::fmt::Debug for #name {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                f.debug_struct(#text) #(#debug)* .finish()
+            }
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! The two states of an object, its maps, programs and links.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::quote;
+
+use super::types::reference;
+use crate::model::{Map, MapKind, Program, Section, Skeleton};
+use crate::names::ident;
+
+pub(super) fn all(skeleton: &Skeleton) -> TokenStream {
+    let open = open(skeleton);
+    let loaded = loaded(skeleton);
+    let maps = maps(skeleton);
+    let programs = programs(skeleton);
+    quote! { #open #loaded #maps #programs }
+}
+
+fn section_names(skeleton: &Skeleton) -> Vec<Ident> {
+    skeleton.sections.iter().map(|s| ident(&s.name)).collect()
+}
+
+/// Identifiers and C names side by side, as `quote!` repeats them.
+fn pairs<T>(
+    items: &[T],
+    name: impl Fn(&T) -> &str,
+    c_name: impl Fn(&T) -> &str,
+) -> (Vec<Ident>, Vec<String>) {
+    items
+        .iter()
+        .map(|item| (ident(name(item)), c_name(item).to_owned()))
+        .unzip()
+}
+
+fn map_pairs(skeleton: &Skeleton) -> (Vec<Ident>, Vec<String>) {
+    pairs(&skeleton.maps, |m| &m.name, |m| &m.c_name)
+}
+
+fn program_pairs(skeleton: &Skeleton) -> (Vec<Ident>, Vec<String>) {
+    pairs(&skeleton.programs, |p| &p.name, |p| &p.c_name)
+}
+
+fn open(skeleton: &Skeleton) -> TokenStream {
+    let (open, loaded, name) = (
+        ident(&skeleton.open),
+        ident(&skeleton.loaded),
+        &skeleton.name,
+    );
+    let (maps, c_maps) = map_pairs(skeleton);
+    let (programs, c_programs) = program_pairs(skeleton);
+    let sections = section_names(skeleton);
+    let c_sections: Vec<&String> = skeleton.sections.iter().map(|s| &s.c_name).collect();
+    let fields = skeleton.sections.iter().map(|section| {
+        let (name, ty) = (ident(&section.name), ident(&section.ty));
+        let doc = format!(
+            "Variables of `{}`, with the values that they will start with.",
+            section.c_name
+        );
+        quote! { #[doc = #doc] pub #name: ::std::boxed::Box<#ty>, }
+    });
+    let doc = format!("The object `{name}`, read but not loaded: what can be set is set here.");
+    let load_doc = "Loads the object: relocates it for the running kernel, creates its maps, and has the verifier look at \
+                    its programs.";
+    quote! {
+        #[doc = #doc]
+        #[derive(Debug)]
+        pub struct #open {
+            /// Settings of maps.
+            pub maps: OpenMaps,
+            /// Settings of programs.
+            pub progs: OpenProgs,
+            #(#fields)*
+            object: ::btf_core::load::OpenObject,
+        }
+
+        impl #open {
+            /// The object without its types, for what has no typed form.
+            pub fn object_mut(&mut self) -> &mut ::btf_core::load::OpenObject {
+                &mut self.object
+            }
+
+            #[doc = #load_doc]
+            ///
+            /// # Errors
+            ///
+            /// Naming the program, map or relocation that fails, with the verifier's log if it was the verifier that refused.
+            pub fn load(mut self) -> ::btf_core::Result<#loaded> {
+                #( self.object.set_data(#c_sections, ::btf_core::pod::bytes_of(&*self.#sections))?; )*
+                #( self.object.put_map(self.maps.#maps); )*
+                #( self.object.put_program(self.progs.#programs); )*
+                #loaded::from_object(self.object.load()?)
+            }
+        }
+
+        impl #loaded {
+            /// Reads the object. Nothing is asked of the kernel.
+            ///
+            /// # Errors
+            ///
+            /// If the object is not well-formed, which btf-build has checked.
+            pub fn open() -> ::btf_core::Result<#open> {
+                let mut object = ::btf_core::load::OpenObject::open(#name, OBJECT)?;
+                ::core::result::Result::Ok(#open {
+                    maps: OpenMaps { #( #maps: object.take_map(#c_maps)?, )* },
+                    progs: OpenProgs { #( #programs: object.take_program(#c_programs)?, )* },
+                    #( #sections: ::btf_core::pod::boxed(object.data(#c_sections)?), )*
+                    object,
+                })
+            }
+        }
+    }
+}
+
+fn loaded(skeleton: &Skeleton) -> TokenStream {
+    let (loaded, name) = (ident(&skeleton.loaded), &skeleton.name);
+    let (maps, c_maps) = map_pairs(skeleton);
+    let (programs, c_programs) = program_pairs(skeleton);
+    let sections = section_names(skeleton);
+    let c_sections: Vec<&String> = skeleton.sections.iter().map(|s| &s.c_name).collect();
+    let fields = skeleton.sections.iter().map(section_field);
+    let attaching = skeleton.programs.iter().filter(|p| p.attaches);
+    let (links, _): (Vec<Ident>, Vec<()>) = attaching.map(|p| (ident(&p.name), ())).unzip();
+    let doc = format!("The object `{name}` in the kernel.");
+    quote! {
+        #[doc = #doc]
+        #[derive(Debug)]
+        pub struct #loaded {
+            /// Its maps.
+            pub maps: Maps,
+            /// Its programs.
+            pub progs: Progs,
+            #(#fields)*
+            warnings: ::std::vec::Vec<::std::string::String>,
+        }
+
+        impl #loaded {
+            fn from_object(mut object: ::btf_core::load::LoadedObject) -> ::btf_core::Result<Self> {
+                ::core::result::Result::Ok(Self {
+                    maps: Maps {
+                        #( #maps: ::core::convert::TryInto::try_into(object.take_map(#c_maps)?)?, )*
+                    },
+                    progs: Progs {
+                        #( #programs: ::core::convert::TryInto::try_into(object.take_program(#c_programs)?)?, )*
+                    },
+                    #( #sections: object.take_data(#c_sections)?, )*
+                    warnings: object.warnings().to_vec(),
+                })
+            }
+
+            /// What was odd while loading, and no reason to fail.
+            pub fn warnings(&self) -> &[::std::string::String] {
+                &self.warnings
+            }
+
+            /// Attaches every loaded program by its section; programs that were not loaded, or whose section does not say
+            /// where to attach, are passed over. All are detached when the links are dropped.
+            ///
+            /// # Errors
+            ///
+            /// Naming the first program that cannot be attached; those before it are detached again.
+            pub fn attach(&mut self) -> ::btf_core::Result<Links> {
+                ::core::result::Result::Ok(Links {
+                    #(
+                        #links: if self.progs.#links.is_loaded() {
+                            ::core::option::Option::Some(self.progs.#links.attach()?)
+                        } else {
+                            ::core::option::Option::None
+                        },
+                    )*
+                })
+            }
+        }
+
+        /// A link for each program that was attached by its section; dropping one detaches its program.
+        #[derive(Debug)]
+        #[must_use = "dropping the links detaches the programs"]
+        pub struct Links {
+            #(
+                /// Link of the program of this name.
+                pub #links: ::core::option::Option<::btf_core::link::Link>,
+            )*
+        }
+    }
+}
+
+fn section_field(section: &Section) -> TokenStream {
+    let name = ident(&section.name);
+    let ty = ident(section.shared.as_deref().unwrap_or(&section.ty));
+    let doc = match section.shared {
+        Some(_) => format!(
+            "Variables of `{}`, shared with the programs.",
+            section.c_name
+        ),
+        None => format!(
+            "Constants of `{}`, as they were when the object was loaded.",
+            section.c_name
+        ),
+    };
+    quote! { #[doc = #doc] pub #name: ::btf_core::map::Mapped<#ty>, }
+}
+
+fn maps(skeleton: &Skeleton) -> TokenStream {
+    let open = skeleton.maps.iter().map(|map| {
+        let (name, doc) = (ident(&map.name), &map.doc);
+        quote! { #[doc = #doc] pub #name: ::btf_core::load::OpenMap, }
+    });
+    let loaded = skeleton.maps.iter().map(|map| {
+        let (name, doc, ty) = (ident(&map.name), &map.doc, map_type(map, skeleton));
+        quote! { #[doc = #doc] pub #name: #ty, }
+    });
+    quote! {
+        /// Settings of the object's maps.
+        #[derive(Debug)]
+        pub struct OpenMaps { #(#open)* }
+
+        /// The object's maps.
+        #[derive(Debug)]
+        pub struct Maps { #(#loaded)* }
+    }
+}
+
+fn map_type(map: &Map, skeleton: &Skeleton) -> TokenStream {
+    match &map.kind {
+        MapKind::KeyValue(name, key, value) => {
+            let (name, key, value) = (
+                ident(name),
+                reference(key, skeleton),
+                reference(value, skeleton),
+            );
+            quote! { ::btf_core::map::#name<#key, #value> }
+        }
+        MapKind::Value(name, value) => {
+            let (name, value) = (ident(name), reference(value, skeleton));
+            quote! { ::btf_core::map::#name<#value> }
+        }
+        MapKind::RingBuf(Some(sample)) => {
+            let sample = reference(sample, skeleton);
+            quote! { ::btf_core::map::RingBuf<#sample> }
+        }
+        MapKind::RingBuf(None) => quote! { ::btf_core::map::RingBuf<[::core::primitive::u8]> },
+        MapKind::Untyped => quote! { ::btf_core::map::Map },
+    }
+}
+
+fn programs(skeleton: &Skeleton) -> TokenStream {
+    let doc = |p: &Program| format!("Program `{}`, `SEC(\"{}\")`.", p.c_name, p.section);
+    let open = skeleton.programs.iter().map(|p| {
+        let (name, doc) = (ident(&p.name), doc(p));
+        quote! { #[doc = #doc] pub #name: ::btf_core::load::OpenProgram, }
+    });
+    let loaded = skeleton.programs.iter().map(|p| {
+        let (name, doc, ty) = (ident(&p.name), doc(p), ident(p.ty));
+        quote! { #[doc = #doc] pub #name: ::btf_core::prog::#ty, }
+    });
+    quote! {
+        /// Settings of the object's programs.
+        #[derive(Debug)]
+        pub struct OpenProgs { #(#open)* }
+
+        /// The object's programs.
+        #[derive(Debug)]
+        pub struct Progs { #(#loaded)* }
+    }
+}
