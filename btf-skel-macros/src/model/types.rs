@@ -245,7 +245,7 @@ impl Types {
     }
 
     /// Size and alignment of what stands for a type.
-    fn measure(&self, ty: &TypeRef) -> (u64, u64) {
+    pub(super) fn measure(&self, ty: &TypeRef) -> (u64, u64) {
         match ty {
             TypeRef::Number(_, size) => (*size, *size),
             TypeRef::Bool => (1, 1),

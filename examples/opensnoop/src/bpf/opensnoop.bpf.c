@@ -54,7 +54,7 @@ static bool wanted_comm(const char *comm)
 	return true;
 }
 
-static void count(__u32 pid, const char *comm, long result)
+static void count(__u32 pid, const char *comm, int result)
 {
 	struct tally *tally = bpf_map_lookup_elem(&counts, &pid);
 
@@ -87,8 +87,9 @@ int BPF_PROG(open_enter, int dfd, const char *filename, struct open_how *how)
 	return 0;
 }
 
+/* It returns a long up to 6.12 at least and an int from 6.16 at the latest: the low half is right on both. */
 SEC("fexit/do_sys_openat2")
-int BPF_PROG(open_exit, int dfd, const char *filename, struct open_how *how, long result)
+int BPF_PROG(open_exit, int dfd, const char *filename, struct open_how *how, int result)
 {
 	__u64 id = bpf_get_current_pid_tgid();
 	__u32 pid = id >> 32, tid = (__u32)id;

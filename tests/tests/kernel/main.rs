@@ -1,0 +1,10 @@
+//! Cases that need a kernel, and root on it: they load, attach and read real programs.
+//!
+//! Run in a booted kernel by `cargo xtask test` (or `cargo xtask vm`), with `--test-threads=1`: the cases count system calls
+//! of this process. Everything they need is in the binary; files that they open lie in the folder for temporary files.
+
+mod attach;
+mod maps;
+mod opensnoop;
+mod refused;
+mod support;

@@ -1,0 +1,170 @@
+//! What does not load or attach, and what the user is told.
+
+use btf_core::load::OpenObject;
+use btf_core::{Error, ErrorKind};
+
+use crate::support::{load_only, needs};
+
+static REFUSED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/refused.bpf.o"));
+
+fn open() -> OpenObject {
+    needs(5, 10);
+    OpenObject::open("refused", REFUSED).unwrap()
+}
+
+fn load_error(program: &str) -> Error {
+    load_only(open(), program).map(|_| ()).unwrap_err()
+}
+
+fn attach_error(program: &str) -> Error {
+    let (_, program) = load_only(open(), program).unwrap();
+    program.attach().unwrap_err()
+}
+
+#[test]
+fn the_verifiers_words_come_with_the_error() {
+    let e = load_error("unchecked");
+    assert_eq!(e.kind(), ErrorKind::Verifier);
+    let text = e.to_string();
+    assert!(
+        text.starts_with(
+            "object `refused`: program `unchecked`: the verifier refused instruction "
+        ),
+        "{text}"
+    );
+    assert!(
+        text.ends_with(
+            ": `sink = *value;`): R0 invalid mem access 'map_value_or_null' (verifier_log() has the whole log)"
+        ),
+        "{text}"
+    );
+    let log = e.verifier_log().unwrap();
+    assert!(
+        log.contains("invalid mem access 'map_value_or_null'"),
+        "{log}"
+    );
+    assert!(log.contains("sink = *value;"), "source lines: {log}");
+    assert!(format!("{e:#}").contains(log), "{e:#}");
+}
+
+#[test]
+fn a_long_log_is_whole() {
+    let e = load_error("unchecked_late");
+    let log = e.verifier_log().unwrap();
+    assert!(
+        log.len() > 64 << 10,
+        "{} bytes are no test of growing",
+        log.len()
+    );
+    assert!(
+        log.contains("func#0 @0\n") || log.contains("0: (") || log.contains("0: R1"),
+        "its start"
+    );
+    assert!(
+        log.contains("invalid mem access 'map_value_or_null'"),
+        "its end"
+    );
+}
+
+#[test]
+fn a_field_that_the_kernel_lacks_is_named() {
+    let e = load_error("missing_field");
+    assert_eq!(e.kind(), ErrorKind::Verifier);
+    let text = e.to_string();
+    assert!(text.contains("program `missing_field`"), "{text}");
+    assert!(text.contains("no_such_field"), "{text}");
+    assert!(text.contains("refused.bpf.c:"), "{text}");
+    assert!(!text.contains("unknown#195896080"), "{text}");
+}
+
+#[test]
+fn a_symbol_of_the_kernel_is_named() {
+    let e = load_error("missing_symbol");
+    assert_eq!(e.kind(), ErrorKind::Unsupported);
+    let text = e.to_string();
+    assert!(
+        text.contains("program `missing_symbol`: it uses the kernel symbol `no_such_symbol`"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_function_that_is_not_there_is_named_with_what_comes_close() {
+    assert_eq!(
+        load_error("missing_function").to_string(),
+        "object `refused`: program `missing_function`: there is no function `vfs_unlnik` in this kernel's BTF \
+         (did you mean `vfs_unlink`?)"
+    );
+    let text = load_error("missing_tp_btf").to_string();
+    assert!(
+        text.contains(
+            "there is no tracepoint `sys_entr` in this kernel's BTF (did you mean `sys_enter`"
+        ),
+        "{text}"
+    );
+}
+
+#[test]
+fn places_to_attach_to_that_are_not_there_are_named() {
+    let text = attach_error("missing_kprobe").to_string();
+    assert!(
+        text.starts_with(
+            "program `missing_kprobe`: cannot attach to the entry of function `vfs_unlnik`: "
+        ),
+        "{text}"
+    );
+    assert!(text.contains("did you mean `vfs_unlink`"), "{text}");
+    assert_eq!(
+        attach_error("missing_tracepoint").to_string(),
+        "program `missing_tracepoint`: this kernel has no tracepoint `raw_syscalls/sys_entr` (did you mean `sys_enter`?)"
+    );
+    let text = attach_error("missing_raw_tp").to_string();
+    assert!(
+        text.starts_with("program `missing_raw_tp`: cannot attach to raw tracepoint `sys_entr`: "),
+        "{text}"
+    );
+    assert!(text.contains("did you mean `sys_enter`"), "{text}");
+}
+
+#[test]
+fn what_was_taken_must_be_put_back() {
+    let mut open = open();
+    let map = open.take_map("slots").unwrap();
+    let e = open.load().unwrap_err();
+    assert_eq!(
+        e.to_string(),
+        "object `refused`: map `slots` was taken and not put back"
+    );
+    assert_eq!(map.max_entries(), 1);
+}
+
+#[test]
+fn a_map_that_cannot_be_made_is_described() {
+    let mut open = open();
+    let mut map = open.take_map("slots").unwrap();
+    map.set_max_entries(0);
+    open.put_map(map);
+    let text = open.load().unwrap_err().to_string();
+    assert!(
+        text.starts_with(
+            "object `refused`: map `slots`: the kernel refused to create it (type hash, "
+        ),
+        "{text}"
+    );
+    assert!(text.contains("set_max_entries"), "{text}");
+}
+
+#[test]
+fn a_program_may_load_without_a_map_but_not_reach_it() {
+    let mut open = open();
+    let mut map = open.take_map("slots").unwrap();
+    map.set_autocreate(false);
+    open.put_map(map);
+    let e = load_only(open, "unchecked").map(|_| ()).unwrap_err();
+    assert_eq!(e.kind(), ErrorKind::Verifier);
+    assert!(
+        e.to_string()
+            .contains("it uses map `slots`, which was not created"),
+        "{e}"
+    );
+}
