@@ -73,6 +73,8 @@ impl Layouts {
                 }
                 Layout::of(element.size.saturating_mul(len.into()), element.align)
             }
+            // What a function returns is not what it is.
+            Kind::FUNC_PROTO | Kind::FUNC => Layout::default(),
             _ => {
                 let target = ty.target().map(Type::id).unwrap_or_default();
                 Layout {

@@ -3,9 +3,9 @@
 //! The header has every type of the BTF with its size and the place of every member, so that programs compiled
 //! against it have the right types to be relocated (CO-RE), and need no kernel headers:
 //!
-//! 1. [`order`] finds in what order, and learns the [`layout`] of each type on the way;
-//! 2. [`names`] gives types of one name different ones;
-//! 3. [`writer`] writes them: [`declarator`]s, bodies of [`composite`]s and [`enumeration`]s, [`scalar`]s.
+//! 1. `order` finds in what order, and learns the `layout` of each type on the way;
+//! 2. `names` gives types of one name different ones;
+//! 3. `writer` writes them: `declarator`s, bodies of `composite`s and `enumeration`s, `scalar`s.
 
 mod composite;
 mod declarator;

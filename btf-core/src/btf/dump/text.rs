@@ -118,7 +118,10 @@ mod tests {
         text.ident("é".as_bytes());
         text.ident(b"2");
         assert!(text.check().is_ok());
-        assert_eq!(text.finish(), "0 9 10 18446744073709551615 plain_1_1_____2");
+        assert_eq!(
+            text.finish(),
+            "0 9 10 18446744073709551615 plain_1_1______2"
+        );
     }
 
     #[test]
