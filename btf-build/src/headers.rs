@@ -78,7 +78,7 @@ const HELPER_DEFS_START: &str = "\
 ";
 
 /// The text of `bpf_helper_defs.h`.
-pub(crate) fn helper_defs() -> String {
+fn helper_defs() -> String {
     let mut text = String::from(HELPER_DEFS_START);
     for name in struct_names(helper::helpers()) {
         let _ = writeln!(text, "struct {name};"); // Writing to a String cannot fail.

@@ -218,7 +218,7 @@ static __always_inline void bpf_tail_call_static(void *ctx, const void *map, con
 		bpf_snprintf(out, out_size, ___fmt, ___param, sizeof(___param));                                       \
 	})
 
-/* Into the program's own standard output (1) or error (2), which `bpftool prog tracelog` shows; needs that kfunc. */
+/* Into the program's own standard output (1) or error (2), by the kfunc bpf_stream_vprintk, which vmlinux.h declares. */
 #define bpf_stream_printk(stream_id, fmt, args...)                                                                     \
 	({                                                                                                             \
 		___bpf_format(fmt, args)                                                                               \
