@@ -4,8 +4,9 @@
 
 use std::path::PathBuf;
 
-use btf_core::btf::Btf;
+use btf_core::btf::{Btf, dump};
 use btf_core::obj::Object;
+use btf_core::relo::{Relo, Targets, relocate};
 
 /// The objects that this crate's build script compiled.
 fn fixtures() -> Vec<(String, Vec<u8>)> {
@@ -24,17 +25,46 @@ fn fixtures() -> Vec<(String, Vec<u8>)> {
     out
 }
 
-/// Everything pure that an object goes through.
-fn exercise(bytes: &[u8]) {
+/// Everything pure that an object goes through, with `target` in the place of a kernel's types.
+fn exercise(bytes: &[u8], target: &Btf) {
     let Ok(object) = Object::parse("damaged", bytes) else {
         return;
     };
     for program in object.programs() {
         let _ = object.link(program, |f| &object.functions()[f].insns);
     }
-    if let Some(btf) = object.btf() {
-        walk(btf);
+    let Some(btf) = object.btf() else {
+        return;
+    };
+    walk(btf);
+    let _ = dump::header(btf, &dump::Options::default());
+    // Both ways round: damaged types asking, and damaged types answering.
+    for (local, target) in [(btf, target), (btf, btf)] {
+        for function in object.functions() {
+            let relos: Vec<_> = function
+                .core
+                .iter()
+                .map(|site| Relo {
+                    kind: site.kind,
+                    root: site.root,
+                    access: &site.access,
+                })
+                .collect();
+            let Ok(fixups) = relocate(local, &Targets::new(target), &relos) else {
+                continue;
+            };
+            let mut insns = function.insns.clone();
+            for (fixup, site) in fixups.iter().zip(&function.core) {
+                let _ = fixup.apply(&mut insns, site.insn);
+            }
+        }
     }
+}
+
+/// The types of a fixture before it is damaged.
+fn types_of(bytes: &[u8]) -> Btf {
+    let object = Object::parse("whole", bytes).unwrap();
+    object.require_btf().unwrap().clone()
 }
 
 fn walk(btf: &Btf) {
@@ -71,10 +101,11 @@ fn whole_fixtures_are_read() {
 #[test]
 fn truncated_objects() {
     for (name, bytes) in fixtures() {
+        let whole = types_of(&bytes);
         let step = (bytes.len() / 400).max(1);
         let spread = (0..bytes.len()).step_by(step);
         for n in spread.chain(0..200.min(bytes.len())) {
-            exercise(&bytes[..n]);
+            exercise(&bytes[..n], &whole);
             // The section table stands at the end: without it, there is no object.
             let parsed = Object::parse(&name, &bytes[..n]);
             assert!(parsed.is_err(), "{name} cut to {n} bytes was accepted");
@@ -85,13 +116,14 @@ fn truncated_objects() {
 #[test]
 fn flipped_bits() {
     for (_, bytes) in fixtures() {
+        let whole = types_of(&bytes);
         let mut damaged = bytes.clone();
         let header = 0..64 * 8u64;
         let spread = numbers(1).take(600).map(|n| n % (bytes.len() as u64 * 8));
         for bit in header.chain(spread) {
             let (byte, mask) = ((bit / 8) as usize, 1u8 << (bit % 8));
             damaged[byte] ^= mask;
-            exercise(&damaged);
+            exercise(&damaged, &whole);
             damaged[byte] ^= mask;
         }
     }
@@ -100,6 +132,7 @@ fn flipped_bits() {
 #[test]
 fn overwritten_words() {
     for (_, bytes) in fixtures() {
+        let whole = types_of(&bytes);
         let mut random = numbers(2);
         for _ in 0..400 {
             let mut damaged = bytes.clone();
@@ -112,7 +145,7 @@ fn overwritten_words() {
                 };
                 damaged[at..at + 4].copy_from_slice(&word.to_le_bytes());
             }
-            exercise(&damaged);
+            exercise(&damaged, &whole);
         }
     }
 }

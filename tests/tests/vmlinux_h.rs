@@ -1,0 +1,388 @@
+//! `vmlinux.h` of real kernels: it compiles without a diagnostic, and everything lies where BTF says.
+//!
+//! Kernels are those below the directory in `BTF_TEST_KERNELS` (`<series>/vmlinux.btf`) and the host's own. What clang made
+//! of the header is read back from the BTF that it writes for programs that use each type: sizes, offsets and
+//! bitfields as clang laid them out, against the kernel's own. Sizes and offsets are asserted in C too.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use btf_core::btf::dump::{self, Options};
+use btf_core::btf::{Btf, Kind, Member, Type};
+use btf_core::obj::Object;
+
+/// No flag changes the language; the header needs none.
+const FLAGS: [&str; 8] = [
+    "-target", "bpf", "-O2", "-g", "-Wall", "-Wextra", "-Werror", "-c",
+];
+
+#[test]
+fn header_compiles_and_every_type_lies_where_btf_says() {
+    let clangs = clangs();
+    for (kernel, btf) in kernels() {
+        let header = dump::header(&btf, &Options::default()).unwrap();
+        assert!(
+            !header.contains("/* no C for"),
+            "{kernel}: a member was left out"
+        );
+        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("vmlinux_h-{kernel}"));
+        std::fs::create_dir_all(&dir).unwrap();
+        std::fs::write(dir.join("vmlinux.h"), &header).unwrap();
+        let assertions = assertions(&btf);
+        for clang in &clangs {
+            compile(
+                clang,
+                &dir,
+                &assertions,
+                &format!("kernel {kernel}, {clang}"),
+            );
+        }
+        // Bitfields have no offsets in C. One clang is enough: all lay out by the same rules.
+        let newest = clangs.last().expect("there is one");
+        let what = format!("kernel {kernel}, {newest}");
+        let mut found = Shapes::new();
+        for uses in uses(&header) {
+            let object = compile(newest, &dir, &uses, &what);
+            let object = Object::parse("types", &object).unwrap();
+            let compiled = object.btf().expect("clang -g writes BTF");
+            let all = compiled.find("all", Kind::UNION).expect("it is in use");
+            for (name, mut more) in shapes(all.members().iter().map(Member::ty)) {
+                found.entry(name).or_default().append(&mut more);
+            }
+        }
+        found.values_mut().for_each(|shapes| shapes.sort());
+        let expected = shapes(btf.types());
+        compare(&expected, &found, &what);
+        println!("{what}: {} types", expected.len());
+    }
+}
+
+#[test]
+fn header_needs_neither_guard_nor_relocation_nor_kfuncs() {
+    let (kernel, btf) = kernels().remove(0);
+    let mut options = Options::default();
+    options.guard = None;
+    options.preserve_access_index = false;
+    options.kfuncs = false;
+    let header = dump::header(&btf, &options).unwrap();
+    assert!(!header.contains("#"), "{kernel}");
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("vmlinux_h-plain");
+    std::fs::create_dir_all(&dir).unwrap();
+    std::fs::write(dir.join("vmlinux.h"), &header).unwrap();
+    for clang in clangs() {
+        compile(&clang, &dir, "#include \"vmlinux.h\"\n", &kernel);
+    }
+}
+
+#[test]
+fn one_type_comes_with_all_that_it_needs() {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("vmlinux_h-types");
+    std::fs::create_dir_all(&dir).unwrap();
+    for (kernel, btf) in kernels() {
+        let roots: Vec<_> = [
+            btf.find("task_struct", Kind::STRUCT),
+            btf.find("vfs_unlink", Kind::FUNC),
+            btf.find("pid_t", Kind::TYPEDEF),
+        ]
+        .map(|ty| ty.expect("every kernel has it").id())
+        .into();
+        let header = dump::types(&btf, &roots, &Options::default()).unwrap();
+        std::fs::write(dir.join("vmlinux.h"), &header).unwrap();
+        let size = btf.ty(roots[0]).byte_size().unwrap();
+        let source = format!(
+            "#include \"vmlinux.h\"\n_Static_assert(sizeof(struct task_struct) == {size}, \"\");\n\
+             pid_t pid;\nvoid *function(void) {{ return &vfs_unlink; }}\n"
+        );
+        for clang in clangs() {
+            compile(&clang, &dir, &source, &kernel);
+        }
+    }
+}
+
+/// Names of the clangs of this machine.
+fn clangs() -> Vec<String> {
+    let mut names: Vec<String> = (14..30).map(|n| format!("clang-{n}")).collect();
+    names.retain(|name| runs(name));
+    if names.is_empty() && runs("clang") {
+        names.push("clang".to_owned());
+    }
+    assert!(!names.is_empty(), "no clang on PATH: install clang");
+    names
+}
+
+fn runs(program: &str) -> bool {
+    Command::new(program)
+        .arg("--version")
+        .output()
+        .is_ok_and(|output| output.status.success())
+}
+
+fn kernels() -> Vec<(String, Btf)> {
+    let mut files: Vec<(String, PathBuf)> = Vec::new();
+    if let Some(dir) = std::env::var_os("BTF_TEST_KERNELS") {
+        let dir = PathBuf::from(dir);
+        let entries = std::fs::read_dir(&dir)
+            .unwrap_or_else(|e| panic!("BTF_TEST_KERNELS={}: {e}", dir.display()));
+        for entry in entries {
+            let entry = entry.unwrap();
+            let btf = entry.path().join("vmlinux.btf");
+            if btf.exists() {
+                files.push((entry.file_name().to_string_lossy().into_owned(), btf));
+            }
+        }
+        assert!(
+            !files.is_empty(),
+            "BTF_TEST_KERNELS={} has no <series>/vmlinux.btf",
+            dir.display()
+        );
+        files.sort();
+    }
+    let host = PathBuf::from("/sys/kernel/btf/vmlinux");
+    if host.exists() {
+        files.push(("host".to_owned(), host));
+    }
+    assert!(
+        !files.is_empty(),
+        "no kernel BTF: this machine has no /sys/kernel/btf/vmlinux, so set BTF_TEST_KERNELS to a directory \
+         with <series>/vmlinux.btf"
+    );
+    files
+        .into_iter()
+        .map(|(name, path)| (name, Btf::from_file(path).unwrap()))
+        .collect()
+}
+
+/// Compiles `source` beside the header; any diagnostic fails.
+fn compile(clang: &str, dir: &Path, source: &str, what: &str) -> Vec<u8> {
+    std::fs::write(dir.join("types.c"), source).unwrap();
+    let output = Command::new(clang)
+        .current_dir(dir)
+        .args(FLAGS)
+        .args(["types.c", "-o", "types.o"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success() && said.is_empty(),
+        "{what}: {}",
+        said.lines().take(40).collect::<Vec<_>>().join("\n")
+    );
+    std::fs::read(dir.join("types.o")).unwrap()
+}
+
+/// Programs that have a value of each type that the header defines. Several, because the time that clang takes to write
+/// BTF grows with the square of the number of types.
+fn uses(header: &str) -> Vec<String> {
+    let mut types: Vec<&str> = Vec::new();
+    for line in header.lines() {
+        if let Some(tag) = line.strip_suffix(" {").or(line.strip_suffix(" {};"))
+            && tag.contains(' ')
+            && !tag.starts_with(['\t', '}'])
+            && !tag.starts_with("typedef")
+        {
+            types.push(tag);
+        }
+        // The end of a typedef of an anonymous type, or the whole of one.
+        if let Some(name) = line
+            .strip_prefix("} ")
+            .or(line.strip_prefix("typedef struct {} "))
+            .and_then(|rest| rest.strip_suffix(';'))
+            .and_then(|rest| rest.rsplit(' ').next())
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        {
+            types.push(name);
+        }
+    }
+    types
+        .chunks(1000)
+        .map(|types| {
+            let mut source = "#include \"vmlinux.h\"\nunion all {\n".to_owned();
+            for (number, ty) in types.iter().enumerate() {
+                writeln!(source, "\t{ty} v{number};").unwrap();
+            }
+            source + "} everything;\n"
+        })
+        .collect()
+}
+
+/// A program that asserts the size of each type and the offset of each member, whose name is no other type's, and
+/// the value of each constant whose name is nothing else's.
+fn assertions(btf: &Btf) -> String {
+    let mut source = "#include \"vmlinux.h\"\n".to_owned();
+    let mut count: BTreeMap<&str, usize> = BTreeMap::new();
+    let tagged = || {
+        btf.types().filter(|ty| {
+            !ty.is_anonymous() && (ty.kind().is_composite() || ty.kind().is_any_enum())
+        })
+    };
+    for ty in tagged() {
+        *count.entry(ty.name()).or_default() += 1;
+    }
+    for ty in tagged().filter(|ty| ty.kind().is_composite() && count[ty.name()] == 1) {
+        let tag = format!("{} {}", word(ty), ty.name());
+        let size = ty.byte_size().unwrap();
+        writeln!(source, "_Static_assert(sizeof({tag}) == {size}, \"\");").unwrap();
+        for member in ty.members().iter() {
+            if !member.name().is_empty() && width(member).is_none() {
+                writeln!(
+                    source,
+                    "_Static_assert(__builtin_offsetof({tag}, {}) == {}, \"\");",
+                    member.name(),
+                    member.bit_offset() / 8
+                )
+                .unwrap();
+            }
+        }
+    }
+    let mut constants: BTreeMap<&str, Vec<i64>> = BTreeMap::new();
+    for ty in btf.types() {
+        if ty.kind() == Kind::TYPEDEF {
+            constants.entry(ty.name()).or_default();
+        }
+        for constant in ty.enumerators().iter() {
+            constants
+                .entry(constant.name())
+                .or_default()
+                .push(constant.value());
+        }
+    }
+    for (name, values) in constants {
+        if let [value] = values[..] {
+            writeln!(
+                source,
+                "_Static_assert((unsigned long long){name} == {value:#x}ULL, \"\");"
+            )
+            .unwrap();
+        }
+    }
+    source
+}
+
+/// Bits of a bitfield, in either encoding.
+fn width(member: Member<'_>) -> Option<u32> {
+    member.bitfield_size().or_else(|| {
+        let ty = member.ty().strip();
+        let int = ty.int()?;
+        let bits = u32::from(int.bits);
+        (bits != ty.own_size()? * 8 || int.bit_offset != 0).then_some(bits)
+    })
+}
+
+/// What is under a name: for each type of that name, where everything lies in it.
+type Shapes = BTreeMap<String, Vec<String>>;
+
+/// The shapes of named structs, unions and enums, and of typedefs of anonymous ones.
+fn shapes<'a>(types: impl Iterator<Item = Type<'a>>) -> Shapes {
+    let mut shapes = Shapes::new();
+    for ty in types {
+        let kind = ty.kind();
+        let (label, body) = if kind == Kind::TYPEDEF {
+            let body = ty.target().unwrap();
+            if !body.is_anonymous() || !(body.kind().is_composite() || body.kind().is_any_enum()) {
+                continue;
+            }
+            ("typedef", body)
+        } else if (kind.is_composite() || kind.is_any_enum()) && !ty.is_anonymous() {
+            (word(ty), ty)
+        } else {
+            continue;
+        };
+        // An enum without constants is one that is declared only.
+        if body.kind().is_any_enum() && body.enumerators().is_empty() {
+            continue;
+        }
+        let name = format!("{label} {}", without_number(ty.name()));
+        shapes.entry(name).or_default().push(shape(body));
+    }
+    shapes.values_mut().for_each(|shapes| shapes.sort());
+    shapes
+}
+
+fn word(ty: Type<'_>) -> &'static str {
+    match ty.kind() {
+        Kind::STRUCT => "struct",
+        Kind::UNION => "union",
+        _ => "enum",
+    }
+}
+
+/// A name without the number that tells it from another of that name.
+fn without_number(name: &str) -> &str {
+    match name.rsplit_once("___") {
+        Some((base, number))
+            if !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()) =>
+        {
+            base
+        }
+        _ => name,
+    }
+}
+
+fn shape(ty: Type<'_>) -> String {
+    let mut out = format!("{} of {} bytes:", word(ty), ty.own_size().unwrap());
+    // Constants of other signedness have the same bits; clang before 15 writes the lower 32 of them.
+    let mask = u64::MAX >> (64 - 8 * ty.own_size().unwrap().clamp(1, 4));
+    for constant in ty.enumerators().iter() {
+        let value = constant.value().cast_unsigned() & mask;
+        write!(out, " {}={value}", without_number(constant.name())).unwrap();
+    }
+    let mut leaves = Vec::new();
+    members(ty, 0, "", &mut leaves);
+    // A member without a name adds its own to those around it, whose order does not matter then.
+    leaves.sort();
+    for (start, width, path) in leaves {
+        write!(out, " {path}@{start}+{width}").unwrap();
+    }
+    out
+}
+
+/// The members of a type and of the anonymous types within it: first bit, bits, path.
+fn members(ty: Type<'_>, start: u64, path: &str, out: &mut Vec<(u64, u64, String)>) {
+    for member in ty.members().iter() {
+        let int_offset = match member.bitfield_size() {
+            None => member.ty().strip().int().map_or(0, |int| int.bit_offset),
+            Some(_) => 0,
+        };
+        let start = start + u64::from(member.bit_offset()) + u64::from(int_offset);
+        let mut under = member.ty().strip();
+        if member.name().is_empty() {
+            members(under, start, path, out);
+            continue;
+        }
+        let path = format!("{path}.{}", member.name());
+        let bits = width(member).map_or_else(|| member.ty().byte_size().unwrap() * 8, u64::from);
+        out.push((start, bits, path.clone()));
+        while let Some(array) = under.array() {
+            under = array.element.strip();
+        }
+        if under.is_anonymous() {
+            members(under, start, &path, out);
+        }
+    }
+}
+
+fn compare(expected: &Shapes, found: &Shapes, what: &str) {
+    let mut wrong = Vec::new();
+    for (name, shapes) in expected {
+        if found.get(name) != Some(shapes) {
+            wrong.push(format!(
+                "{name}:\n  BTF   {shapes:?}\n  clang {:?}",
+                found.get(name)
+            ));
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{what}: {} of {} types differ\n{}",
+        wrong.len(),
+        expected.len(),
+        wrong[..wrong.len().min(10)].join("\n")
+    );
+    assert!(
+        expected.len() > 5000,
+        "{what}: only {} types",
+        expected.len()
+    );
+}
