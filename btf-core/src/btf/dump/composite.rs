@@ -59,14 +59,14 @@ impl<'a> Writer<'a> {
                 }
             };
             if placed.natural_start(cursor, layout.packed) != placed.start {
-                self.padding(cursor, placed.start, level);
+                self.padding(cursor, placed.start, level)?;
             }
             self.member(placed, level)?;
             cursor = placed.end;
         }
         let end = layout.size * 8;
         if cursor.next_multiple_of(u64::from(layout.align) * 8) < end {
-            self.padding(cursor, end, level);
+            self.padding(cursor, end, level)?;
         }
         Ok(())
     }
@@ -87,7 +87,7 @@ impl<'a> Writer<'a> {
         if longest.next_multiple_of(u64::from(layout.align) * 8) < end {
             self.text.indent(level);
             self.text.push("struct {\n");
-            self.padding(0, end, level + 1);
+            self.padding(0, end, level + 1)?;
             self.text.indent(level);
             self.text.push("};\n");
         }
@@ -130,13 +130,16 @@ impl<'a> Writer<'a> {
         self.text.push(" */\n");
     }
 
-    fn padding(&mut self, from: u64, to: u64, level: usize) {
+    /// Fills a gap. A file may state one of gigabytes, so the length of the text is checked on the way.
+    fn padding(&mut self, from: u64, to: u64, level: usize) -> Result<()> {
         for (unit, width) in padding(from, to, self.btf.pointer_size()) {
+            self.text.check()?;
             self.text.indent(level);
             self.text.push(unit);
             self.text.push(": ");
             self.text.number(width);
             self.text.push(";\n");
         }
+        Ok(())
     }
 }

@@ -583,6 +583,13 @@ fn no_text_is_without_end() {
 }
 
 #[test]
+fn no_gap_is_without_end() {
+    let mut s = Sample::default();
+    s.structure("vast", u32::MAX - 7, &[]);
+    assert!(s.error().contains("which no sound BTF of this size needs"));
+}
+
+#[test]
 fn every_bit_flip_is_an_answer() {
     let mut s = Sample::default();
     let int = s.int("int", 4, SIGNED);

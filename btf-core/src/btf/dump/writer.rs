@@ -35,7 +35,7 @@ impl<'a> Writer<'a> {
             base = btf.base();
         }
         // A kernel's header takes little more than half as many bytes as its BTF.
-        let text = Text::new(bytes / 8 * 5 + 4096, bytes * 16 + (1 << 16));
+        let text = Text::new(bytes / 8 * 5 + 4096, bytes * 16 + (1 << 20));
         Writer {
             btf,
             order,
