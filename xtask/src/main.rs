@@ -5,6 +5,7 @@ mod build;
 mod cache;
 mod ci;
 mod compression;
+mod conformance;
 mod console;
 mod cpio;
 mod demo;
@@ -12,6 +13,7 @@ mod disk;
 mod guest;
 mod kernel;
 mod library;
+mod linux_source;
 mod machine;
 mod mirror;
 mod module;
@@ -63,6 +65,12 @@ const TASKS: &[Task] = &[
         run: kernel::run,
     },
     Task {
+        name: "conformance",
+        usage: conformance::USAGE,
+        about: "compare with the kernel's own tests and with libbpf",
+        run: conformance::run,
+    },
+    Task {
         name: "ci",
         usage: ci::USAGE,
         about: "format, lints, docs, packages and tests: what a change must pass",
@@ -101,7 +109,7 @@ fn main() -> ExitCode {
 fn table() -> String {
     let mut text = String::from("usage: cargo xtask TASK [ARGS]    (cargo xtask TASK --help)\n\n");
     for task in TASKS {
-        text += &format!("  {:<8} {}\n", task.name, task.about);
+        text += &format!("  {:<11} {}\n", task.name, task.about);
     }
     text
 }

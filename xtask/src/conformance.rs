@@ -1,0 +1,67 @@
+//! The task `conformance`: suites that compare the crates with the kernel's own tests and with libbpf. A suite is
+//! in the file of its name.
+
+use crate::linux_source::LinuxSource;
+use crate::{Result, unexpected};
+
+pub(crate) const USAGE: &str = "cargo xtask conformance SUITE [OPTIONS]
+
+  sources [--refresh] [--offline]   fetch the kernel's selftests; print their version and folder";
+
+/// One suite.
+struct Suite {
+    name: &'static str,
+    run: fn(&[String]) -> Result<u8>,
+}
+
+const SUITES: &[Suite] = &[Suite {
+    name: "sources",
+    run: sources,
+}];
+
+pub(crate) fn run(args: &[String]) -> Result<u8> {
+    let Some((name, rest)) = args.split_first() else {
+        return Err(format!("which suite?\n\nusage: {USAGE}"));
+    };
+    match SUITES.iter().find(|suite| suite.name == name) {
+        Some(suite) => (suite.run)(rest),
+        None => Err(unexpected(name, USAGE)),
+    }
+}
+
+fn sources(args: &[String]) -> Result<u8> {
+    let (mut refresh, mut offline) = (false, false);
+    for arg in args {
+        match arg.as_str() {
+            "--refresh" => refresh = true,
+            "--offline" => offline = true,
+            _ => return Err(unexpected(arg, USAGE)),
+        }
+    }
+    let source = LinuxSource::fetch(refresh, offline)?;
+    println!("{}\t{}", source.version, source.selftests().display());
+    Ok(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn suites_are_named() {
+        let error = run(&[]).expect_err("no suite");
+        assert!(error.starts_with("which suite?"), "{error}");
+        let error = run(&["frobnicate".to_owned()]).expect_err("unknown");
+        assert!(
+            error.starts_with("`frobnicate` is not understood"),
+            "{error}"
+        );
+        for suite in SUITES {
+            assert!(
+                USAGE.contains(&format!("\n  {} ", suite.name)),
+                "{}",
+                suite.name
+            );
+        }
+    }
+}
