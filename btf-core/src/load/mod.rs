@@ -15,7 +15,6 @@ mod open;
 mod open_map;
 mod open_program;
 mod patch;
-mod place;
 mod programs;
 mod rejection;
 mod types;

@@ -260,11 +260,14 @@ fn unknown_sections(programs: &[OpenProgram]) -> Vec<String> {
         .collect()
 }
 
-fn relocate(object: &Object, programs: &[OpenProgram], kernel: &Kernel) -> Result<Code> {
-    let wanted: Vec<_> = programs
+fn relocate<'a>(object: &'a Object, programs: &[OpenProgram], kernel: &Kernel) -> Result<Code<'a>> {
+    // Slots are in the object's order.
+    let wanted: Vec<_> = object
+        .programs()
         .iter()
-        .filter(|p| p.autoload())
-        .map(|p| &p.spec)
+        .zip(programs)
+        .filter(|(_, program)| program.autoload())
+        .map(|(spec, _)| spec)
         .collect();
     core::relocate(object, &wanted, kernel)
 }

@@ -8,17 +8,17 @@ use super::kernel::Kernel;
 use super::loaded::LoadedData;
 use super::open_program::OpenProgram;
 use super::patch::{Poison, patch};
-use super::place::place;
 use super::rejection;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::map::Map;
+use crate::obj::place::place;
 use crate::obj::{Image, Object};
 use crate::sys::{self, FuncInfo, LineInfo, Loading};
 
 /// What the programs of one object are loaded with.
 pub(super) struct Loader<'a> {
     pub(super) object: &'a Object,
-    pub(super) code: &'a Code,
+    pub(super) code: &'a Code<'a>,
     pub(super) kernel: &'a Kernel,
     pub(super) btf: Option<&'a OwnedFd>,
     pub(super) maps: &'a [Option<Map>],
@@ -37,7 +37,7 @@ impl Loader<'_> {
         let def = program.require_def()?;
         let mut image = self
             .object
-            .link(spec, |function| self.code.insns(self.object, function))?;
+            .link(spec, |function| self.code.insns(function))?;
         let mut poisons = patch(self.object, &mut image, self.maps, self.data)?;
         for &(start, function) in &image.parts {
             poisons.extend(self.code.poisons_of(function).map(|p| Poison {

@@ -8,6 +8,8 @@ mod elf;
 mod functions;
 mod image;
 mod maps;
+pub(crate) mod place;
+pub(crate) mod relocated;
 mod section;
 
 use crate::btf::{Btf, TypeId};
@@ -18,6 +20,7 @@ pub use data::{DataKind, DataSection};
 pub use functions::{CoreSite, ElfReloc, Function, LineSite, RelocTarget};
 pub use image::Image;
 pub use maps::{MapSpec, MapType, Pinning};
+pub use relocated::{Answer, Relocated};
 pub use section::{Attach, AttachType, ProgType, SectionDef, section_defs};
 
 /// What a BPF ELF object holds.

@@ -1,9 +1,9 @@
 //! Where an instruction comes from, in words.
 
-use crate::obj::Object;
+use super::Object;
 
 /// An instruction with its source line: ``instruction 3 of `f` (a.bpf.c:7: `x = y->z;`)``.
-pub(super) fn place(object: &Object, function: usize, insn: usize) -> String {
+pub(crate) fn place(object: &Object, function: usize, insn: usize) -> String {
     let Some(f) = object.functions().get(function) else {
         return format!("instruction {insn}");
     };

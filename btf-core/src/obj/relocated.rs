@@ -1,0 +1,218 @@
+//! CO-RE relocation of an object: from its programs and a target's types to patched instructions, without a kernel.
+//!
+//! Functions are patched before they are linked together, so that a subprogram that two programs share is relocated once
+//! and instructions in errors are counted as the source's function counts them.
+
+use super::place::place;
+use super::{CoreSite, Function, Image, Object, ProgramSpec};
+use crate::error::{Context, Error, Result};
+use crate::insn::Insn;
+use crate::relo::{self, Fixup, Relo, ReloError, Targets};
+
+impl Object {
+    /// Answers the CO-RE relocations of all functions that these programs reach, in one go, and patches their instructions.
+    ///
+    /// Nothing is asked of a kernel: what comes out is what [`crate::load`] would hand to one that has these types, but for
+    /// the descriptors of maps.
+    ///
+    /// ```no_run
+    /// # fn main() -> btf_core::Result<()> {
+    /// use btf_core::btf::Btf;
+    /// use btf_core::obj::Object;
+    /// use btf_core::relo::Targets;
+    ///
+    /// let elf = std::fs::read("open.bpf.o").expect("compiled before");
+    /// let object = Object::parse("open", &elf)?;
+    /// let kernel = Btf::from_file("5.10.btf")?;
+    /// let relocated = object.relocate(object.programs(), &Targets::new(&kernel))?;
+    /// for program in object.programs() {
+    ///     println!("{}: {} instructions", program.name, relocated.link(program)?.insns.len());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`crate::ErrorKind::Relocation`] for the first relocation that cannot be carried out, naming program, instruction,
+    /// source line and access; [`crate::ErrorKind::NotFound`] for relocations without BTF; as [`Object::reachable`].
+    pub fn relocate<'a>(
+        &'a self,
+        programs: impl IntoIterator<Item = &'a ProgramSpec>,
+        targets: &Targets<'_>,
+    ) -> Result<Relocated<'a>> {
+        let sites = sites(self, programs)?;
+        if sites.is_empty() {
+            return Ok(Relocated::unchanged(self));
+        }
+        let fixups = fixups(self, &sites, targets)?;
+        Relocated::patch(self, sites, fixups)
+    }
+}
+
+/// The functions of an object, patched where relocations asked for it.
+#[derive(Clone, Debug)]
+pub struct Relocated<'a> {
+    object: &'a Object,
+    /// By position in [`Object::functions`]; `None` where nothing changed.
+    functions: Vec<Option<Vec<Insn>>>,
+    answers: Vec<(Site<'a>, Fixup)>,
+}
+
+impl<'a> Relocated<'a> {
+    /// The functions as the compiler left them.
+    pub(crate) fn unchanged(object: &'a Object) -> Self {
+        Relocated {
+            object,
+            functions: vec![None; object.functions().len()],
+            answers: Vec::new(),
+        }
+    }
+
+    /// Applies fixups that answer `sites`, one for each.
+    pub(crate) fn patch(
+        object: &'a Object,
+        sites: Vec<Site<'a>>,
+        fixups: Vec<Fixup>,
+    ) -> Result<Self> {
+        let mut this = Relocated::unchanged(object);
+        for (site, fixup) in sites.iter().zip(&fixups) {
+            let insns = this.functions[site.at].get_or_insert_with(|| site.function.insns.clone());
+            fixup
+                .apply(insns, site.site.insn)
+                .map_err(|e| site.failed(object, e.context(site.access(object))))?;
+        }
+        this.answers = sites.into_iter().zip(fixups).collect();
+        Ok(this)
+    }
+
+    /// The instructions of the function at this position of [`Object::functions`]; none if there is no such function.
+    pub fn insns(&self, function: usize) -> &[Insn] {
+        match self.functions.get(function) {
+            Some(Some(insns)) => insns,
+            _ => self
+                .object
+                .functions()
+                .get(function)
+                .map_or(&[], |f| &f.insns),
+        }
+    }
+
+    /// One instruction stream out of a program and its subprograms, as [`Object::link`] makes it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Object::reachable`].
+    pub fn link(&self, program: &ProgramSpec) -> Result<Image> {
+        self.object.link(program, |function| self.insns(function))
+    }
+
+    /// Every relocation with its answer: function by function in the order in which programs reach them, in each by instruction.
+    pub fn answers(&self) -> impl Iterator<Item = Answer<'_>> {
+        self.answers.iter().map(|(site, fixup)| Answer {
+            function: site.at,
+            site: site.site,
+            insn: site.insn(),
+            fixup,
+        })
+    }
+}
+
+/// What one relocation of an object came to.
+#[derive(Clone, Copy, Debug)]
+pub struct Answer<'a> {
+    /// Position of its function in [`Object::functions`].
+    pub function: usize,
+    /// The question.
+    pub site: &'a CoreSite,
+    /// Its instruction as the compiler left it.
+    pub insn: Insn,
+    /// The answer.
+    pub fixup: &'a Fixup,
+}
+
+impl Answer<'_> {
+    /// Whether the instruction was replaced by one that must not be reached.
+    pub fn poisons(&self) -> bool {
+        self.fixup.poisons(self.insn)
+    }
+}
+
+/// A relocation and where it comes from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Site<'a> {
+    program: &'a str,
+    /// Position of the function.
+    at: usize,
+    function: &'a Function,
+    pub(crate) site: &'a CoreSite,
+}
+
+impl<'a> Site<'a> {
+    pub(crate) fn relo(&self) -> Relo<'a> {
+        Relo {
+            kind: self.site.kind,
+            root: self.site.root,
+            access: &self.site.access,
+        }
+    }
+
+    /// The instruction as the compiler left it.
+    pub(crate) fn insn(&self) -> Insn {
+        let insn = self.function.insns.get(self.site.insn);
+        insn.copied().unwrap_or_default()
+    }
+
+    fn access(&self, object: &Object) -> String {
+        object
+            .btf()
+            .map_or_else(String::new, |btf| relo::describe(btf, &self.relo()))
+    }
+
+    fn failed(&self, object: &Object, e: Error) -> Error {
+        e.context(place(object, self.at, self.site.insn))
+            .context(format!("program `{}`", self.program))
+    }
+}
+
+/// The relocations of all functions that the programs reach, each function once.
+pub(crate) fn sites<'a>(
+    object: &'a Object,
+    programs: impl IntoIterator<Item = &'a ProgramSpec>,
+) -> Result<Vec<Site<'a>>> {
+    let mut seen = vec![false; object.functions().len()];
+    let mut sites = Vec::new();
+    for program in programs {
+        let reached = object
+            .reachable(program)
+            .context(|| format!("program `{}`", program.name))?;
+        for at in reached {
+            if std::mem::replace(&mut seen[at], true) {
+                continue;
+            }
+            let function = &object.functions()[at];
+            sites.extend(function.core.iter().map(|site| Site {
+                program: &program.name,
+                at,
+                function,
+                site,
+            }));
+        }
+    }
+    Ok(sites)
+}
+
+/// Answers relocations of an object; an error says where in the source it comes from.
+pub(crate) fn fixups(
+    object: &Object,
+    sites: &[Site<'_>],
+    targets: &Targets<'_>,
+) -> Result<Vec<Fixup>> {
+    let relos: Vec<Relo<'_>> = sites.iter().map(Site::relo).collect();
+    relo::relocate(object.require_btf()?, targets, &relos).map_err(|ReloError { index, error }| {
+        match sites.get(index) {
+            Some(site) => site.failed(object, error),
+            None => error,
+        }
+    })
+}
