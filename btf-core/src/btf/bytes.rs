@@ -1,39 +1,54 @@
 //! What a BTF's bytes live in: a static, an allocation, or something mapped by the caller.
+#![allow(unsafe_code)] // A slice is kept beside its owner, so that reading asks nobody; each block has its proof.
 
 use std::fmt;
 use std::ops::Deref;
+use std::ptr::NonNull;
 use std::sync::Arc;
 
 /// Immutable bytes with an owner; cloning shares them.
 #[derive(Clone)]
-pub struct Bytes(Repr);
-
-#[derive(Clone)]
-enum Repr {
-    Static(&'static [u8]),
-    Owned(Arc<[u8]>),
-    Shared(Arc<dyn AsRef<[u8]> + Send + Sync>),
+pub struct Bytes {
+    start: NonNull<u8>,
+    len: usize,
+    /// Whom the bytes belong to; `None` for a static.
+    owner: Option<Arc<dyn AsRef<[u8]> + Send + Sync>>,
 }
+
+// SAFETY: the bytes are only read, and the owner may be sent and shared itself.
+unsafe impl Send for Bytes {}
+// SAFETY: as above.
+unsafe impl Sync for Bytes {}
 
 impl Bytes {
     /// Bytes that stay where they are for as long as `owner` lives, such as a read-only memory map.
     ///
-    /// The owner must return the same slice each time it is asked, and nobody may change it meanwhile: readers
-    /// validate it once. If one does change it, values that are read are wrong, but no memory error follows.
+    /// Nobody may change them meanwhile: readers validate them once. If somebody does, values that are read are wrong, but
+    /// no memory error follows.
     pub fn from_owner(owner: impl AsRef<[u8]> + Send + Sync + 'static) -> Self {
-        Bytes(Repr::Shared(Arc::new(owner)))
+        let owner: Arc<dyn AsRef<[u8]> + Send + Sync> = Arc::new(owner);
+        let bytes = (*owner).as_ref();
+        Bytes {
+            start: NonNull::from(bytes).cast(),
+            len: bytes.len(),
+            owner: Some(owner),
+        }
     }
 }
 
 impl From<&'static [u8]> for Bytes {
     fn from(bytes: &'static [u8]) -> Self {
-        Bytes(Repr::Static(bytes))
+        Bytes {
+            start: NonNull::from(bytes).cast(),
+            len: bytes.len(),
+            owner: None,
+        }
     }
 }
 
 impl From<Vec<u8>> for Bytes {
     fn from(bytes: Vec<u8>) -> Self {
-        Bytes(Repr::Owned(bytes.into()))
+        Bytes::from_owner(bytes)
     }
 }
 
@@ -41,16 +56,38 @@ impl Deref for Bytes {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        match &self.0 {
-            Repr::Static(bytes) => bytes,
-            Repr::Owned(bytes) => bytes,
-            Repr::Shared(owner) => (**owner).as_ref(),
-        }
+        // SAFETY: `start` and `len` are those of a static slice, or of one that the owner lent out. The owner is behind an
+        // `Arc` that is never unwrapped or borrowed exclusively, so what it lends to `&self` may be used for as long as it
+        // lives, and `self` keeps it alive.
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.len) }
     }
 }
 
 impl fmt::Debug for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} bytes", self.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_clone_frees_the_owner() {
+        let owner: Arc<[u8]> = vec![1, 2, 3].into();
+        let bytes = Bytes::from_owner(owner.clone());
+        let clone = bytes.clone();
+        assert_eq!(Arc::strong_count(&owner), 2);
+        drop(bytes);
+        assert_eq!(*clone, [1, 2, 3]);
+        drop(clone);
+        assert_eq!(Arc::strong_count(&owner), 1);
+    }
+
+    #[test]
+    fn nothing_is_a_slice_too() {
+        assert!(Bytes::from(Vec::new()).is_empty());
+        assert_eq!(*Bytes::from(b"x".as_slice()), *b"x");
     }
 }

@@ -78,6 +78,15 @@ struct Inner {
     little_endian: bool,
 }
 
+/// What every type has.
+#[derive(Clone, Copy)]
+pub(crate) struct TypeHeader {
+    pub(crate) id: TypeId,
+    pub(crate) kind: Kind,
+    /// Offset of its name.
+    pub(crate) name: u32,
+}
+
 impl Btf {
     /// Reads BTF from bytes. A foreign byte order is swapped once, into an allocation.
     ///
@@ -137,15 +146,16 @@ impl Btf {
 
     /// The first type of this name and kind, own types before those of the base.
     pub fn find(&self, name: &str, kind: Kind) -> Option<Type<'_>> {
-        self.types()
-            .find(|t| t.kind() == kind && t.name_bytes() == name.as_bytes())
-            .or_else(|| {
-                self.0
-                    .base
-                    .as_ref()?
-                    .find(name, kind)
-                    .map(|t| self.ty(t.id()))
-            })
+        let mut btf = self;
+        loop {
+            let found = btf
+                .headers()
+                .find(|h| h.kind == kind && btf.has_string(h.name, name.as_bytes()));
+            match found {
+                Some(header) => return Some(self.ty(header.id)),
+                None => btf = btf.base()?,
+            }
+        }
     }
 
     /// The base of a split BTF.
@@ -172,14 +182,49 @@ impl Btf {
     pub fn string_bytes(&self, offset: u32) -> Option<&[u8]> {
         match &self.0.base {
             Some(base) if offset < self.0.first_string => base.string_bytes(offset),
-            _ => {
-                let start = (offset - self.0.first_string) as usize;
-                let rest = self.0.bytes.get(self.0.strings.clone())?.get(start..)?;
-                std::ffi::CStr::from_bytes_until_nul(rest)
-                    .ok()
-                    .map(std::ffi::CStr::to_bytes)
-            }
+            _ => std::ffi::CStr::from_bytes_until_nul(self.string_tail(offset)?)
+                .ok()
+                .map(std::ffi::CStr::to_bytes),
         }
+    }
+
+    /// The string section from this offset of an own string on: the string, its terminator, and what follows.
+    fn string_tail(&self, offset: u32) -> Option<&[u8]> {
+        let (first, strings) = self.own_strings();
+        strings.get(offset.checked_sub(first)? as usize..)
+    }
+
+    /// The string section, and the offset that it starts at: not 0 if there is a base.
+    pub(crate) fn own_strings(&self) -> (u32, &[u8]) {
+        let strings = self.0.bytes.get(self.0.strings.clone());
+        (self.0.first_string, strings.unwrap_or_default())
+    }
+
+    /// Whether this string stands at this offset. It is compared where it stands: its end need not be looked for.
+    pub(crate) fn has_string(&self, offset: u32, string: &[u8]) -> bool {
+        match &self.0.base {
+            Some(base) if offset < self.0.first_string => base.has_string(offset, string),
+            _ => self
+                .string_tail(offset)
+                .and_then(|tail| tail.strip_prefix(string))
+                .is_some_and(|after| after.first() == Some(&0)),
+        }
+    }
+
+    /// What all own types begin with, in order of id; for passes over a whole kernel.
+    pub(crate) fn headers(&self) -> impl Iterator<Item = TypeHeader> + '_ {
+        let types = self.0.bytes.get(self.0.types.clone()).unwrap_or_default();
+        let words = types.as_chunks::<4>().0;
+        (self.0.first_id..)
+            .zip(&self.0.index)
+            .filter_map(move |(id, record)| {
+                let [name, info] = words.get(*record as usize / 4..)?.first_chunk::<2>()?;
+                Some(TypeHeader {
+                    id: TypeId(id),
+                    name: u32::from_ne_bytes(*name),
+                    kind: raw::Info(u32::from_ne_bytes(*info)).kind(),
+                })
+            })
     }
 
     /// The string at this offset, up to the first byte that is not UTF-8; `None` if it is out of the section.

@@ -143,33 +143,21 @@ struct Index {
 fn index(types: &[u8], first_id: u32) -> Result<Index> {
     let (words, _) = types.as_chunks::<4>();
     let read = |w: &[u8; 4]| u32::from_ne_bytes(*w);
-    // The kernel's BTF takes 25 bytes a type; a wrong guess only costs a reallocation.
-    let mut records = Vec::with_capacity(words.len() / 6);
+    // As many as there can be, so that the pass never stops to grow; what is not used is never touched.
+    let mut records = Vec::with_capacity(words.len() / TYPE_WORDS);
     let (mut highest_id, mut highest_name) = (0, 0);
     let mut rest = words;
-    while !rest.is_empty() {
-        let id = TypeId(first_id + records.len() as u32);
-        let Some(([name, info, target], after)) = rest.split_first_chunk::<TYPE_WORDS>() else {
-            return Err(truncated(id));
-        };
+    while let Some(([name, info, target], after)) = rest.split_first_chunk::<TYPE_WORDS>() {
         let info = Info(read(info));
-        let kind = info.kind();
-        let Some((once, each)) = kind.extra_words() else {
-            return Err(Error::new(
-                ErrorKind::Unsupported,
-                format!("BTF type {id} is of {kind}, which this version does not know"),
-            ));
-        };
-        let Some((own, after)) = after.split_at_checked(once + each * info.vlen()) else {
-            return Err(truncated(id));
+        let shape = info.kind().shape();
+        let Some((own, after)) = after.split_at_checked(shape.words(info.vlen())) else {
+            return Err(truncated(first_id, &records));
         };
         records.push(((words.len() - rest.len()) * 4) as u32);
         rest = after;
         highest_name = highest_name.max(read(name));
-        if kind.refers() {
-            highest_id = highest_id.max(read(target));
-        }
-        match kind {
+        highest_id = highest_id.max(read(target) & shape.target);
+        match info.kind() {
             Kind::STRUCT | Kind::UNION => {
                 for [name, id, _] in own.as_chunks::<3>().0 {
                     highest_name = highest_name.max(read(name));
@@ -183,7 +171,7 @@ fn index(types: &[u8], first_id: u32) -> Result<Index> {
                 }
             }
             Kind::ENUM | Kind::ENUM64 => {
-                for word in own.iter().step_by(each) {
+                for word in own.iter().step_by(shape.each.into()) {
                     highest_name = highest_name.max(read(word));
                 }
             }
@@ -197,8 +185,12 @@ fn index(types: &[u8], first_id: u32) -> Result<Index> {
                     highest_id = highest_id.max(read(id));
                 }
             }
+            kind if !shape.is_known => return Err(unknown(kind, first_id, &records)),
             _ => {}
         }
+    }
+    if !rest.is_empty() {
+        return Err(truncated(first_id, &records));
     }
     Ok(Index {
         records: records.into_boxed_slice(),
@@ -207,7 +199,19 @@ fn index(types: &[u8], first_id: u32) -> Result<Index> {
     })
 }
 
-fn truncated(id: TypeId) -> Error {
+#[cold]
+fn unknown(kind: Kind, first_id: u32, records: &[u32]) -> Error {
+    let id = TypeId(first_id + records.len() as u32 - 1);
+    Error::new(
+        ErrorKind::Unsupported,
+        format!("BTF type {id} is of {kind}, which this version does not know"),
+    )
+}
+
+/// The error for the type after `records`.
+#[cold]
+fn truncated(first_id: u32, records: &[u32]) -> Error {
+    let id = TypeId(first_id + records.len() as u32);
     Error::malformed(format!(
         "BTF type {id} runs past the end of the type section"
     ))
@@ -260,10 +264,10 @@ fn explain_reference(btf: &Btf) -> Error {
         if let Some(e) = bad(id, "", btf.word(record, 0), target) {
             return e;
         }
-        let (each, count) = match kind.extra_words() {
-            Some((_, each @ 1..)) => (each, info.vlen()),
-            _ if kind == Kind::ARRAY => (1, 2),
-            _ => continue,
+        let (each, count) = match kind.shape().each {
+            0 if kind == Kind::ARRAY => (1, 2),
+            0 => continue,
+            each => (usize::from(each), info.vlen()),
         };
         for element in 0..count {
             let at = TYPE_WORDS + element * each;

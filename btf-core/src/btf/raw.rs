@@ -122,15 +122,17 @@ impl Kind {
         matches!(self, Kind::ENUM | Kind::ENUM64)
     }
 
-    /// Words that follow the fixed three: once for the record, and for each of its `vlen` elements.
-    ///
-    /// `None` for a kind this version does not know.
-    pub(crate) const fn extra_words(self) -> Option<(usize, usize)> {
-        Some(match self {
-            Kind::INT | Kind::VAR | Kind::DECL_TAG => (1, 0),
-            Kind::ARRAY => (3, 0),
-            Kind::STRUCT | Kind::UNION | Kind::DATASEC | Kind::ENUM64 => (0, 3),
-            Kind::ENUM | Kind::FUNC_PROTO => (0, 2),
+    /// How records of this kind are laid out. A table, because every type of a kernel passes here.
+    pub(crate) fn shape(self) -> Shape {
+        SHAPES[usize::from(self.0 & 0x7f)]
+    }
+
+    const fn make_shape(self) -> Shape {
+        let (once, each, is_known) = match self {
+            Kind::INT | Kind::VAR | Kind::DECL_TAG => (1, 0, true),
+            Kind::ARRAY => (3, 0, true),
+            Kind::STRUCT | Kind::UNION | Kind::DATASEC | Kind::ENUM64 => (0, 3, true),
+            Kind::ENUM | Kind::FUNC_PROTO => (0, 2, true),
             Kind::PTR
             | Kind::FWD
             | Kind::TYPEDEF
@@ -139,11 +141,47 @@ impl Kind {
             | Kind::RESTRICT
             | Kind::FUNC
             | Kind::FLOAT
-            | Kind::TYPE_TAG => (0, 0),
-            _ => return None,
-        })
+            | Kind::TYPE_TAG => (0, 0, true),
+            _ => (0, 0, false),
+        };
+        Shape {
+            once,
+            each,
+            target: if self.refers() { u32::MAX } else { 0 },
+            is_known,
+        }
     }
 }
+
+/// What a kind appends to the fixed three words of a record.
+#[derive(Clone, Copy)]
+pub(crate) struct Shape {
+    /// Words that follow once.
+    pub(crate) once: u8,
+    /// Words that follow for each of the `vlen` elements.
+    pub(crate) each: u8,
+    /// All ones if the third word is a type id, else zero.
+    pub(crate) target: u32,
+    /// Whether this version knows the kind.
+    pub(crate) is_known: bool,
+}
+
+impl Shape {
+    /// Words that follow the fixed three of a record with `vlen` elements.
+    pub(crate) fn words(self, vlen: usize) -> usize {
+        usize::from(self.once) + usize::from(self.each) * vlen
+    }
+}
+
+const SHAPES: [Shape; 128] = {
+    let mut shapes = [Kind::UNKN.make_shape(); 128];
+    let mut kind = 0;
+    while kind < 128 {
+        shapes[kind] = Kind(kind as u8).make_shape();
+        kind += 1;
+    }
+    shapes
+};
 
 impl fmt::Debug for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -75,7 +75,12 @@ impl<'a> Type<'a> {
 
     /// Whether it has no name.
     pub fn is_anonymous(self) -> bool {
-        self.name_bytes().is_empty()
+        self.has_name(b"")
+    }
+
+    /// Whether this is its name.
+    pub fn has_name(self, name: &[u8]) -> bool {
+        self.btf.has_string(self.word(0), name)
     }
 
     /// The flag bit: bitfield sizes in a composite's members, a union for FWD, signed for an enum.
@@ -416,6 +421,16 @@ macro_rules! named {
             /// Its name as it stands in the string section.
             pub fn name_bytes(self) -> &'a [u8] {
                 self.ty.btf.string_bytes(self.word(0)).unwrap_or_default()
+            }
+
+            /// Whether this is its name.
+            pub fn has_name(self, name: &[u8]) -> bool {
+                self.ty.btf.has_string(self.word(0), name)
+            }
+
+            /// Whether it has no name.
+            pub fn is_anonymous(self) -> bool {
+                self.has_name(b"")
             }
         }
     };

@@ -1,7 +1,7 @@
 //! Types of the targets that may be what a root type stands for: same essential name, compatible kind.
 //!
-//! One pass over a target serves all roots of an object. Most names are turned away by a table of which lengths
-//! occur with which first byte, before anything is hashed.
+//! One pass over a target serves all roots of an object. A kernel has a hundred thousand types and an object asks for a
+//! few, so the pass reads no more of each than turns it away: its kind, then two characters of its name.
 
 use std::collections::HashMap;
 
@@ -10,11 +10,16 @@ use crate::btf::{Btf, Kind, Type};
 
 /// The candidates of each root name and kind.
 pub(super) struct Candidates<'l, 't> {
-    by_name: HashMap<&'l [u8], Vec<Entry<'t>>>,
+    /// In order of name, so that those with the same first character are neighbours.
+    wanted: Vec<Wanted<'l, 't>>,
+    /// Position in `wanted` by name and kind.
+    positions: HashMap<(&'l [u8], Kind), usize>,
 }
 
 /// Roots of one name that are of one kind.
-struct Entry<'t> {
+struct Wanted<'l, 't> {
+    /// The essential name; not empty.
+    name: &'l [u8],
     kind: Kind,
     found: Vec<Type<'t>>,
 }
@@ -22,22 +27,25 @@ struct Entry<'t> {
 impl<'l, 't> Candidates<'l, 't> {
     /// Searches the kernel's BTF, then the modules' for those roots that it has no candidate for.
     pub(super) fn find(roots: impl Iterator<Item = Type<'l>>, targets: &Targets<'t>) -> Self {
-        let mut by_name: HashMap<&'l [u8], Vec<Entry<'t>>> = HashMap::new();
-        for root in roots.filter(|t| !t.is_anonymous()) {
-            let entries = by_name
-                .entry(essential_name(root.name_bytes()))
-                .or_default();
-            if entries.iter().all(|e| e.kind != root.kind()) {
-                entries.push(Entry {
-                    kind: root.kind(),
-                    found: Vec::new(),
-                });
-            }
-        }
-        let mut this = Candidates { by_name };
+        let mut names: Vec<(&'l [u8], Kind)> = roots
+            .filter(|root| !root.is_anonymous())
+            .map(|root| (essential_name(root.name_bytes()), root.kind()))
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        let positions = names.iter().copied().zip(0..).collect();
+        let wanted = names
+            .into_iter()
+            .map(|(name, kind)| Wanted {
+                name,
+                kind,
+                found: Vec::new(),
+            })
+            .collect();
+        let mut this = Candidates { wanted, positions };
         this.search(targets.vmlinux, |_| true);
         for module in targets.modules {
-            if this.is_complete() {
+            if this.wanted.iter().all(|w| !w.found.is_empty()) {
                 break;
             }
             // What the kernel itself has is never searched in modules; what one module has may be in another too.
@@ -51,41 +59,53 @@ impl<'l, 't> Candidates<'l, 't> {
     }
 
     /// What was found for a root.
-    pub(super) fn of(&self, root: Type<'_>) -> &[Type<'t>] {
-        self.by_name
-            .get(essential_name(root.name_bytes()))
-            .and_then(|entries| entries.iter().find(|e| e.kind == root.kind()))
-            .map_or(&[], |e| &e.found)
+    pub(super) fn of(&self, root: Type<'l>) -> &[Type<'t>] {
+        self.positions
+            .get(&(essential_name(root.name_bytes()), root.kind()))
+            .and_then(|at| self.wanted.get(*at))
+            .map_or(&[], |wanted| &wanted.found)
     }
 
-    fn is_complete(&self) -> bool {
-        self.by_name.values().flatten().all(|e| !e.found.is_empty())
-    }
-
-    fn search(&mut self, target: &'t Btf, wanted: impl Fn(&[Type<'t>]) -> bool) {
-        let filter = Filter::of(self.by_name.keys().copied());
+    fn search(&mut self, target: &'t Btf, is_open: impl Fn(&[Type<'t>]) -> bool) {
+        let starts = Starts::of(&self.wanted);
         let kinds = self
-            .by_name
-            .values()
-            .flatten()
-            .fold(0u32, |mask, e| mask | kind_bit(e.kind));
-        for ty in target.types() {
-            if kinds & kind_bit(ty.kind()) == 0 {
+            .wanted
+            .iter()
+            .fold(0, |bits, wanted| bits | kind_bit(wanted.kind));
+        let (first, strings) = target.own_strings();
+        for header in target.headers() {
+            if kinds & kind_bit(header.kind) == 0 {
                 continue;
             }
-            let name = ty.name_bytes();
-            if !filter.may_have(name) {
-                continue;
-            }
-            let Some(entries) = self.by_name.get_mut(essential_name(name)) else {
+            let tail = match header.name.checked_sub(first) {
+                Some(own) => strings.get(own as usize..).unwrap_or_default(),
+                // The name of a module's type may be among the kernel's strings.
+                None => target.string_bytes(header.name).unwrap_or_default(),
+            };
+            let Some(range) = starts.with(tail) else {
                 continue;
             };
-            for entry in entries {
-                if kinds_compatible(entry.kind, ty.kind()) && wanted(&entry.found) {
-                    entry.found.push(ty);
+            for wanted in &mut self.wanted[range] {
+                if kinds_compatible(wanted.kind, header.kind)
+                    && is_of_name(tail, wanted.name)
+                    && is_open(&wanted.found)
+                {
+                    wanted.found.push(target.ty(header.id));
                 }
             }
         }
+    }
+}
+
+/// Whether the string at the start of `tail` has this essential name: it is the name, or a flavor of it.
+fn is_of_name(tail: &[u8], name: &[u8]) -> bool {
+    match tail.strip_prefix(name) {
+        Some([0, ..] | []) => true,
+        Some([b'_', b'_', b'_', ..]) => {
+            let end = tail.iter().position(|b| *b == 0).unwrap_or(tail.len());
+            essential_name(&tail[..end]) == name
+        }
+        _ => false,
     }
 }
 
@@ -99,37 +119,45 @@ fn kind_bit(kind: Kind) -> u32 {
     1u32.checked_shl(kind.0.into()).unwrap_or(0)
 }
 
-/// Which lengths occur with which first byte.
-struct Filter {
-    lengths: Box<[u64; 256]>,
-    shortest: usize,
+/// Where the wanted names with each first character lie, and which second ones these have.
+struct Starts {
+    ranges: Box<[(u32, u32); 256]>,
+    /// A bit for each second character modulo 64; that of NUL for a name of one character.
+    seconds: Box<[u64; 256]>,
 }
 
-impl Filter {
-    fn of<'n>(names: impl Iterator<Item = &'n [u8]>) -> Self {
-        let mut filter = Filter {
-            lengths: Box::new([0; 256]),
-            shortest: usize::MAX,
+impl Starts {
+    fn of(wanted: &[Wanted<'_, '_>]) -> Self {
+        let mut starts = Starts {
+            ranges: Box::new([(0, 0); 256]),
+            seconds: Box::new([0; 256]),
         };
-        for name in names {
-            filter.lengths[usize::from(name[0])] |= 1 << name.len().min(63);
-            filter.shortest = filter.shortest.min(name.len());
+        for (at, wanted) in (0..).zip(wanted) {
+            let first = usize::from(wanted.name[0]);
+            if starts.ranges[first].1 == 0 {
+                starts.ranges[first].0 = at;
+            }
+            starts.ranges[first].1 = at + 1;
+            starts.seconds[first] |= second_bit(wanted.name.get(1));
+            // A flavor of a name of one character goes on with an underscore.
+            if wanted.name.len() == 1 {
+                starts.seconds[first] |= second_bit(Some(&b'_'));
+            }
         }
-        filter
+        starts
     }
 
-    /// Whether the name, or what a flavor leaves of it, can be among those looked for.
-    fn may_have(&self, name: &[u8]) -> bool {
-        let Some(first) = name.first() else {
-            return false;
-        };
-        let lengths = self.lengths[usize::from(*first)];
-        if lengths & 1 << name.len().min(63) != 0 {
-            return true;
+    /// Which of the wanted names a string may be that starts like this.
+    fn with(&self, tail: &[u8]) -> Option<std::ops::Range<usize>> {
+        let first = usize::from(*tail.first()?);
+        if self.seconds[first] & second_bit(tail.get(1)) == 0 {
+            return None;
         }
-        // A flavored name is longer than its essential name by at least `___x`.
-        lengths != 0
-            && name.len() >= self.shortest.saturating_add(4)
-            && name.array_windows::<3>().any(|w| w == b"___")
+        let (start, end) = self.ranges[first];
+        Some(start as usize..end as usize)
     }
+}
+
+fn second_bit(second: Option<&u8>) -> u64 {
+    1 << (second.copied().unwrap_or(0) & 63)
 }

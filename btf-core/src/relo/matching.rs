@@ -75,12 +75,12 @@ fn member<'t>(
 }
 
 fn search<'t>(wanted: Member<'_>, ty: Type<'t>, found: &mut Spec<'t>) -> Result<Option<Type<'t>>> {
+    let wanted_name = wanted.name_bytes();
     for m in ty.members().iter() {
         if found.raw_len == MAX_LEN {
             return Err(too_deep());
         }
-        let name = m.name_bytes();
-        if name.is_empty() {
+        if m.is_anonymous() {
             found.bit_offset += u64::from(m.bit_offset());
             found.raw_len += 1;
             // The number of steps bounds this: libbpf recurses the same way.
@@ -89,7 +89,7 @@ fn search<'t>(wanted: Member<'_>, ty: Type<'t>, found: &mut Spec<'t>) -> Result<
             }
             found.bit_offset -= u64::from(m.bit_offset());
             found.raw_len -= 1;
-        } else if name == wanted.name_bytes() {
+        } else if m.has_name(wanted_name) {
             if !compat::fields(wanted.ty(), m.ty()) {
                 return Ok(None);
             }
