@@ -12,7 +12,7 @@ pub struct Bytes {
     start: NonNull<u8>,
     len: usize,
     /// Whom the bytes belong to; `None` for a static.
-    owner: Option<Arc<dyn AsRef<[u8]> + Send + Sync>>,
+    _owner: Option<Arc<dyn AsRef<[u8]> + Send + Sync>>,
 }
 
 // SAFETY: the bytes are only read, and the owner may be sent and shared itself.
@@ -31,7 +31,7 @@ impl Bytes {
         Bytes {
             start: NonNull::from(bytes).cast(),
             len: bytes.len(),
-            owner: Some(owner),
+            _owner: Some(owner),
         }
     }
 }
@@ -41,7 +41,7 @@ impl From<&'static [u8]> for Bytes {
         Bytes {
             start: NonNull::from(bytes).cast(),
             len: bytes.len(),
-            owner: None,
+            _owner: None,
         }
     }
 }
