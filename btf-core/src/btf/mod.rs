@@ -2,10 +2,12 @@
 //!
 //! * [`Btf`] owns the bytes and an index of where each type starts; [`Type`] is a `Copy` handle into it.
 //! * A *split* BTF (a kernel module's) continues the ids and strings of its base.
+//! * [`Builder`] writes BTF.
 //! * [`ext`] reads `.BTF.ext`; [`dump`] writes C.
 //!
 //! Nothing here asks the kernel: bytes come in from the caller.
 
+mod builder;
 mod bytes;
 pub mod dump;
 pub mod ext;
@@ -21,6 +23,7 @@ use std::sync::Arc;
 
 use crate::error::{Context, Error, Result};
 
+pub use builder::{Builder, Field};
 pub use bytes::Bytes;
 pub use raw::{Kind, Linkage};
 pub(crate) use raw::{MAGIC, MAX_RESOLVE_DEPTH, VERSION};
@@ -230,6 +233,32 @@ impl Btf {
     /// The string at this offset, up to the first byte that is not UTF-8; `None` if it is out of the section.
     pub fn string(&self, offset: u32) -> Option<&str> {
         self.string_bytes(offset).map(utf8_prefix)
+    }
+
+    /// All own strings with their offsets, in order; those of the base are not repeated.
+    pub fn strings(&self) -> impl Iterator<Item = (u32, &[u8])> + '_ {
+        let section = self.0.bytes.get(self.0.strings.clone()).unwrap_or_default();
+        // The section ends in a NUL byte, behind which there is no further string.
+        let section = section.strip_suffix(&[0]);
+        let mut offset = self.0.first_string;
+        section
+            .into_iter()
+            .flat_map(|strings| strings.split(|b| *b == 0))
+            .map(move |text| {
+                let at = offset;
+                offset += text.len() as u32 + 1;
+                (at, text)
+            })
+    }
+
+    /// The words of a type's record; none for `void`.
+    pub(crate) fn record(&self, id: TypeId) -> Vec<u32> {
+        let Some((home, _)) = self.locate(id) else {
+            return Vec::new();
+        };
+        let range = home.record_range(id).unwrap_or_default();
+        let (words, _) = home.0.bytes[range].as_chunks::<4>();
+        words.iter().map(|w| u32::from_ne_bytes(*w)).collect()
     }
 
     /// The word at `word` (counted in fours of bytes) of the record that starts at `record`; 0 past the end.

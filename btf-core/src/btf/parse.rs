@@ -115,7 +115,12 @@ impl Header {
     }
 }
 
-/// A copy of the input in this machine's byte order: the header and type section are 32-bit words, but for the magic.
+/// BTF in this machine's byte order as a machine with the other one writes it.
+pub(super) fn in_other_order(native: &[u8]) -> Result<Vec<u8>> {
+    swap(native, &Header::read(native)?)
+}
+
+/// A copy of the input in the other byte order: the header and type section are 32-bit words, but for the magic.
 fn swap(bytes: &[u8], header: &Header) -> Result<Vec<u8>> {
     let mut out = bytes.to_vec();
     let swap_words = |range: &mut [u8]| {

@@ -203,6 +203,10 @@ impl fmt::Display for Kind {
 pub(crate) struct Info(pub(crate) u32);
 
 impl Info {
+    pub(crate) const fn new(kind: Kind, flag: bool, vlen: u32) -> Info {
+        Info((flag as u32) << 31 | (kind.0 as u32) << 24 | vlen)
+    }
+
     pub(crate) const fn kind(self) -> Kind {
         Kind(((self.0 >> 24) & 0x7f) as u8)
     }
@@ -214,6 +218,40 @@ impl Info {
     pub(crate) const fn flag(self) -> bool {
         self.0 >> 31 != 0
     }
+}
+
+/// What a word of a record is, if it is no plain number.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Slot {
+    /// The offset of a string.
+    Name,
+    /// The number of a type.
+    Id,
+}
+
+/// Where a whole record of a known kind has names and types.
+pub(crate) fn slots(record: &[u32]) -> Vec<(Slot, usize)> {
+    let mut out = vec![(Slot::Name, 0)];
+    let kind = Info(record.get(1).copied().unwrap_or(0)).kind();
+    if kind.refers() {
+        out.push((Slot::Id, 2));
+    }
+    let each = match usize::from(kind.shape().each) {
+        0 => record.len().max(1),
+        each => each,
+    };
+    for at in (TYPE_WORDS..record.len()).step_by(each) {
+        match kind {
+            Kind::STRUCT | Kind::UNION | Kind::FUNC_PROTO => {
+                out.extend([(Slot::Name, at), (Slot::Id, at + 1)]);
+            }
+            Kind::ENUM | Kind::ENUM64 => out.push((Slot::Name, at)),
+            Kind::DATASEC => out.push((Slot::Id, at)),
+            Kind::ARRAY => out.extend([(Slot::Id, at), (Slot::Id, at + 1)]),
+            _ => {}
+        }
+    }
+    out
 }
 
 /// Linkage of a FUNC or VAR: an open set.

@@ -5,24 +5,9 @@
 
 use std::borrow::Cow;
 
+pub(crate) use super::builder::assemble;
 use super::raw::{HEADER_LEN, TYPE_WORDS};
-use super::{Btf, Kind, Linkage, MAGIC, Type, TypeId, VERSION};
-
-/// BTF of types and strings: a header in front of them, in this machine's byte order.
-pub(crate) fn assemble(types: &[u32], strings: &[u8]) -> Vec<u8> {
-    let type_len = (types.len() * 4) as u32;
-    let mut out = Vec::with_capacity(HEADER_LEN as usize + types.len() * 4 + strings.len());
-    out.extend_from_slice(&MAGIC.to_ne_bytes());
-    out.extend_from_slice(&[VERSION, 0]);
-    for word in [HEADER_LEN, 0, type_len, type_len, strings.len() as u32] {
-        out.extend_from_slice(&word.to_ne_bytes());
-    }
-    for word in types {
-        out.extend_from_slice(&word.to_ne_bytes());
-    }
-    out.extend_from_slice(strings);
-    out
-}
+use super::{Btf, Kind, Linkage, Type, TypeId};
 
 /// The bytes of `btf` with every kind replaced that `is_known` denies, and what is external hidden; the bytes as they
 /// are if nothing has to change.
