@@ -1,1 +1,4 @@
-//! End-to-end tests.
+//! What end-to-end tests share.
+
+pub mod outside;
+pub mod text;
