@@ -64,21 +64,25 @@ fn newest_on_path() -> Result<Clang> {
         }
     }
     let mut best: Option<Clang> = None;
-    let mut oldest_seen = None;
+    let mut newest_old: Option<Clang> = None;
     for path in candidates {
         // One that cannot be run (a dangling wrapper) is no reason not to use another.
         let Ok(major) = version(&path) else { continue };
-        if major < MINIMUM {
-            oldest_seen = Some(format!("{} is clang {major}", path.display()));
-        } else if best.as_ref().is_none_or(|b| major > b.major) {
-            best = Some(Clang { path, major });
+        let seen = if major < MINIMUM {
+            &mut newest_old
+        } else {
+            &mut best
+        };
+        if seen.as_ref().is_none_or(|other| major > other.major) {
+            *seen = Some(Clang { path, major });
         }
     }
     best.ok_or_else(|| {
-        let message = match oldest_seen {
-            Some(seen) => {
-                format!("{seen}, but at least clang {MINIMUM} is needed to compile BPF programs")
-            }
+        let message = match newest_old {
+            Some(Clang { path, major }) => format!(
+                "{} is clang {major}, but at least clang {MINIMUM} is needed to compile BPF programs",
+                path.display()
+            ),
             None => "clang, which compiles BPF programs, is not installed".to_owned(),
         };
         Error::new(message).help(INSTALL)

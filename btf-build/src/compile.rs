@@ -52,7 +52,12 @@ impl Compiler {
             .compiler(&clang.path)
             .target(&format!("{}-unknown-none", target.bpf()))
             .no_default_flags(true)
-            .warnings(false)
+            // The flags are those below; these only keep `cc` from asking cargo's environment.
+            .opt_level(2)
+            .debug(true)
+            // Those of -Wall; without this, `cc` has clang keep all of them to itself.
+            .warnings(true)
+            .extra_warnings(false)
             .inherit_rustflags(false)
             .cargo_metadata(false)
             .flag(format!("--target={}", target.bpf()))
@@ -60,7 +65,6 @@ impl Compiler {
             .flag("-g")
             // 32-bit registers and jumps, which every kernel from 5.10 on verifies.
             .flag("-mcpu=v3")
-            .flag("-Wall")
             // No linker will read the table of significant addresses.
             .flag("-fno-addrsig")
             // Kernels from 6.19 on have anonymous members of named struct types.

@@ -38,12 +38,9 @@ pub(crate) fn check(name: &str, elf: &[u8]) -> Result<Checked> {
     let warnings = object
         .programs()
         .iter()
-        .filter(|p| p.def.is_none())
-        .map(|p| {
-            format!(
-                "program `{}` will not be loaded: SEC(\"{}\") is not a section name that is known",
-                p.name, p.section
-            )
+        .filter_map(|p| {
+            let why = p.unknown_section()?;
+            Some(format!("program `{}` will not be loaded: {why}", p.name))
         })
         .collect();
     Ok(Checked { bytes, warnings })

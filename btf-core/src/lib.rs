@@ -24,6 +24,7 @@ pub mod link;
 pub mod load;
 #[cfg(feature = "load")]
 pub mod map;
+mod near;
 pub mod obj;
 #[allow(unsafe_code)] // Views of plain values as bytes; each block has its proof.
 pub mod pod;

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use btf_core::private::{did_you_mean, similar};
+
 const SUFFIX: &str = ".bpf.o";
 
 /// The path of an object.
@@ -31,8 +33,8 @@ pub(crate) fn object(name: &str, out_dir: Option<&Path>) -> Result<PathBuf, Stri
     }
     let built = built(out_dir);
     let mut message = format!("there is no BPF object `{name}`");
-    if let Some(near) = nearest(name, &built) {
-        message += &format!("; did you mean `{near}`?");
+    if let Some(hint) = did_you_mean(&similar(name, built.iter().map(String::as_str))) {
+        message += &format!("; {hint}");
     } else if !built.is_empty() {
         message += &format!("; build.rs has built {}", quoted(&built));
     }
@@ -62,52 +64,9 @@ fn quoted(names: &[String]) -> String {
     quoted.join(", ")
 }
 
-/// The name that is at most a third of its length away.
-fn nearest<'n>(name: &str, names: &'n [String]) -> Option<&'n str> {
-    names
-        .iter()
-        .map(|candidate| (distance(name, candidate), candidate.as_str()))
-        .filter(|(distance, candidate)| *distance <= candidate.len().div_ceil(3))
-        .min()
-        .map(|(_, candidate)| candidate)
-}
-
-/// Edits between two names: insertions, deletions, replacements, and swaps of neighbours.
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let mut rows = vec![(0..=b.len()).collect::<Vec<usize>>()];
-    for i in 1..=a.len() {
-        let mut row = vec![i];
-        for j in 1..=b.len() {
-            let replaced = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
-            let mut best = replaced.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                best = best.min(rows[i - 2][j - 2] + 1);
-            }
-            row.push(best);
-        }
-        rows.push(row);
-    }
-    rows[a.len()][b.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_swap_is_one_edit() {
-        assert_eq!(distance("tcptpo", "tcptop"), 1);
-        assert_eq!(distance("", "abc"), 3);
-        assert_eq!(distance("opensnoop", "opensnop"), 1);
-    }
-
-    #[test]
-    fn far_names_are_not_suggested() {
-        let names = ["opensnoop".to_owned(), "tcptop".to_owned()];
-        assert_eq!(nearest("tcptpo", &names), Some("tcptop"));
-        assert_eq!(nearest("biolatency", &names), None);
-    }
 
     #[test]
     fn a_path_is_told_from_a_name() {

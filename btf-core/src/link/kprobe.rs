@@ -4,9 +4,9 @@ use std::io;
 
 use super::{Link, c_string, refused};
 use crate::error::{Error, ErrorKind, Result};
+use crate::near::did_you_mean;
 use crate::obj::AttachType;
 use crate::prog::Program;
-use crate::prog::near::did_you_mean;
 use crate::prog::target::near;
 use crate::sys::{self, Event};
 

@@ -2,9 +2,9 @@
 
 use super::{Link, c_string, refused};
 use crate::error::Result;
+use crate::near::did_you_mean;
 use crate::obj::AttachType;
 use crate::prog::Program;
-use crate::prog::near::did_you_mean;
 use crate::prog::target::near;
 use crate::sys;
 

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::error::{Error, Result};
-use crate::prog::near::{did_you_mean, similar};
+use crate::near::{did_you_mean, similar};
 
 /// Where it is mounted: on its own, or below debugfs as older systems have it.
 const PLACES: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];

@@ -249,13 +249,10 @@ fn all<T>(slots: Vec<Slot<T>>, noun: &str) -> Result<Vec<T>> {
 fn unknown_sections(programs: &[OpenProgram]) -> Vec<String> {
     programs
         .iter()
-        .filter(|p| p.spec.def.is_none() && !p.autoload())
-        .map(|p| {
-            format!(
-                "program `{}` is not loaded: its section SEC(\"{}\") is not known",
-                p.name(),
-                p.section()
-            )
+        .filter(|p| !p.autoload())
+        .filter_map(|p| {
+            let why = p.spec.unknown_section()?;
+            Some(format!("program `{}` is not loaded: {why}", p.name()))
         })
         .collect()
 }

@@ -48,11 +48,9 @@ impl OpenProgram {
     /// What its section means.
     pub(super) fn require_def(&self) -> Result<&'static SectionDef> {
         self.spec.def.ok_or_else(|| {
-            Error::new(
-                ErrorKind::Unsupported,
-                format!("its section SEC(\"{}\") is not known", self.spec.section),
-            )
-            .hint("check its spelling, or leave the program out with set_autoload(false)")
+            let why = self.spec.unknown_section().unwrap_or_default();
+            Error::new(ErrorKind::Unsupported, why)
+                .hint("leave the program out with set_autoload(false)")
         })
     }
 }

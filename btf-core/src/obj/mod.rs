@@ -55,6 +55,13 @@ pub struct ProgramSpec {
     pub function: usize,
 }
 
+impl ProgramSpec {
+    /// If its section is not known: a sentence that says so, with the names that it may have been meant to be.
+    pub fn unknown_section(&self) -> Option<String> {
+        self.def.is_none().then(|| section::unknown(&self.section))
+    }
+}
+
 /// A symbol that is declared in the object and defined by the kernel.
 #[derive(Debug, Clone)]
 pub struct ExternSpec {

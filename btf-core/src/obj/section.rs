@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use crate::near::{did_you_mean, similar};
+
 /// Program type (`enum bpf_prog_type`): an open set.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct ProgType(pub u32);
@@ -226,9 +228,41 @@ pub(super) fn find(section: &str) -> Option<(&'static SectionDef, Option<&str>)>
     }
 }
 
+/// The sentence about a section name that [`find`] does not find.
+pub(crate) fn unknown(section: &str) -> String {
+    let sentence = format!("SEC(\"{section}\") is not a section name that is known");
+    let (prefix, target) = match section.split_once('/') {
+        Some((prefix, target)) => (prefix, Some(target)),
+        None => (section, None),
+    };
+    if target.is_some() && DEFS.iter().any(|def| def.prefix == prefix) {
+        return format!("{sentence}: nothing may follow `{prefix}`");
+    }
+    match did_you_mean(&similar(prefix, DEFS.iter().map(|def| def.prefix))) {
+        Some(hint) => format!("{sentence} ({hint})"),
+        None => sentence,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_that_are_not_known_are_told_with_what_comes_close() {
+        assert_eq!(
+            unknown("raw_pt/sys_enter"),
+            "SEC(\"raw_pt/sys_enter\") is not a section name that is known (did you mean `raw_tp`?)"
+        );
+        assert_eq!(
+            unknown("socket/extra"),
+            "SEC(\"socket/extra\") is not a section name that is known: nothing may follow `socket`"
+        );
+        assert_eq!(
+            unknown("maps"),
+            "SEC(\"maps\") is not a section name that is known"
+        );
+    }
 
     #[test]
     fn a_target_follows_the_prefix() {

@@ -4,7 +4,6 @@
 //! [`Kprobe`] are made of it (`TryFrom`) and offer what their kind can do besides.
 
 mod kprobe;
-pub(crate) mod near;
 mod raw_tracepoint;
 pub(crate) mod target;
 mod tracepoint;

@@ -1,8 +1,8 @@
 //! What programs attach to by type: functions and tracepoints in the BTF of the kernel and its modules.
 
-use super::near::{did_you_mean, similar};
 use crate::btf::{Btf, Kind};
 use crate::error::{Error, Result};
+use crate::near::{did_you_mean, similar};
 use crate::obj::AttachType;
 
 /// `BPF_LSM_MAC` of `enum bpf_attach_type`.

@@ -6,7 +6,7 @@ const MOST: usize = 3;
 /// The names among `candidates` that `name` may have been meant to be, or has become, the likeliest first.
 ///
 /// Kernel functions are mistyped, but also renamed by their first word (`do_unlinkat` became `filename_unlinkat`).
-pub(crate) fn similar<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+pub fn similar<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let most = (name.len() / 4).clamp(1, 4);
     let mut found: Vec<(usize, &str)> = candidates
         .filter_map(|candidate| Some((distance(name, candidate, most)?, candidate)))
@@ -43,23 +43,27 @@ fn tail(name: &str) -> Option<&str> {
     (tail.len() > 4).then_some(tail)
 }
 
-/// Levenshtein's distance.
+/// Insertions, deletions, replacements, and swaps of neighbours.
 fn edits(a: &[u8], b: &[u8]) -> usize {
+    let mut before: Vec<usize> = Vec::new();
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, x) in a.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
+        let mut next = vec![i + 1];
         for (j, y) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
+            let replaced = row[j] + usize::from(x != y);
+            let mut best = replaced.min(row[j + 1] + 1).min(next[j] + 1);
+            if i > 0 && j > 0 && *x == b[j - 1] && a[i - 1] == *y {
+                best = best.min(before[j - 1] + 1);
+            }
+            next.push(best);
         }
+        before = std::mem::replace(&mut row, next);
     }
     row[b.len()]
 }
 
 /// ``did you mean `a`, `b` or `c`?`` for an error's hint; `None` for no names.
-pub(crate) fn did_you_mean(names: &[&str]) -> Option<String> {
+pub fn did_you_mean(names: &[&str]) -> Option<String> {
     let quoted: Vec<String> = names.iter().map(|n| format!("`{n}`")).collect();
     let (last, first) = quoted.split_last()?;
     Some(if first.is_empty() {
@@ -88,6 +92,15 @@ mod tests {
         assert_eq!(near("do_sys_openat"), ["do_sys_openat2"]);
         assert!(near("tcp_sendmsg").is_empty());
         assert!(near("y_y").is_empty());
+    }
+
+    #[test]
+    fn a_swap_is_one_edit() {
+        assert_eq!(edits(b"raw_pt", b"raw_tp"), 1);
+        assert_eq!(edits(b"opensnop", b"opensnoop"), 1);
+        assert_eq!(edits(b"", b"abc"), 3);
+        assert_eq!(edits(b"abc", b""), 3);
+        assert_eq!(edits(b"kitten", b"sitting"), 3);
     }
 
     #[test]

@@ -1,0 +1,18 @@
+//! A build script whose settings are its arguments: `[--clang PROGRAM] [--vmlinux FILE] [--flag FLAG]… SOURCE…`.
+
+use btf_build::Builder;
+
+fn main() {
+    let mut builder = Builder::new();
+    let mut args = std::env::args().skip(1);
+    while let Some(arg) = args.next() {
+        let mut value = || args.next().expect("an option has a value");
+        builder = match arg.as_str() {
+            "--clang" => builder.clang(value()),
+            "--vmlinux" => builder.vmlinux(value()),
+            "--flag" => builder.flag(value()),
+            source => builder.source(source),
+        };
+    }
+    builder.build();
+}

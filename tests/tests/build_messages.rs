@@ -1,0 +1,385 @@
+//! What btf-build tells its users: each text is a snapshot. No cargo is needed for that, only what it gives to a build script.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use btf_tests::text::redact;
+
+/// A package with a build script, in a folder of its own.
+struct Package {
+    dir: PathBuf,
+}
+
+impl Package {
+    fn new(name: &str) -> Package {
+        let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
+            .join("build_messages")
+            .join(name);
+        if dir.exists() {
+            fs::remove_dir_all(&dir).unwrap();
+        }
+        fs::create_dir_all(dir.join("out")).unwrap();
+        fs::create_dir_all(dir.join("bin")).unwrap();
+        Package { dir }
+    }
+
+    /// With a source `src/bpf/x.bpf.c`.
+    fn with_source(name: &str, text: &str) -> Package {
+        let package = Package::new(name);
+        package.write("src/bpf/x.bpf.c", text);
+        package
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        let path = self.dir.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    /// Writes `bin/NAME`, a program that says what `--version` of a clang says and can do nothing else.
+    fn fake(&self, name: &str, version: &str) {
+        let path = format!("bin/{name}");
+        self.write(&path, &format!("#!/bin/sh\necho '{version}'\n"));
+        let executable = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(self.dir.join(&path), executable).unwrap();
+    }
+
+    /// The build script as cargo starts it.
+    fn script(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_build-script"));
+        command
+            .args(args)
+            .current_dir(&self.dir)
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap())
+            .env("OUT_DIR", self.dir.join("out"))
+            .env("TARGET", "x86_64-unknown-linux-gnu")
+            .env("HOST", "x86_64-unknown-linux-gnu")
+            .env("CARGO_CFG_TARGET_ARCH", "x86_64")
+            .env("CARGO_CFG_TARGET_ENDIAN", "little")
+            // An error is no panic.
+            .env("RUST_BACKTRACE", "1");
+        command
+    }
+
+    /// What `output` says on standard error, which cargo shows when a build script fails.
+    fn error(&self, output: &Output) -> String {
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        self.redact(&output.stderr)
+    }
+
+    /// The `cargo::warning=` lines of one that succeeds.
+    fn warnings(&self, output: &Output) -> String {
+        assert!(output.status.success(), "{output:?}");
+        assert!(output.stderr.is_empty(), "{output:?}");
+        let stdout = str::from_utf8(&output.stdout).unwrap();
+        let warnings: Vec<_> = stdout
+            .lines()
+            .filter_map(|line| line.strip_prefix("cargo::warning="))
+            .collect();
+        self.redact(warnings.join("\n").as_bytes())
+    }
+
+    fn redact(&self, bytes: &[u8]) -> String {
+        let text = str::from_utf8(bytes).unwrap();
+        redact(text, &[("[package]", self.dir.to_str().unwrap())])
+    }
+}
+
+const PROGRAM: &str = r#"
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+char LICENSE[] SEC("license") = "GPL";
+
+SEC("raw_tp/sys_enter")
+int on_enter(void *ctx)
+{
+	return 0;
+}
+"#;
+
+const WANTS_KERNEL_TYPES: &str = "#include \"vmlinux.h\"\nstruct task_struct *task;\n";
+
+#[test]
+fn an_error_in_a_source() {
+    let package = Package::with_source("error", &PROGRAM.replace("return 0;", "return wrong;"));
+    let output = package.script(&["src/bpf/x.bpf.c"]).output().unwrap();
+    insta::assert_snapshot!(package.error(&output), @r"
+    src/bpf/x.bpf.c:10:9: error: use of undeclared identifier 'wrong'
+            return wrong;
+                   ^
+    1 error generated.
+    error: cannot compile src/bpf/x.bpf.c
+    ");
+}
+
+#[test]
+fn an_error_in_a_header() {
+    let package = Package::with_source(
+        "header",
+        &PROGRAM.replace("\nchar", "#include \"x.h\"\n\nchar"),
+    );
+    package.write("src/bpf/x.h", "struct event {\n\tu32 pid;\n};\n");
+    let output = package.script(&["src/bpf/x.bpf.c"]).output().unwrap();
+    insta::assert_snapshot!(package.error(&output), @r"
+    In file included from src/bpf/x.bpf.c:4:
+    src/bpf/x.h:2:2: error: unknown type name 'u32'
+            u32 pid;
+            ^
+    1 error generated.
+    error: cannot compile src/bpf/x.bpf.c
+    ");
+}
+
+#[test]
+fn a_header_that_is_missing() {
+    let package = Package::with_source("missing_header", "#include <bpf/bpf_helper.h>\n");
+    let output = package.script(&["src/bpf/x.bpf.c"]).output().unwrap();
+    insta::assert_snapshot!(package.error(&output), @r"
+    src/bpf/x.bpf.c:1:10: fatal error: 'bpf/bpf_helper.h' file not found
+    #include <bpf/bpf_helper.h>
+             ^~~~~~~~~~~~~~~~~~
+    1 error generated.
+    error: cannot compile src/bpf/x.bpf.c
+    ");
+}
+
+#[test]
+fn a_warning() {
+    let package =
+        Package::with_source("warning", &PROGRAM.replace("return 0;", "int i; return 0;"));
+    let output = package.script(&["src/bpf/x.bpf.c"]).output().unwrap();
+    insta::assert_snapshot!(package.warnings(&output), @r"
+    src/bpf/x.bpf.c:10:6: warning: unused variable 'i' [-Wunused-variable]
+            int i; return 0;
+                ^
+    1 warning generated.
+    ");
+}
+
+#[test]
+fn no_clang() {
+    let package = Package::with_source("no_clang", PROGRAM);
+    let output = package
+        .script(&["src/bpf/x.bpf.c"])
+        .env("PATH", package.dir.join("bin"))
+        .output()
+        .unwrap();
+    insta::assert_snapshot!(package.error(&output), @r"
+    error: clang, which compiles BPF programs, is not installed
+      help: install it (Debian, Ubuntu: `apt install clang`; Fedora: `dnf install clang`), or name one with Builder::clang or the environment variable BTF_BUILD_CLANG
+    ");
+}
+
+#[test]
+fn no_clang_where_one_is_named() {
+    let package = Package::with_source("no_named_clang", PROGRAM);
+    let output = package
+        .script(&["--clang", "/opt/llvm/bin/clang", "src/bpf/x.bpf.c"])
+        .output()
+        .unwrap();
+    insta::assert_snapshot!(package.error(&output), @r"
+    error: there is no clang at `/opt/llvm/bin/clang`, which Builder::clang names
+      help: install it (Debian, Ubuntu: `apt install clang`; Fedora: `dnf install clang`), or name one with Builder::clang or the environment variable BTF_BUILD_CLANG
+    ");
+
+    let output = package
+        .script(&["src/bpf/x.bpf.c"])
+        .env("BTF_BUILD_CLANG", "clang-99")
+        .output()
+        .unwrap();
+    insta::assert_snapshot!(package.error(&output), @r"
+    error: there is no clang at `clang-99`, which the environment variable BTF_BUILD_CLANG names
+      help: install it (Debian, Ubuntu: `apt install clang`; Fedora: `dnf install clang`), or name one with Builder::clang or the environment variable BTF_BUILD_CLANG
+    ");
+}
+
+#[test]
+fn an_old_clang() {
+    let package = Package::with_source("old_clang", PROGRAM);
+    package.fake("clang", "Debian clang version 11.0.1-2");
+    package.fake("clang-9", "clang version 9.0.1");
+    let output = package
+        .script(&["src/bpf/x.bpf.c"])
+        .env("PATH", package.dir.join("bin"))
+        .output()
+        .unwrap();
+    insta::assert_snapshot!(package.error(&output), @r"
+    error: [package]/bin/clang is clang 11, but at least clang 14 is needed to compile BPF programs
+      help: install it (Debian, Ubuntu: `apt install clang`; Fedora: `dnf install clang`), or name one with Builder::clang or the environment variable BTF_BUILD_CLANG
+    ");
+
+    let output = package
+        .script(&["src/bpf/x.bpf.c"])
+        .env("CLANG", "bin/clang-9")
+        .output()
+        .unwrap();
+    insta::assert_snapshot!(package.error(&output), @r"
+    error: `bin/clang-9`, which the environment variable CLANG names, is clang 9, but at least clang 14 is needed
+      help: install it (Debian, Ubuntu: `apt install clang`; Fedora: `dnf install clang`), or name one with Builder::clang or the environment variable BTF_BUILD_CLANG
+    ");
+}
+
+#[test]
+fn no_clang_at_all() {
+    let package = Package::with_source("other_compiler", PROGRAM);
+    package.fake("gcc", "gcc (Debian 12.2.0-14) 12.2.0");
+    let output = package
+        .script(&["--clang", "bin/gcc", "src/bpf/x.bpf.c"])
+        .output()
+        .unwrap();
+    insta::assert_snapshot!(package.error(&output), @r"
+    error: `[package]/bin/gcc --version` says `gcc (Debian 12.2.0-14) 12.2.0`, which is no clang's version
+      help: install it (Debian, Ubuntu: `apt install clang`; Fedora: `dnf install clang`), or name one with Builder::clang or the environment variable BTF_BUILD_CLANG
+    ");
+}
+
+#[test]
+fn a_kernel_without_btf() {
+    let package = Package::with_source("no_kernel_btf", WANTS_KERNEL_TYPES);
+    let output = package
+        .script(&["src/bpf/x.bpf.c"])
+        .env("BTF_BUILD_KERNEL_BTF", package.dir.join("nowhere"))
+        .output()
+        .unwrap();
+    insta::assert_snapshot!(package.error(&output), @r"
+    error: a source includes vmlinux.h, but this machine's kernel has no BTF to make it from ([package]/nowhere is missing)
+      help: name a BTF file, a vmlinux with BTF or a ready vmlinux.h with Builder::vmlinux or the environment variable BTF_BUILD_VMLINUX, or build on a kernel with CONFIG_DEBUG_INFO_BTF=y
+    ");
+}
+
+#[test]
+fn a_source_that_needs_no_kernel_types_needs_no_kernel_btf() {
+    let package = Package::with_source("no_kernel_btf_needed", PROGRAM);
+    let output = package
+        .script(&["src/bpf/x.bpf.c"])
+        .env("BTF_BUILD_KERNEL_BTF", package.dir.join("nowhere"))
+        .output()
+        .unwrap();
+    assert_eq!(package.warnings(&output), "");
+}
+
+#[test]
+fn a_file_of_kernel_types_that_is_none() {
+    let package = Package::with_source("bad_vmlinux", WANTS_KERNEL_TYPES);
+    package.write("kernel.btf", "not BTF\n");
+    fs::write(package.dir.join("cut.btf"), [0x9f, 0xeb, 1, 0]).unwrap();
+    let error = |file: &str| {
+        let script = &mut package.script(&["--vmlinux", file, "src/bpf/x.bpf.c"]);
+        package.error(&script.output().unwrap())
+    };
+    insta::assert_snapshot!(error("kernel.btf"), @"error: kernel.btf is neither raw BTF, nor an ELF file, nor a header (.h)");
+    insta::assert_snapshot!(error("nowhere.btf"), @"error: cannot read kernel types from nowhere.btf: No such file or directory (os error 2)");
+    insta::assert_snapshot!(error("cut.btf"), @"error: cannot make vmlinux.h from cut.btf: BTF of 4 bytes is shorter than its 24-byte header");
+}
+
+#[test]
+fn the_kernel_of_another_architecture() {
+    let package = Package::with_source("other_arch", WANTS_KERNEL_TYPES);
+    let output = package
+        .script(&["src/bpf/x.bpf.c"])
+        .env("CARGO_CFG_TARGET_ARCH", "s390x")
+        .env("CARGO_CFG_TARGET_ENDIAN", "big")
+        .output()
+        .unwrap();
+    let text = package
+        .error(&output)
+        .replace(std::env::consts::ARCH, "[arch]");
+    insta::assert_snapshot!(text, @r"
+    error: a source includes vmlinux.h, but the running kernel is of [arch], not of s390x, which is built for
+      help: name the BTF of a kernel of the target with Builder::vmlinux or the environment variable BTF_BUILD_VMLINUX
+    ");
+}
+
+#[test]
+fn an_architecture_without_bpf() {
+    let package = Package::with_source("no_bpf_arch", PROGRAM);
+    let output = package
+        .script(&["src/bpf/x.bpf.c"])
+        .env("CARGO_CFG_TARGET_ARCH", "wasm32")
+        .output()
+        .unwrap();
+    insta::assert_snapshot!(package.error(&output), @r"
+    error: there is no BPF on the target architecture `wasm32`
+      help: name the architecture that the program will run on with Builder::target_arch
+    ");
+}
+
+#[test]
+fn an_object_without_btf() {
+    let package = Package::with_source("no_btf", PROGRAM);
+    let output = package
+        .script(&["--flag", "-g0", "src/bpf/x.bpf.c"])
+        .output()
+        .unwrap();
+    insta::assert_snapshot!(package.error(&output), @r"
+    error: object `x` has no .BTF section
+      help: BTF comes with debug information: remove `-g0` or other flags that turn off `-g`
+    ");
+}
+
+#[test]
+fn a_source_that_is_missing() {
+    let package = Package::with_source("missing", PROGRAM);
+    package.write("src/bpf/y.bpf.c", PROGRAM);
+    package.write("src/bpf/x.h", "");
+    let output = package.script(&["src/bpf/z.bpf.c"]).output().unwrap();
+    insta::assert_snapshot!(package.error(&output), @r"
+    error: there is no source src/bpf/z.bpf.c
+      help: src/bpf has x.bpf.c, y.bpf.c
+    ");
+
+    let output = package.script(&["bpf/x.bpf.c"]).output().unwrap();
+    insta::assert_snapshot!(package.error(&output), @r"
+    error: there is no source bpf/x.bpf.c
+      help: paths are relative to the folder of Cargo.toml
+    ");
+}
+
+#[test]
+fn no_source() {
+    let package = Package::new("no_source");
+    let output = package.script(&[]).output().unwrap();
+    insta::assert_snapshot!(package.error(&output), @r"
+    error: there is nothing to build
+      help: name a source with Builder::source
+    ");
+}
+
+#[test]
+fn two_sources_of_one_name() {
+    let package = Package::with_source("twins", PROGRAM);
+    package.write("src/other/x.bpf.c", PROGRAM);
+    let output = package
+        .script(&["src/bpf/x.bpf.c", "src/other/x.bpf.c"])
+        .output()
+        .unwrap();
+    insta::assert_snapshot!(package.error(&output), @r"
+    error: src/bpf/x.bpf.c and src/other/x.bpf.c would both become x.bpf.o
+      help: rename one of them: include_skel! finds an object by this name
+    ");
+}
+
+#[test]
+fn a_typo_in_a_section_name() {
+    let package = Package::with_source("section", &PROGRAM.replace("raw_tp/", "raw_pt/"));
+    let output = package.script(&["src/bpf/x.bpf.c"]).output().unwrap();
+    insta::assert_snapshot!(package.warnings(&output), @r#"program `on_enter` will not be loaded: SEC("raw_pt/sys_enter") is not a section name that is known (did you mean `raw_tp`?)"#);
+}
+
+#[test]
+fn outside_of_a_build_script() {
+    let package = Package::with_source("no_out_dir", PROGRAM);
+    let output = package
+        .script(&["src/bpf/x.bpf.c"])
+        .env_remove("OUT_DIR")
+        .output()
+        .unwrap();
+    insta::assert_snapshot!(package.error(&output), @r"
+    error: the environment variable OUT_DIR is not set
+      help: btf-build is called from build.rs, which cargo runs with that variable set
+    ");
+}
