@@ -11,6 +11,7 @@ mod builder;
 mod bytes;
 pub mod dump;
 pub mod ext;
+mod hash;
 mod parse;
 mod raw;
 #[cfg(feature = "load")]
@@ -183,18 +184,20 @@ impl Btf {
 
     /// The bytes of the string at this offset, without its terminator; `None` if it is out of the section.
     pub fn string_bytes(&self, offset: u32) -> Option<&[u8]> {
-        match &self.0.base {
-            Some(base) if offset < self.0.first_string => base.string_bytes(offset),
-            _ => std::ffi::CStr::from_bytes_until_nul(self.string_tail(offset)?)
-                .ok()
-                .map(std::ffi::CStr::to_bytes),
-        }
+        let tail = self.string_tail(offset)?;
+        // Names are short: a plain loop ends before a clever search has begun.
+        Some(&tail[..tail.iter().position(|b| *b == 0)?])
     }
 
-    /// The string section from this offset of an own string on: the string, its terminator, and what follows.
-    fn string_tail(&self, offset: u32) -> Option<&[u8]> {
-        let (first, strings) = self.own_strings();
-        strings.get(offset.checked_sub(first)? as usize..)
+    /// The string section from this offset on: the string, its terminator, and what follows.
+    pub(crate) fn string_tail(&self, offset: u32) -> Option<&[u8]> {
+        match &self.0.base {
+            Some(base) if offset < self.0.first_string => base.string_tail(offset),
+            _ => {
+                let (first, strings) = self.own_strings();
+                strings.get(offset.checked_sub(first)? as usize..)
+            }
+        }
     }
 
     /// The string section, and the offset that it starts at: not 0 if there is a base.
@@ -205,13 +208,9 @@ impl Btf {
 
     /// Whether this string stands at this offset. It is compared where it stands: its end need not be looked for.
     pub(crate) fn has_string(&self, offset: u32, string: &[u8]) -> bool {
-        match &self.0.base {
-            Some(base) if offset < self.0.first_string => base.has_string(offset, string),
-            _ => self
-                .string_tail(offset)
-                .and_then(|tail| tail.strip_prefix(string))
-                .is_some_and(|after| after.first() == Some(&0)),
-        }
+        self.string_tail(offset)
+            .and_then(|tail| tail.strip_prefix(string))
+            .is_some_and(|after| after.first() == Some(&0))
     }
 
     /// What all own types begin with, in order of id; for passes over a whole kernel.

@@ -28,7 +28,7 @@ impl<'a> Writer<'a> {
         }
         self.descend()?;
         let layout = self.order.layouts.get(ty.id());
-        if ty.members().is_empty() && layout.size == 0 {
+        if ty.members().is_empty() && layout.bits() == 0 {
             self.text.push("{}");
         } else {
             self.text.push("{\n");
@@ -64,7 +64,7 @@ impl<'a> Writer<'a> {
             self.member(placed, level)?;
             cursor = placed.end;
         }
-        let end = layout.size * 8;
+        let end = layout.bits();
         if cursor.next_multiple_of(u64::from(layout.align) * 8) < end {
             self.padding(cursor, end, level)?;
         }
@@ -83,7 +83,7 @@ impl<'a> Writer<'a> {
                 Err(member) => self.impossible(member, level),
             }
         }
-        let end = layout.size * 8;
+        let end = layout.bits();
         if longest.next_multiple_of(u64::from(layout.align) * 8) < end {
             self.text.indent(level);
             self.text.push("struct {\n");
@@ -97,20 +97,19 @@ impl<'a> Writer<'a> {
     fn member(&mut self, placed: Placed<'a>, level: usize) -> Result<()> {
         self.text.check()?;
         let member = placed.member;
-        let name = member.name_bytes();
-        let under = if name.is_empty() {
-            member.ty().strip()
-        } else {
-            member.ty()
-        };
         self.text.indent(level);
-        if name.is_empty() && under.kind().is_composite() {
-            // `struct name;` would need -fms-extensions; its members written out are the same to C and to CO-RE.
-            self.text.push(keyword(under));
-            self.text.push(" ");
-            self.body(under, level)?;
+        if !member.is_anonymous() {
+            self.declare_named(member.ty(), member.name_tail(), level)?;
         } else {
-            self.declare(member.ty(), name, level)?;
+            let under = member.ty().strip();
+            if under.kind().is_composite() {
+                // `struct name;` would need -fms-extensions; its members written out are the same to C and to CO-RE.
+                self.text.push(keyword(under));
+                self.text.push(" ");
+                self.body(under, level)?;
+            } else {
+                self.declare(member.ty(), b"", level)?;
+            }
         }
         if let Some(width) = placed.width {
             self.text.push(": ");

@@ -3,6 +3,8 @@
 //! BTF has the chain from the outside in: array of pointer to function returning pointer to char. C starts with
 //! the end of the chain and puts the rest around the name, `*` to the left, `[]` and `()` to the right.
 
+use std::ops::Range;
+
 use super::order::is_builtin_typedef;
 use super::writer::Writer;
 use super::{composite, scalar};
@@ -20,6 +22,31 @@ pub(super) enum Layer {
     Array(u32),
     /// A FUNC_PROTO.
     Function(TypeId),
+}
+
+/// Where in the text a declarator stands: what is left of the name, and what is right of it.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Written {
+    start: u32,
+    right_start: u32,
+    /// Bytes; 0 if there is none.
+    left: u16,
+    right: u16,
+}
+
+impl Written {
+    fn new(start: usize, name: Range<usize>, end: usize) -> Written {
+        let written = || {
+            Some(Written {
+                start: start.try_into().ok()?,
+                right_start: name.end.try_into().ok()?,
+                left: (name.start - start).try_into().ok()?,
+                right: (end - name.end).try_into().ok()?,
+            })
+        };
+        // One too long to be found again is made again.
+        written().unwrap_or_default()
+    }
 }
 
 /// What stands before a type or after a `*`.
@@ -52,6 +79,47 @@ impl<'a> Writer<'a> {
     ///
     /// If the type is nested too deeply.
     pub(super) fn declare(&mut self, ty: Type<'a>, name: &[u8], level: usize) -> Result<()> {
+        if name.is_empty() {
+            return self.declarator(ty, None, level).map(|_| ());
+        }
+        self.declare_named(ty, name, level)
+    }
+
+    /// Writes `ty name` for a name, which a NUL or the end of `name` ends, that is not empty.
+    ///
+    /// Few types have most of the members. What was written around a name is written again for the next one, unless
+    /// there is an anonymous type in it.
+    pub(super) fn declare_named(&mut self, ty: Type<'a>, name: &[u8], level: usize) -> Result<()> {
+        let id = ty.id().0 as usize;
+        let known = self.written.get(id).copied().unwrap_or_default();
+        if known.left > 0 {
+            let start = known.start as usize;
+            let end = start + usize::from(known.left);
+            self.text.repeat(start..end);
+            self.text.ident_until_nul(name);
+            if known.right > 0 {
+                let start = known.right_start as usize;
+                self.text.repeat(start..start + usize::from(known.right));
+            }
+            return Ok(());
+        }
+        let (start, anonymous) = (self.text.len(), self.anonymous);
+        let name = self.declarator(ty, Some(name), level)?;
+        if anonymous == self.anonymous
+            && let Some(slot) = self.written.get_mut(id)
+        {
+            *slot = Written::new(start, name, self.text.len());
+        }
+        Ok(())
+    }
+
+    /// Writes the declarator, and returns where the name stands.
+    fn declarator(
+        &mut self,
+        ty: Type<'a>,
+        name: Option<&[u8]>,
+        level: usize,
+    ) -> Result<Range<usize>> {
         let start = self.layers.len();
         let base = self.unwind(ty)?;
         let end = self.layers.len();
@@ -62,16 +130,18 @@ impl<'a> Writer<'a> {
         self.qualify(base.qualifiers, true);
         self.base(base.ty, above, level)?;
         self.space(base.qualifiers);
-        if !name.is_empty() || has_pointer {
+        if name.is_some() || has_pointer {
             self.text.push(" ");
         }
-        self.left(start, end, !name.is_empty());
-        if !name.is_empty() {
-            self.text.ident(name);
+        self.left(start, end, name.is_some());
+        let name_start = self.text.len();
+        if let Some(name) = name {
+            self.text.ident_until_nul(name);
         }
+        let name_end = self.text.len();
         self.right(start, end, level)?;
         self.layers.truncate(start);
-        Ok(())
+        Ok(name_start..name_end)
     }
 
     /// Puts the layers of `ty` on top of `self.layers`, the outermost first, and returns what is under them.
@@ -164,7 +234,9 @@ impl<'a> Writer<'a> {
             },
             Kind::TYPEDEF => self.name(ty),
             Kind::STRUCT | Kind::UNION | Kind::ENUM | Kind::ENUM64 | Kind::FWD => {
-                if ty.is_anonymous() && self.is_full() && self.depth_of_params > 0 {
+                let is_anonymous = ty.is_anonymous();
+                self.anonymous += usize::from(is_anonymous);
+                if is_anonymous && self.is_full() && self.depth_of_params > 0 {
                     // A type first mentioned in a parameter list would end with it.
                     let pointed = matches!(above, Some(Layer::Pointer(_)));
                     self.text.push(if pointed { "void" } else { "int" });
@@ -172,7 +244,7 @@ impl<'a> Writer<'a> {
                 }
                 self.text.push(composite::keyword(ty));
                 self.text.push(" ");
-                if ty.is_anonymous() {
+                if is_anonymous {
                     return self.anonymous_body(ty, level);
                 }
                 self.name(ty);

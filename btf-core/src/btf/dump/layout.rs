@@ -10,21 +10,30 @@ use crate::error::{Error, Result};
 /// Size and alignment in C. The default is that of a type without either: `void`, a function.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub(super) struct Layout {
-    /// Bytes.
-    pub(super) size: u64,
+    /// Bytes; the greatest number stands for all that are greater, which is more than any composite has.
+    size: u32,
     /// Bytes, a power of two; 0 if the type cannot be a member.
     pub(super) align: u8,
     /// Whether a composite is written with `__attribute__((packed))`.
     pub(super) packed: bool,
+    /// First bit and width of an INT that has not all bits of its size, as old compilers wrote bitfields; else 0.
+    bit_offset: u8,
+    bits: u8,
 }
 
 impl Layout {
-    const fn of(size: u64, align: u8) -> Layout {
+    fn of(size: u64, align: u8) -> Layout {
         Layout {
-            size,
+            size: u32::try_from(size).unwrap_or(u32::MAX),
             align,
             packed: false,
+            bit_offset: 0,
+            bits: 0,
         }
+    }
+
+    pub(super) fn bits(self) -> u64 {
+        u64::from(self.size) * 8
     }
 
     /// Whether an object of this type can exist.
@@ -57,7 +66,8 @@ impl Layouts {
     /// For scalars of a size that C does not have and arrays of what is no object.
     pub(super) fn compute(&mut self, ty: Type<'_>) -> Result<()> {
         let layout = match ty.kind() {
-            Kind::INT | Kind::FLOAT | Kind::ENUM | Kind::ENUM64 => scalar(ty)?,
+            Kind::INT => int(ty)?,
+            Kind::FLOAT | Kind::ENUM | Kind::ENUM64 => scalar(ty)?,
             Kind::PTR => {
                 let size = ty.btf().pointer_size();
                 Layout::of(size.into(), size)
@@ -71,7 +81,7 @@ impl Layouts {
                         "{ty:?} has elements of a type without a size"
                     )));
                 }
-                Layout::of(element.size.saturating_mul(len.into()), element.align)
+                Layout::of(u64::from(element.size) * u64::from(len), element.align)
             }
             // What a function returns is not what it is.
             Kind::FUNC_PROTO | Kind::FUNC => Layout::default(),
@@ -101,9 +111,8 @@ impl Layouts {
         }
         packed |= !size.is_multiple_of(align.into());
         Layout {
-            size,
-            align: if packed { 1 } else { align },
             packed,
+            ..Layout::of(size, if packed { 1 } else { align })
         }
     }
 }
@@ -121,6 +130,18 @@ fn scalar(ty: Type<'_>) -> Result<Layout> {
         )));
     }
     Ok(Layout::of(size.into(), size as u8))
+}
+
+/// Before `kind_flag` there was for members, a bitfield's type was an INT of fewer bits than its size has.
+fn int(ty: Type<'_>) -> Result<Layout> {
+    let mut layout = scalar(ty)?;
+    if let Some(int) = ty.int()
+        && int.bits != 0
+        && (int.bit_offset != 0 || u64::from(int.bits) != layout.bits())
+    {
+        (layout.bit_offset, layout.bits) = (int.bit_offset, int.bits);
+    }
+    Ok(layout)
 }
 
 /// A member with its place in bits.
@@ -181,14 +202,11 @@ impl<'a> Placed<'a> {
     fn at(member: Member<'a>, layout: Layout) -> Placed<'a> {
         let mut start = u64::from(member.bit_offset());
         let mut width = member.bitfield_size();
-        if width.is_none()
-            && layout.size <= 16
-            && let Some((offset, bits)) = int_bitfield(member)
-        {
-            start += u64::from(offset);
-            width = Some(bits);
+        if width.is_none() && layout.bits != 0 {
+            start += u64::from(layout.bit_offset);
+            width = Some(layout.bits.into());
         }
-        let bits = width.map_or(layout.size.saturating_mul(8), u64::from);
+        let bits = width.map_or(layout.bits(), u64::from);
         Placed {
             member,
             start,
@@ -203,8 +221,7 @@ impl<'a> Placed<'a> {
             None => self.layout.is_object() && self.start.is_multiple_of(8),
             Some(width) => {
                 let kind = self.member.ty().strip().kind();
-                u64::from(width) <= self.layout.size * 8
-                    && (kind == Kind::INT || kind.is_any_enum())
+                u64::from(width) <= self.layout.bits() && (kind == Kind::INT || kind.is_any_enum())
             }
         }
     }
@@ -215,7 +232,7 @@ impl<'a> Placed<'a> {
         match self.width {
             None => self.start.is_multiple_of(align),
             // A bitfield never straddles the storage unit of its type.
-            Some(width) => self.start % align + u64::from(width) <= self.layout.size * 8,
+            Some(width) => self.start % align + u64::from(width) <= self.layout.bits(),
         }
     }
 
@@ -225,23 +242,12 @@ impl<'a> Placed<'a> {
         match self.width {
             None => cursor.next_multiple_of(align),
             Some(_) if packed => cursor,
-            Some(width) if cursor % align + u64::from(width) > self.layout.size * 8 => {
+            Some(width) if cursor % align + u64::from(width) > self.layout.bits() => {
                 cursor.next_multiple_of(align)
             }
             Some(_) => cursor,
         }
     }
-}
-
-/// Before `kind_flag` there was for members, a bitfield's type was an INT of fewer bits than its size has.
-fn int_bitfield(member: Member<'_>) -> Option<(u8, u32)> {
-    let ty = member.ty();
-    let may_be = matches!(ty.kind(), Kind::INT | Kind::TYPEDEF) || ty.kind().is_modifier();
-    let ty = may_be.then(|| ty.strip())?;
-    let int = ty.int()?;
-    let whole = ty.own_size().unwrap_or_default().saturating_mul(8);
-    let bits = u32::from(int.bits);
-    (bits != 0 && (int.bit_offset != 0 || bits != whole)).then_some((int.bit_offset, bits))
 }
 
 /// Widths of the unnamed bitfields that fill the bits from `from` to `to`, with the C type of each.

@@ -59,12 +59,13 @@ impl Default for Options {
 /// elements without a size, or is nested without bound.
 pub fn header(btf: &Btf, options: &Options) -> Result<String> {
     let mut order = Order::new(btf);
-    for ty in btf.types() {
-        match ty.kind() {
-            Kind::STRUCT | Kind::UNION | Kind::ENUM | Kind::ENUM64 if !ty.is_anonymous() => {
-                order.visit(ty, Need::Complete)?;
+    for header in btf.headers() {
+        let ty = || btf.ty(header.id);
+        match header.kind {
+            Kind::STRUCT | Kind::UNION | Kind::ENUM | Kind::ENUM64 if !ty().is_anonymous() => {
+                order.visit(ty(), Need::Complete)?;
             }
-            Kind::TYPEDEF | Kind::FWD => order.visit(ty, Need::Declared)?,
+            Kind::TYPEDEF | Kind::FWD => order.visit(ty(), Need::Declared)?,
             _ => {}
         }
     }
@@ -78,8 +79,10 @@ pub fn header(btf: &Btf, options: &Options) -> Result<String> {
     }
     // Nothing but their constants is of use, and nothing names them.
     let constants: Vec<Type<'_>> = btf
-        .types()
-        .filter(|ty| ty.kind().is_any_enum() && ty.is_anonymous() && !order.has_visited(*ty))
+        .headers()
+        .filter(|header| header.kind.is_any_enum())
+        .map(|header| btf.ty(header.id))
+        .filter(|ty| ty.is_anonymous() && !order.has_visited(*ty))
         .collect();
     write(btf, order, &constants, options, &kfuncs)
 }
@@ -215,7 +218,8 @@ struct Kfuncs {
 impl Kfuncs {
     fn of(btf: &Btf) -> Kfuncs {
         let mut kfuncs = Kfuncs::default();
-        for tag in btf.types().filter(|ty| ty.kind() == Kind::DECL_TAG) {
+        for header in btf.headers().filter(|h| h.kind == Kind::DECL_TAG) {
+            let tag = btf.ty(header.id);
             let Some(func) = tag.target().filter(|ty| ty.kind() == Kind::FUNC) else {
                 continue;
             };

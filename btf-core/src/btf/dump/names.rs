@@ -2,10 +2,11 @@
 //! BTF has neither. A name taken gets `___2`, `___3`, and so on, which CO-RE ignores.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::order::Step;
 use super::text::{as_ident, clean};
+use crate::btf::hash::NameHash;
 use crate::btf::{Btf, Kind, Type, TypeId};
 
 /// The name of each type that is written, and the names that are taken.
@@ -32,6 +33,9 @@ impl<'a> Names<'a> {
     pub(super) fn new(btf: &'a Btf, steps: &[Step]) -> Names<'a> {
         let mut names = Names::none();
         names.renamed = vec![0; btf.end_id() as usize];
+        // Growing would hash every name again. A kernel has two constants for each type that is written.
+        names.tags.taken.reserve(steps.len());
+        names.idents.taken.reserve(steps.len() * 2);
         // A forward declaration and the definition are two steps of one type.
         let mut seen = vec![false; btf.end_id() as usize];
         let mut taken = Vec::new();
@@ -90,35 +94,41 @@ impl<'a> Names<'a> {
     }
 }
 
-/// A C name space: names taken, each with the last number that was added to it.
+/// A C name space.
 #[derive(Default)]
-struct Space<'a>(HashMap<Cow<'a, [u8]>, u32>);
+struct Space<'a> {
+    /// Names of the BTF that are taken.
+    taken: HashSet<&'a [u8], NameHash>,
+    /// Names that were made, and those that others were made from, each with the last number that was added to it.
+    made: HashMap<Vec<u8>, u32, NameHash>,
+}
 
 impl<'a> Space<'a> {
+    fn has(&self, name: &[u8]) -> bool {
+        self.made.contains_key(name) || self.taken.contains(name)
+    }
+
     /// Takes a name; `false` if it is taken.
     fn claim(&mut self, name: &'a [u8]) -> bool {
-        let free = !self.0.contains_key(name);
-        if free {
-            self.0.insert(Cow::Borrowed(name), 1);
-        }
-        free
+        !self.made.contains_key(name) && self.taken.insert(name)
     }
 
     /// Makes and takes a name like this one.
     fn make(&mut self, name: &[u8]) -> Vec<u8> {
         let base = as_ident(name).map_or_else(|| clean(name), <[u8]>::to_vec);
-        let Some(mut number) = self.0.get(base.as_slice()).copied() else {
-            self.0.insert(Cow::Owned(base.clone()), 1);
+        if !self.has(&base) {
+            self.made.insert(base.clone(), 1);
             return base;
-        };
+        }
+        let mut number = self.made.get(&base).copied().unwrap_or(1);
         loop {
             number += 1;
             let made = [&base, b"___".as_slice(), number.to_string().as_bytes()].concat();
-            if self.0.contains_key(made.as_slice()) {
+            if self.has(&made) {
                 continue;
             }
-            self.0.insert(Cow::Owned(made.clone()), 1);
-            self.0.insert(Cow::Owned(base), number);
+            self.made.insert(made.clone(), 1);
+            self.made.insert(base, number);
             return made;
         }
     }
@@ -134,18 +144,24 @@ impl Forwards {
     }
 
     pub(super) fn new(btf: &Btf) -> Forwards {
-        let all = || (1..btf.end_id()).map(|id| btf.ty(TypeId(id)));
+        let all = |is_wanted: fn(Kind) -> bool| {
+            let layers = std::iter::successors(Some(btf), |layer| layer.base());
+            let mut layers: Vec<&Btf> = layers.collect();
+            layers.reverse();
+            let headers = layers.into_iter().flat_map(Btf::headers);
+            headers.filter_map(move |h| is_wanted(h.kind).then(|| btf.ty(h.id)))
+        };
         let key = |ty: Type<'_>| ty.kind() == Kind::UNION || (ty.kind() == Kind::FWD && ty.flag());
-        let mut declared = HashMap::new();
+        let mut declared = HashMap::with_hasher(NameHash::default());
         let mut forwards = Vec::new();
-        for ty in all().filter(|ty| ty.kind() == Kind::FWD) {
+        for ty in all(|kind| kind == Kind::FWD) {
             declared
                 .entry((ty.name_bytes(), key(ty)))
                 .or_insert((ty.id(), false));
             forwards.push(ty);
         }
         if !forwards.is_empty() {
-            for ty in all().filter(|ty| ty.kind().is_composite()) {
+            for ty in all(Kind::is_composite).filter(|ty| !ty.is_anonymous()) {
                 match declared.get_mut(&(ty.name_bytes(), key(ty))) {
                     Some(found) if !found.1 => *found = (ty.id(), true),
                     _ => {}

@@ -57,6 +57,13 @@ fn of_float(ty: Type<'_>) -> &'static str {
 
 /// Size of the integer type that is spelled with these words in any order; `None` if they spell none.
 fn size_of_words(name: &str, pointer_size: u8) -> Option<u32> {
+    // As compilers write them; nearly all of a kernel's members end here.
+    match name {
+        "int" | "unsigned int" => return Some(4),
+        "long unsigned int" => return Some(pointer_size.into()),
+        "char" | "unsigned char" => return Some(1),
+        _ => {}
+    }
     let (mut longs, mut shorts, mut signs, mut ints) = (0, 0, 0, 0);
     let mut base = None;
     for word in name.split_ascii_whitespace() {

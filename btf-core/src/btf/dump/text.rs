@@ -30,6 +30,29 @@ impl Text {
         }
     }
 
+    /// The name at the start of `tail`, which a NUL ends, as [`Text::ident`] writes it.
+    pub(super) fn ident_until_nul(&mut self, tail: &[u8]) {
+        let end = tail.iter().position(|b| !ALLOWED[usize::from(*b)]);
+        let end = end.unwrap_or(tail.len());
+        if tail.get(end).is_none_or(|b| *b == 0)
+            && tail.first().is_some_and(|b| !b.is_ascii_digit())
+        {
+            self.out.extend_from_slice(&tail[..end]);
+        } else {
+            let end = tail.iter().position(|b| *b == 0).unwrap_or(tail.len());
+            self.ident(&tail[..end]);
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.out.len()
+    }
+
+    /// Writes again what stands in this range.
+    pub(super) fn repeat(&mut self, range: std::ops::Range<usize>) {
+        self.out.extend_from_within(range);
+    }
+
     pub(super) fn number(&mut self, mut n: u64) {
         let mut digits = [0; 20];
         let mut at = digits.len();

@@ -1,6 +1,6 @@
 //! The pass that writes the steps, one after the other, under the names given to them.
 
-use super::declarator::{Layer, MAX_NESTING};
+use super::declarator::{Layer, MAX_NESTING, Written};
 use super::names::Names;
 use super::order::{Order, Step, What};
 use super::text::Text;
@@ -16,6 +16,10 @@ pub(super) struct Writer<'a> {
     pub(super) text: Text,
     /// Layers of the declarators that are being written, those of an outer one below those of its parameters.
     pub(super) layers: Vec<Layer>,
+    /// For each type id, where a declarator of it stands in the text that may be repeated.
+    pub(super) written: Vec<Written>,
+    /// How many anonymous types were written or hinted at so far.
+    pub(super) anonymous: usize,
     /// Number of parameter lists around the current place.
     pub(super) depth_of_params: usize,
     /// Number of bodies and parameter lists around it.
@@ -42,6 +46,8 @@ impl<'a> Writer<'a> {
             names,
             text,
             layers: Vec::new(),
+            written: vec![Written::default(); btf.end_id() as usize],
+            anonymous: 0,
             depth_of_params: 0,
             depth: 0,
             full: true,
@@ -56,6 +62,8 @@ impl<'a> Writer<'a> {
             names: Names::none(),
             text: Text::new(64, 1 << 16),
             layers: Vec::new(),
+            written: Vec::new(),
+            anonymous: 0,
             depth_of_params: 0,
             depth: 0,
             full: false,
