@@ -423,11 +423,6 @@ macro_rules! named {
                 self.ty.btf.string_bytes(self.word(0)).unwrap_or_default()
             }
 
-            /// Its name, a NUL, and what follows in the string section.
-            pub(crate) fn name_tail(self) -> &'a [u8] {
-                self.ty.btf.string_tail(self.word(0)).unwrap_or_default()
-            }
-
             /// Whether this is its name.
             pub fn has_name(self, name: &[u8]) -> bool {
                 self.ty.btf.has_string(self.word(0), name)
@@ -451,6 +446,11 @@ element!(Member, 3);
 named!(Member);
 
 impl<'a> Member<'a> {
+    /// Its name, a NUL, and what follows in the string section.
+    pub(crate) fn name_tail(self) -> &'a [u8] {
+        self.ty.btf.string_tail(self.word(0)).unwrap_or_default()
+    }
+
     /// Its type.
     pub fn ty(self) -> Type<'a> {
         self.ty.btf.ty(self.type_id())

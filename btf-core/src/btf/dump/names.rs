@@ -149,7 +149,9 @@ impl Forwards {
             let mut layers: Vec<&Btf> = layers.collect();
             layers.reverse();
             let headers = layers.into_iter().flat_map(Btf::headers);
-            headers.filter_map(move |h| is_wanted(h.kind).then(|| btf.ty(h.id)))
+            headers
+                .filter(move |h| is_wanted(h.kind))
+                .map(|h| btf.ty(h.id))
         };
         let key = |ty: Type<'_>| ty.kind() == Kind::UNION || (ty.kind() == Kind::FWD && ty.flag());
         let mut declared = HashMap::with_hasher(NameHash::default());
