@@ -182,6 +182,17 @@ impl Btf {
         &self.0.bytes
     }
 
+    /// The raw bytes in the byte order of the machine whose types these are; what to put into a file.
+    ///
+    /// On a machine of that order these are [`Btf::as_bytes`].
+    pub fn to_target_bytes(&self) -> Bytes {
+        if self.0.little_endian == cfg!(target_endian = "little") {
+            return self.0.bytes.clone();
+        }
+        // What was parsed has a header that can be read.
+        parse::in_other_order(&self.0.bytes).map_or_else(|_| self.0.bytes.clone(), Bytes::from)
+    }
+
     /// The bytes of the string at this offset, without its terminator; `None` if it is out of the section.
     pub fn string_bytes(&self, offset: u32) -> Option<&[u8]> {
         let tail = self.string_tail(offset)?;

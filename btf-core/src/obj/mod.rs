@@ -8,6 +8,7 @@ mod elf;
 mod functions;
 mod image;
 mod maps;
+mod minimise;
 pub(crate) mod place;
 pub(crate) mod relocated;
 mod section;
@@ -20,6 +21,7 @@ pub use data::{DataKind, DataSection};
 pub use functions::{CoreSite, ElfReloc, Function, LineSite, RelocTarget};
 pub use image::Image;
 pub use maps::{MapSpec, MapType, Pinning};
+pub use minimise::{Minimal, Outcome, Unresolved, minimise};
 pub use relocated::{Answer, Relocated};
 pub use section::{Attach, AttachType, ProgType, SectionDef, section_defs};
 

@@ -157,6 +157,11 @@ impl<'a> Site<'a> {
         }
     }
 
+    /// Position of its function in [`Object::functions`].
+    pub(crate) fn function(&self) -> usize {
+        self.at
+    }
+
     /// The instruction as the compiler left it.
     pub(crate) fn insn(&self) -> Insn {
         let insn = self.function.insns.get(self.site.insn);

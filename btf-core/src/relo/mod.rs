@@ -10,7 +10,9 @@ mod access;
 mod candidates;
 mod compat;
 mod fixup;
+pub(crate) mod footprint;
 mod matching;
+pub(crate) mod shrink;
 mod value;
 
 use std::collections::HashMap;
