@@ -10,6 +10,7 @@ mod console;
 mod cpio;
 mod demo;
 mod disk;
+mod golden;
 mod guest;
 mod kernel;
 mod library;
@@ -18,6 +19,7 @@ mod machine;
 mod mirror;
 mod module;
 mod package;
+mod peers;
 mod program;
 mod release;
 mod tally;
@@ -69,6 +71,12 @@ const TASKS: &[Task] = &[
         usage: conformance::USAGE,
         about: "compare with the kernel's own tests and with libbpf",
         run: conformance::run,
+    },
+    Task {
+        name: "golden",
+        usage: golden::USAGE,
+        about: "make the golden instructions of tests/golden anew, with libbpf",
+        run: golden::run,
     },
     Task {
         name: "ci",

@@ -31,6 +31,41 @@ pub(crate) const XZ: Tool = Tool {
     present: || program::find("xz").is_some(),
 };
 
+pub(crate) const BPFTOOL: Tool = Tool {
+    name: "bpftool",
+    package: "bpftool",
+    present: || program::find("bpftool").is_some(),
+};
+
+/// What libbpf is built with: the peers need it, the crates never do.
+pub(crate) const LIBBPF: &[Tool] = &[
+    Tool {
+        name: "cc",
+        package: "gcc",
+        present: || program::find("cc").is_some(),
+    },
+    Tool {
+        name: "make",
+        package: "make",
+        present: || program::find("make").is_some(),
+    },
+    Tool {
+        name: "pkg-config",
+        package: "pkg-config",
+        present: || program::find("pkg-config").is_some(),
+    },
+    Tool {
+        name: "libelf.h",
+        package: "libelf-dev",
+        present: || Path::new("/usr/include/libelf.h").exists(),
+    },
+    Tool {
+        name: "zlib.h",
+        package: "zlib1g-dev",
+        present: || Path::new("/usr/include/zlib.h").exists(),
+    },
+];
+
 /// Everything that it takes to boot a kernel.
 pub(crate) const VM: &[Tool] = &[QEMU, XZ];
 

@@ -1,0 +1,34 @@
+//! Compiles the BPF programs that are compared, and turns libbpf's system calls over to the recorder.
+
+use std::path::{Path, PathBuf};
+
+fn main() {
+    // `syscall` becomes `__wrap_syscall`, which is `recorder`'s.
+    println!("cargo:rustc-link-arg=-Wl,--wrap=syscall");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut folders = vec![
+        PathBuf::from("bpf"),
+        root.join("tests/bpf"),
+        root.join("tests/golden"),
+    ];
+    for example in list(&root.join("examples")) {
+        folders.push(example.join("src/bpf"));
+    }
+    let mut builder = btf_build::Builder::new();
+    for folder in folders {
+        println!("cargo:rerun-if-changed={}", folder.display());
+        for file in list(&folder) {
+            if file.to_string_lossy().ends_with(".bpf.c") {
+                builder = builder.source(file);
+            }
+        }
+    }
+    builder.build();
+}
+
+fn list(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    paths.sort();
+    paths
+}

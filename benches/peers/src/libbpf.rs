@@ -1,0 +1,233 @@
+//! libbpf's side: an object opened, relocated and loaded by it, bpf(2) being answered by the recorder.
+
+use std::collections::HashMap;
+use std::ffi::{CStr, CString, c_char, c_int};
+use std::path::Path;
+use std::ptr::NonNull;
+use std::sync::Mutex;
+
+use libbpf_sys as sys;
+
+use crate::recorder;
+use crate::stream::{LDIMM64, PSEUDO_MAP_FD, PSEUDO_MAP_VALUE, Stream};
+
+/// What libbpf said since the last load.
+static SAID: Mutex<String> = Mutex::new(String::new());
+
+/// An object of libbpf's.
+pub(crate) struct Object(NonNull<sys::bpf_object>);
+
+impl Drop for Object {
+    fn drop(&mut self) {
+        // SAFETY: it is open, and nobody uses it after this.
+        unsafe { sys::bpf_object__close(self.0.as_ptr()) }
+    }
+}
+
+impl Object {
+    /// Opens an object that is to be relocated against the types of `btf`, or against those of the running kernel.
+    pub(crate) fn open(elf: &Path, btf: Option<&Path>) -> Result<Object, String> {
+        let c_path = |path: &Path| CString::new(path.as_os_str().as_encoded_bytes());
+        let nul = |_| "a path with a NUL in it".to_owned();
+        let btf = btf.map(c_path).transpose().map_err(nul)?;
+        let elf = c_path(elf).map_err(nul)?;
+        let opts = sys::bpf_object_open_opts {
+            sz: size_of::<sys::bpf_object_open_opts>() as sys::size_t,
+            btf_custom_path: btf.as_ref().map_or(std::ptr::null(), |path| path.as_ptr()),
+            ..Default::default()
+        };
+        said().clear();
+        // SAFETY: a plain function is set.
+        unsafe { sys::libbpf_set_print(Some(listen)) };
+        // SAFETY: both paths end with NUL, and the options live as long as the call.
+        let object = unsafe { sys::bpf_object__open_file(elf.as_ptr(), &raw const opts) };
+        NonNull::new(object).map(Object).ok_or_else(failure)
+    }
+
+    /// All its programs, those that load only when asked for included.
+    pub(crate) fn programs(&self) -> Vec<Program> {
+        let mut programs = Vec::new();
+        let mut last = std::ptr::null_mut();
+        loop {
+            // SAFETY: the object is open, and `last` is null or one of its programs.
+            last = unsafe { sys::bpf_object__next_program(self.0.as_ptr(), last) };
+            let Some(program) = NonNull::new(last) else {
+                return programs;
+            };
+            programs.push(Program(program));
+        }
+    }
+
+    /// The names of its maps, by the descriptors that instructions hold.
+    fn maps(&self) -> HashMap<c_int, String> {
+        let mut maps = HashMap::new();
+        let mut last = std::ptr::null();
+        loop {
+            // SAFETY: the object is open, and `last` is null or one of its maps.
+            last = unsafe { sys::bpf_object__next_map(self.0.as_ptr(), last) };
+            if last.is_null() {
+                return maps;
+            }
+            // SAFETY: it is a map of an open object.
+            let fd = unsafe { sys::bpf_map__fd(last) };
+            // SAFETY: as above; the name ends with NUL and is the map's.
+            let name = unsafe { CStr::from_ptr(sys::bpf_map__name(last)) };
+            maps.insert(fd, name.to_string_lossy().into_owned());
+        }
+    }
+
+    /// Everything up to the point where the programs would be loaded.
+    pub(crate) fn prepare(&self) -> Result<(), String> {
+        // SAFETY: the object is open.
+        match unsafe { sys::bpf_object__prepare(self.0.as_ptr()) } {
+            0 => Ok(()),
+            _ => Err(failure()),
+        }
+    }
+
+    fn load(&self) -> Result<(), String> {
+        // SAFETY: the object is open.
+        match unsafe { sys::bpf_object__load(self.0.as_ptr()) } {
+            0 => Ok(()),
+            _ => Err(failure()),
+        }
+    }
+}
+
+/// A program of an open object; not to be used after it.
+#[derive(Clone, Copy)]
+pub(crate) struct Program(NonNull<sys::bpf_program>);
+
+impl Program {
+    pub(crate) fn name(self) -> String {
+        // SAFETY: the object is open; the name ends with NUL and is the program's.
+        let name = unsafe { CStr::from_ptr(sys::bpf_program__name(self.0.as_ptr())) };
+        name.to_string_lossy().into_owned()
+    }
+
+    pub(crate) fn set_autoload(self, autoload: bool) {
+        // SAFETY: the object is open. It cannot fail before the load.
+        unsafe { sys::bpf_program__set_autoload(self.0.as_ptr(), autoload) };
+    }
+
+    /// Makes it a socket filter, whose load asks for nothing else than instructions: no attach target is looked for in the
+    /// kernel that this happens to run on.
+    pub(crate) fn forget_section(self) {
+        // SAFETY: the object is open. It cannot fail before the load.
+        unsafe { sys::bpf_program__set_type(self.0.as_ptr(), sys::BPF_PROG_TYPE_SOCKET_FILTER) };
+    }
+
+    /// Its instructions as they are now, by where they lie and as bytes.
+    pub(crate) fn insns(self) -> (usize, Vec<[u8; 8]>) {
+        // SAFETY: the object is open.
+        let start = unsafe { sys::bpf_program__insns(self.0.as_ptr()) };
+        // SAFETY: as above.
+        let count = unsafe { sys::bpf_program__insn_cnt(self.0.as_ptr()) } as usize;
+        if start.is_null() {
+            return (0, Vec::new());
+        }
+        // SAFETY: libbpf has so many instructions of eight bytes there, and does not change them meanwhile.
+        let insns = unsafe { std::slice::from_raw_parts(start.cast::<[u8; 8]>(), count) };
+        (start as usize, insns.to_vec())
+    }
+}
+
+/// The programs as libbpf passes them to the kernel: all of them, or those of one name.
+pub(crate) fn programs(elf: &Path, btf: &Path, only: Option<&str>) -> Result<Vec<Stream>, String> {
+    let object = Object::open(elf, Some(btf))?;
+    let wanted = |name: &str| only.is_none_or(|only| only == name);
+    let programs = object.programs();
+    for program in &programs {
+        program.set_autoload(wanted(&program.name()));
+        program.forget_section();
+    }
+    recorder::take();
+    object.load()?;
+    let record = recorder::take();
+    let maps = object.maps();
+    let mut streams = Vec::new();
+    for program in programs {
+        let name = program.name();
+        if !wanted(&name) {
+            continue;
+        }
+        // The names that the kernel gets are cut; where the instructions lay tells which program it is.
+        let (start, now) = program.insns();
+        let passed = record
+            .programs
+            .iter()
+            .rfind(|(at, insns)| (*at, insns.len()) == (start, now.len()));
+        let Some((_, insns)) = passed else {
+            return Err(format!("program `{name}` was not passed to the kernel"));
+        };
+        let mut stream = Stream {
+            name,
+            insns: insns.clone(),
+            ..Stream::default()
+        };
+        name_maps(&mut stream, &maps);
+        streams.push(stream);
+    }
+    Ok(streams)
+}
+
+fn name_maps(stream: &mut Stream, maps: &HashMap<c_int, String>) {
+    let refers = |insn: &[u8; 8]| {
+        insn[0] == LDIMM64 && matches!(insn[1] >> 4, PSEUDO_MAP_FD | PSEUDO_MAP_VALUE)
+    };
+    for at in 0..stream.insns.len() {
+        let insn = stream.insns[at];
+        let fd = i32::from_ne_bytes([insn[4], insn[5], insn[6], insn[7]]);
+        if let Some(name) = maps.get(&fd).filter(|_| refers(&insn)) {
+            stream.set_map(at, name);
+        }
+    }
+}
+
+/// The version that is linked in.
+pub(crate) fn version() -> String {
+    // SAFETY: it is a constant string.
+    let text = unsafe { CStr::from_ptr(sys::libbpf_version_string()) };
+    text.to_string_lossy().trim_start_matches('v').to_owned()
+}
+
+fn said() -> std::sync::MutexGuard<'static, String> {
+    SAID.lock().unwrap_or_else(|e| e.into_inner())
+}
+
+/// The first thing that libbpf complained about.
+fn failure() -> String {
+    let error = std::io::Error::last_os_error();
+    let said = said();
+    match said.lines().find(|line| !line.trim().is_empty()) {
+        Some(line) => line.trim_start_matches("libbpf: ").to_owned(),
+        None => error.to_string(),
+    }
+}
+
+unsafe extern "C" {
+    fn vsnprintf(
+        buffer: *mut c_char,
+        size: usize,
+        format: *const c_char,
+        args: *mut sys::__va_list_tag,
+    ) -> c_int;
+}
+
+/// Keeps warnings for the error that follows.
+unsafe extern "C" fn listen(
+    level: sys::libbpf_print_level,
+    format: *const c_char,
+    args: *mut sys::__va_list_tag,
+) -> c_int {
+    if level != sys::LIBBPF_WARN {
+        return 0;
+    }
+    let mut text = [0u8; 1024];
+    // SAFETY: the buffer has the size that is given; format and arguments are libbpf's own and fit each other.
+    unsafe { vsnprintf(text.as_mut_ptr().cast(), text.len(), format, args) };
+    if let Ok(text) = CStr::from_bytes_until_nul(&text) {
+        said().push_str(&text.to_string_lossy());
+    }
+    0
+}

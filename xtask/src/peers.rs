@@ -1,0 +1,49 @@
+//! The program that runs btf-core beside libbpf, aya-obj and bpftool: `benches/peers`, a crate outside the workspace, because
+//! it links libbpf. What it is run for is `golden`'s, `conformance`'s and `bench`'s business.
+
+use crate::kernel::{Kernel, Selection};
+use crate::{Result, build, program, tool};
+use std::path::Path;
+use std::process::Command;
+
+/// The kernel whose types the BPF programs are compiled against: all that they use is there.
+const COMPILED_AGAINST: &str = "6.12";
+
+/// Installs what libbpf is built with, and builds the program.
+pub(crate) fn build(selection: &Selection) -> Result<Command> {
+    tool::install(&[tool::CLANG, tool::XZ])?;
+    tool::install(tool::LIBBPF)?;
+    let kernel = selection.kernel(COMPILED_AGAINST.parse()?)?;
+    let mut cargo = program::cargo();
+    cargo.env("BTF_BUILD_VMLINUX", kernel.btf());
+    // Beside the workspace's own, which has other dependencies and settings.
+    let target = program::target_dir()?.join("peers");
+    cargo.env("CARGO_TARGET_DIR", target);
+    let args = [
+        "build",
+        "--release",
+        "--locked",
+        "--manifest-path",
+        "benches/peers/Cargo.toml",
+    ];
+    let mut command = Command::new(build::executable(cargo, &args)?);
+    command.current_dir(program::workspace());
+    Ok(command)
+}
+
+/// Arguments that name kernels to it.
+pub(crate) fn btf(command: &mut Command, label: &str, release: &str, file: &Path) {
+    let mut argument = std::ffi::OsString::from(format!("{label}:{release}="));
+    argument.push(file);
+    command.arg("--btf").arg(argument);
+}
+
+/// The same, for a kernel of the cache.
+pub(crate) fn kernel(command: &mut Command, kernel: &Kernel) {
+    btf(
+        command,
+        &kernel.series.to_string(),
+        &kernel.release,
+        &kernel.btf(),
+    );
+}
