@@ -32,13 +32,18 @@ pub(crate) fn object(name: &str, out_dir: Option<&Path>) -> Result<PathBuf, Stri
         return Ok(path);
     }
     let built = built(out_dir);
-    let mut message = format!("there is no BPF object `{name}`");
+    let missing = format!("there is no BPF object `{name}`");
     if let Some(hint) = did_you_mean(&similar(name, built.iter().map(String::as_str))) {
-        message += &format!("; {hint}");
-    } else if !built.is_empty() {
-        message += &format!("; build.rs has built {}", quoted(&built));
+        return Err(format!("{missing} ({hint})"));
     }
-    Err(message + &format!(" (build.rs makes it with btf_build::build(\"src/bpf/{name}.bpf.c\"))"))
+    let makes = format!("makes `{name}` with btf_build::build(\"src/bpf/{name}.bpf.c\")");
+    Err(match built.as_slice() {
+        [] => format!("{missing}: build.rs {makes}"),
+        built => format!(
+            "{missing}: build.rs has built {}, and {makes}",
+            quoted(built)
+        ),
+    })
 }
 
 /// Names of the objects that were built.

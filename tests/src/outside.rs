@@ -76,6 +76,11 @@ impl Outside {
         fs::write(&path, text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     }
 
+    /// Removes a file of the crate.
+    pub fn remove(&self, path: &str) {
+        fs::remove_file(self.dir.join(path)).unwrap_or_else(|e| panic!("{path}: {e}"));
+    }
+
     /// A file of the crate.
     pub fn read(&self, path: &str) -> String {
         fs::read_to_string(self.dir.join(path)).unwrap_or_else(|e| panic!("{path}: {e}"))

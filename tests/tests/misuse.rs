@@ -1,0 +1,214 @@
+//! Misuse of `include_skel!` and of what it expands to, as the compiler reports it in a user's crate.
+//!
+//! The macro's own words are snapshots. Of the compiler's, which change from version to version, a case asks for those that
+//! make them understandable.
+
+use btf_tests::outside::{Outside, Said};
+
+const SOURCE: &str = r#"
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+char LICENSE[] SEC("license") = "GPL";
+
+const volatile __u32 only_pid = 0;
+__u64 calls = 0;
+
+struct tally {
+	__u64 opened;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16);
+	__type(key, __u32);
+	__type(value, struct tally);
+} counts SEC(".maps");
+
+SEC("raw_tp/sys_enter")
+int on_enter(void *ctx)
+{
+	calls += only_pid;
+	return 0;
+}
+"#;
+
+/// A crate with a skeleton, and a program for each case.
+struct Misuse(Outside);
+
+impl Misuse {
+    fn new() -> Misuse {
+        let krate = Outside::new(env!("CARGO_TARGET_TMPDIR"), "misuse");
+        krate.manifest(
+            "misuse",
+            "[dependencies]\nbtf-core = \"0.1\"\nbtf-skel-macros = \"0.1\"\n\n[build-dependencies]\nbtf-build = \"0.1\"\n",
+        );
+        krate.write("src/bpf/snoop.bpf.c", SOURCE);
+        krate.write(
+            "build.rs",
+            "fn main() { btf_build::build(\"src/bpf/snoop.bpf.c\"); }\n",
+        );
+        Misuse(krate)
+    }
+
+    fn check(&self, name: &str, code: &str) -> Said {
+        self.0.write(&format!("src/bin/{name}.rs"), code);
+        self.0.cargo(&["check", "--quiet", "--bin", name])
+    }
+
+    /// The compiler's errors, up to its summary.
+    fn errors(&self, name: &str, code: &str) -> String {
+        let said = self.check(name, code);
+        assert!(!said.success, "{name} compiles");
+        let (errors, _) = said
+            .stderr
+            .split_once("error: could not compile")
+            .unwrap_or_else(|| panic!("{}", said.stderr));
+        errors.trim_end().to_owned()
+    }
+
+    /// Asks for words in the errors about a line that uses the skeleton.
+    fn use_errs(&self, name: &str, line: &str, words: &[&str]) {
+        let errors = self.errors(name, &using(line));
+        // The user's line is shown, not only the macro's call.
+        for word in words.iter().chain([&line]) {
+            assert!(errors.contains(word), "no `{word}` in:\n{errors}");
+        }
+    }
+}
+
+/// A program with one more line.
+fn using(line: &str) -> String {
+    format!(
+        "\
+btf_skel_macros::include_skel!(\"snoop\");
+
+fn main() -> btf_core::Result<()> {{
+    let open = snoop::Snoop::open()?;
+    let mut skel = open.load()?;
+    let _links = skel.attach()?;
+{line}
+    Ok(())
+}}
+"
+    )
+}
+
+/// In one case: cargo lets only one build at a time.
+#[test]
+fn what_the_compiler_says() {
+    let misuse = Misuse::new();
+    let right = "    skel.maps.counts.insert(&7, &snoop::Tally { opened: 1 })?;";
+    let said = misuse.check("right", &using(right));
+    assert!(said.success, "{}", said.stderr);
+
+    arguments(&misuse);
+    states(&misuse);
+    types(&misuse);
+    no_build_script(&misuse);
+}
+
+/// The macro's message and where it points to; what the compiler draws below is its own.
+fn of_macro(misuse: &Misuse, argument: &str) -> String {
+    let code = format!("btf_skel_macros::include_skel!({argument});\n\nfn main() {{}}\n");
+    let errors = misuse.errors("argument", &code);
+    errors.lines().take(2).collect::<Vec<_>>().join("\n")
+}
+
+fn arguments(misuse: &Misuse) {
+    insta::assert_snapshot!(of_macro(misuse, "\"snop\""), @r"
+    error: there is no BPF object `snop` (did you mean `snoop`?)
+     --> src/bin/argument.rs:1:32
+    ");
+    insta::assert_snapshot!(of_macro(misuse, "\"biolatency\""), @r#"
+    error: there is no BPF object `biolatency`: build.rs has built `snoop`, and makes `biolatency` with btf_build::build("src/bpf/biolatency.bpf.c")
+     --> src/bin/argument.rs:1:32
+    "#);
+    insta::assert_snapshot!(of_macro(misuse, "\"src/bpf/snoop.bpf.c\""), @r#"
+    error: `src/bpf/snoop.bpf.c` is a path, but include_skel! takes a name: "snoop"
+     --> src/bin/argument.rs:1:32
+    "#);
+    insta::assert_snapshot!(of_macro(misuse, "snoop"), @r#"
+    error: include_skel! takes the name of an object in quotes: include_skel!("hello"), or with a visibility and a module name: include_skel!(pub mod greeting = "hello")
+     --> src/bin/argument.rs:1:32
+    "#);
+    insta::assert_snapshot!(of_macro(misuse, ""), @r#"
+    error: include_skel! takes the name of an object in quotes: include_skel!("hello"), or with a visibility and a module name: include_skel!(pub mod greeting = "hello")
+     --> src/bin/argument.rs:1:1
+    "#);
+    insta::assert_snapshot!(of_macro(misuse, "pub mod = \"snoop\""), @r#"
+    error: include_skel! takes the name of an object in quotes: include_skel!("hello"), or with a visibility and a module name: include_skel!(pub mod greeting = "hello")
+     --> src/bin/argument.rs:1:40
+    "#);
+    insta::assert_snapshot!(of_macro(misuse, "\"snoop\", \"hello\""), @r"
+    error: nothing may follow the object's name
+     --> src/bin/argument.rs:1:39
+    ");
+}
+
+fn no_build_script(misuse: &Misuse) {
+    misuse.0.remove("build.rs");
+    insta::assert_snapshot!(of_macro(misuse, "\"snoop\""), @r#"
+    error: OUT_DIR is not set, because this package has no build script: add a build.rs that calls btf_build::build("src/bpf/NAME.bpf.c"), and btf-build to [build-dependencies]
+     --> src/bin/argument.rs:1:32
+    "#);
+}
+
+fn states(misuse: &Misuse) {
+    let cases: [(&str, &str, &[&str]); 4] = [
+        (
+            "rodata_after_load",
+            "    skel.rodata.only_pid = 1;",
+            &["cannot assign", "`Mapped<snoop::Rodata>`"],
+        ),
+        (
+            "bss_assigned",
+            "    skel.bss.calls = 1;",
+            &["expected `Global<u64>`, found integer"],
+        ),
+        (
+            "loaded_twice",
+            "    let _again = open.load()?;",
+            &["use of moved value: `open`", "`OpenSnoop`"],
+        ),
+        (
+            "resized_after_load",
+            "    skel.maps.counts.set_max_entries(1);",
+            &["no method named `set_max_entries`", "`btf_core::map::Hash"],
+        ),
+    ];
+    for (name, line, words) in cases {
+        misuse.use_errs(name, line, words);
+    }
+}
+
+fn types(misuse: &Misuse) {
+    let cases: [(&str, &str, &[&str]); 4] = [
+        (
+            "wrong_key",
+            "    skel.maps.counts.get(&7u64)?;",
+            &["expected `&u32`, found `&u64`"],
+        ),
+        (
+            "wrong_value",
+            "    skel.maps.counts.insert(&7, &1u64)?;",
+            &["expected `&Tally`, found `&u64`"],
+        ),
+        (
+            "no_such_map",
+            "    skel.maps.count.get(&7)?;",
+            &[
+                "no field `count` on type `Maps`",
+                "a field with a similar name exists",
+            ],
+        ),
+        (
+            "no_such_operation",
+            "    skel.maps.counts.consumer(|_| ())?;",
+            &["no method named `consumer`", "`btf_core::map::Hash"],
+        ),
+    ];
+    for (name, line, words) in cases {
+        misuse.use_errs(name, line, words);
+    }
+}
