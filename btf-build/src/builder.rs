@@ -28,6 +28,7 @@ pub struct Builder {
     flags: Vec<OsString>,
     target_arch: Option<String>,
     vmlinux: Option<PathBuf>,
+    out_dir: Option<PathBuf>,
 }
 
 /// An object that was built.
@@ -36,7 +37,7 @@ pub struct Builder {
 pub struct Artifact {
     /// The name that `include_skel!` takes: `hello` for `src/bpf/hello.bpf.c`.
     pub name: String,
-    /// The object in `OUT_DIR`.
+    /// The object in `OUT_DIR`, or where [`Builder::out_dir`] says.
     pub object: PathBuf,
 }
 
@@ -96,6 +97,13 @@ impl Builder {
         self
     }
 
+    /// Writes to another folder than `OUT_DIR`, where `include_skel!` does not look: for objects that something else reads.
+    #[must_use]
+    pub fn out_dir(mut self, dir: impl AsRef<Path>) -> Self {
+        self.out_dir = Some(dir.as_ref().to_owned());
+        self
+    }
+
     /// Compiles all sources. On failure, prints what clang or this crate has to say and ends the build script.
     pub fn build(self) {
         if let Err(e) = self.try_build() {
@@ -111,7 +119,10 @@ impl Builder {
     /// If clang is missing or too old, a source does not compile, kernel types are wanted but not to be had, an object
     /// lacks BTF, or a file cannot be read or written. The error names which, and what to try.
     pub fn try_build(self) -> Result<Vec<Artifact>> {
-        let out_dir = environment::out_dir()?;
+        let out_dir = match &self.out_dir {
+            Some(dir) => dir.clone(),
+            None => environment::out_dir()?,
+        };
         let names = self.names()?;
         let clang = clang::find(self.clang.as_deref())?;
         let target = Target::new(self.target_arch.as_deref())?;

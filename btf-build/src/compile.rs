@@ -53,6 +53,7 @@ impl Compiler {
             .target(&format!("{}-unknown-none", target.bpf()))
             .no_default_flags(true)
             // The flags are those below; these only keep `cc` from asking cargo's environment.
+            .host(&format!("{}-unknown-linux-gnu", std::env::consts::ARCH))
             .opt_level(2)
             .debug(true)
             // Those of -Wall; without this, `cc` has clang keep all of them to itself.

@@ -33,3 +33,54 @@ fn path_text(path: &Path) -> Result<String, String> {
         .map(str::to_owned)
         .ok_or_else(|| format!("the path {} is not UTF-8", path.display()))
 }
+
+/// Generated code is reviewed as code: the skeletons of two objects, formatted.
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use btf_core::btf::Kind;
+
+    const WORKSPACE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+    /// Compiles a source of the workspace.
+    fn compile(source: &str) -> (String, Vec<u8>) {
+        let name = Path::new(source).file_stem().unwrap().to_string_lossy();
+        let dir = std::env::temp_dir().join(format!("{name}-{}", std::process::id()));
+        let mut built = btf_build::Builder::new()
+            .source(Path::new(WORKSPACE).join(source))
+            .target_arch(std::env::consts::ARCH)
+            .out_dir(&dir)
+            .try_build()
+            .unwrap();
+        let artifact = built.remove(0);
+        let bytes = std::fs::read(artifact.object).unwrap();
+        std::fs::remove_dir_all(dir).unwrap();
+        (artifact.name, bytes)
+    }
+
+    fn skeleton(name: &str, bytes: &[u8]) -> String {
+        let skeleton = model(name, bytes).unwrap();
+        let tokens = tokens::content(&skeleton, "[OUT_DIR]/NAME.bpf.o");
+        prettyplease::unparse(&syn::parse2(tokens).unwrap())
+    }
+
+    #[test]
+    fn opensnoop() {
+        let (name, bytes) = compile("examples/opensnoop/src/bpf/opensnoop.bpf.c");
+        insta::assert_snapshot!("opensnoop", skeleton(&name, &bytes));
+    }
+
+    #[test]
+    fn types() {
+        let (name, bytes) = compile("tests/bpf/types.bpf.c");
+        let object = Object::parse(&name, &bytes).unwrap();
+        let btf = object.require_btf().unwrap();
+        // clang 14 has no ENUM64 and cuts such values to 32 bits.
+        let snapshot = if btf.find("wide", Kind::ENUM64).is_some() {
+            "types"
+        } else {
+            "types_without_enum64"
+        };
+        insta::assert_snapshot!(snapshot, skeleton(&name, &bytes));
+    }
+}

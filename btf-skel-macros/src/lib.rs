@@ -14,7 +14,7 @@ use proc_macro::TokenStream;
 
 /// Expands to a module with everything that an object declares, typed.
 ///
-/// ```ignore
+/// ```text
 /// include_skel!("hello");                      // mod hello
 /// include_skel!(pub mod greeting = "hello");   // another visibility and name
 /// ```

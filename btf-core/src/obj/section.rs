@@ -275,6 +275,25 @@ mod tests {
         assert!(find("socket/extra").is_none());
     }
 
+    /// The table as it reads: a row that moves is seen.
+    #[test]
+    fn the_table() {
+        let mut text = String::new();
+        for def in DEFS {
+            let (major, minor) = def.since;
+            let sleepable = if def.sleepable { " sleepable" } else { "" };
+            let attach_btf = if def.attach_btf { " by BTF" } else { "" };
+            text += &format!(
+                "{:<28} program {:<2} attach {:<2} {:?}{attach_btf}{sleepable}, from {major}.{minor}\n",
+                def.to_string(),
+                def.prog_type.0,
+                def.attach_type.0,
+                def.attach,
+            );
+        }
+        insta::assert_snapshot!(text);
+    }
+
     #[test]
     fn prefixes_are_unique() {
         for (n, def) in DEFS.iter().enumerate() {

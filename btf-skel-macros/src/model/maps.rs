@@ -80,10 +80,10 @@ fn kind(spec: &MapSpec, btf: &Btf, types: &mut Types) -> MapKind {
 }
 
 fn doc(spec: &MapSpec) -> String {
-    let unit = if spec.map_type == MapType::RINGBUF {
-        "bytes"
-    } else {
-        "entries"
+    let unit = match (spec.map_type, spec.max_entries) {
+        (MapType::RINGBUF, _) => "bytes",
+        (_, 1) => "entry",
+        _ => "entries",
     };
     format!(
         "Map `{}`: {}, {} {unit}.",
