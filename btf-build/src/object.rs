@@ -21,9 +21,7 @@ pub(crate) struct Checked {
 /// Naming the section that is missing or wrong, and what to do about it.
 pub(crate) fn check(name: &str, elf: &[u8]) -> Result<Checked> {
     let bytes = strip(name, elf)?;
-    let object = Object::parse(name, &bytes).map_err(|e| {
-        Error::new(e.to_string()).help("clang wrote it, so this may be a defect of btf-build")
-    })?;
+    let object = Object::parse(name, &bytes).map_err(|e| Error::new(e.to_string()))?;
     if object.btf().is_none() {
         return Err(
             Error::new(format!("object `{name}` has no .BTF section")).help(
@@ -34,6 +32,14 @@ pub(crate) fn check(name: &str, elf: &[u8]) -> Result<Checked> {
     if !object.has_btf_ext() && !object.functions().is_empty() {
         return Err(Error::new(format!("object `{name}` has no .BTF.ext section"))
             .help("its functions have no source lines: compile with `-g`, and without flags that reduce it"));
+    }
+    // What the kernel supplies is in a section of its own, `.ksyms` or `.kconfig`.
+    if let Some(undefined) = object.externs().iter().find(|e| e.section.is_empty()) {
+        return Err(Error::new(format!(
+            "object `{name}`: `{}` is used but not defined",
+            undefined.name
+        ))
+        .help("define it in the source or a header; if the kernel has it, declare it `extern … __ksym`"));
     }
     let warnings = object
         .programs()

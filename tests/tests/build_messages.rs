@@ -321,6 +321,47 @@ fn an_object_without_btf() {
     ");
 }
 
+/// The error for a source that clang takes and no loader would: the program with `from` replaced.
+fn unfit(name: &str, from: &str, to: &str) -> String {
+    assert!(PROGRAM.contains(from));
+    let package = Package::with_source(name, &PROGRAM.replace(from, to));
+    let output = package.script(&["src/bpf/x.bpf.c"]).output().unwrap();
+    package.error(&output)
+}
+
+/// A declaration of a map with these attributes, before the program.
+fn unfit_map(name: &str, attributes: &str) -> String {
+    let map = format!("struct {{\n{attributes}\n}} counts SEC(\".maps\");\n\nSEC(\"raw");
+    unfit(name, "SEC(\"raw", &map)
+}
+
+#[test]
+fn maps_that_no_kernel_takes() {
+    let without_type = "__uint(max_entries, 1); __type(key, __u32);";
+    insta::assert_snapshot!(unfit_map("map_without_type", without_type), @"error: object `x`: map `counts`: it has no `type` attribute (write `__uint(type, BPF_MAP_TYPE_…);` in its declaration)");
+    let unknown = "__uint(type, BPF_MAP_TYPE_HASH); __uint(max_entry, 1);";
+    insta::assert_snapshot!(unfit_map("map_attribute", unknown), @"error: object `x`: map `counts`: attribute `max_entry` is not known to this version");
+    let sizes = "__uint(type, BPF_MAP_TYPE_HASH); __type(key, __u32); __uint(key_size, 8);";
+    insta::assert_snapshot!(unfit_map("map_sizes", sizes), @"error: object `x`: map `counts`: attribute `key_size` makes it 8 bytes, another one 4");
+    let legacy = "struct { int type; } counts SEC(\"maps\") = { 1 };\n\nSEC(\"raw";
+    insta::assert_snapshot!(unfit("legacy_maps", "SEC(\"raw", legacy), @r#"error: object `x`: it has a legacy section `maps` (declare maps as BTF-defined structs in SEC(".maps"))"#);
+}
+
+#[test]
+fn functions_that_no_kernel_takes() {
+    insta::assert_snapshot!(unfit("static", "int on_enter", "static __attribute__((used)) int on_enter"), @"error: object `x`: program `on_enter` in section raw_tp/sys_enter is static (a program with a SEC() must not be static; a subprogram must not have a SEC())");
+    let undefined = "int elsewhere(int);\n\nSEC(\"raw";
+    let call = PROGRAM
+        .replace("SEC(\"raw", undefined)
+        .replace("return 0;", "return elsewhere(0);");
+    let package = Package::with_source("undefined", &call);
+    let output = package.script(&["src/bpf/x.bpf.c"]).output().unwrap();
+    insta::assert_snapshot!(package.error(&output), @r"
+    error: object `x`: `elsewhere` is used but not defined
+      help: define it in the source or a header; if the kernel has it, declare it `extern … __ksym`
+    ");
+}
+
 #[test]
 fn a_source_that_is_missing() {
     let package = Package::with_source("missing", PROGRAM);

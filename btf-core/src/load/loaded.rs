@@ -2,6 +2,7 @@
 
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::map::{Map, Mapped, Section};
+use crate::near::{did_you_mean, similar};
 use crate::prog::Program;
 
 /// A loaded object. What is not taken out of it is closed with it; loaded programs keep the maps they use.
@@ -31,11 +32,15 @@ pub(super) struct LoadedData {
 
 /// Takes the item of this name out of its slot.
 pub(super) fn take<T>(slots: &mut [Slot<T>], noun: &str, name: &str) -> Result<T> {
-    let slot = slots
-        .iter_mut()
-        .find(|slot| slot.name == name)
-        .ok_or_else(|| Error::not_found(format!("it has no {noun} `{name}`")))?;
-    slot.item.take().ok_or_else(|| {
+    let Some(at) = slots.iter().position(|slot| slot.name == name) else {
+        let error = Error::not_found(format!("it has no {noun} `{name}`"));
+        let names = slots.iter().map(|slot| slot.name.as_str());
+        return Err(match did_you_mean(&similar(name, names)) {
+            Some(hint) => error.hint(hint),
+            None => error,
+        });
+    };
+    slots[at].item.take().ok_or_else(|| {
         Error::new(
             ErrorKind::InvalidInput,
             format!("{noun} `{name}` was taken already"),

@@ -1,0 +1,98 @@
+//! What an application is told about an object that it opens, before any kernel is asked.
+
+use std::path::PathBuf;
+
+use btf_core::load::OpenObject;
+use btf_core::{Error, ErrorKind};
+
+const ELF: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/maps.bpf.o"));
+
+fn open() -> OpenObject {
+    OpenObject::open("maps", ELF).unwrap()
+}
+
+/// Kind and text.
+fn told(error: &Error) -> String {
+    format!("{:?}: {error}", error.kind())
+}
+
+#[test]
+fn bytes_that_are_no_object() {
+    let of = |bytes: &[u8]| told(&OpenObject::open("x", bytes).unwrap_err());
+    insta::assert_snapshot!(of(b""), @"Malformed: object `x`: it is not a 64-bit ELF object: Invalid ELF header size or alignment");
+    insta::assert_snapshot!(of(b"int on_enter(void *ctx)"), @"Malformed: object `x`: it is not a 64-bit ELF object: Invalid ELF header size or alignment");
+    insta::assert_snapshot!(of(&ELF[..ELF.len() / 2]), @"Malformed: object `x`: section table: Invalid ELF section header offset/size/alignment");
+    let mut of_x86 = ELF.to_vec();
+    of_x86[18] = 62;
+    insta::assert_snapshot!(of(&of_x86), @"Malformed: object `x`: it is an ELF file of machine 62, not of BPF (compile it with `clang -target bpf`)");
+}
+
+#[test]
+fn names_that_the_object_does_not_have() {
+    let mut open = open();
+    insta::assert_snapshot!(told(&open.take_map("count").unwrap_err()), @"NotFound: object `maps`: it has no map `count` (did you mean `counts`?)");
+    insta::assert_snapshot!(told(&open.take_map("xyz").unwrap_err()), @"NotFound: object `maps`: it has no map `xyz`");
+    insta::assert_snapshot!(told(&open.take_program("on_entre").unwrap_err()), @"NotFound: object `maps`: it has no program `on_entre` (did you mean `on_enter`?)");
+    insta::assert_snapshot!(told(&open.data(".rodat").unwrap_err()), @"NotFound: object `maps`: it has no section .rodat of global variables");
+    insta::assert_snapshot!(told(&open.set_data(".kconfig", &[]).unwrap_err()), @"NotFound: object `maps`: it has no section .kconfig of global variables");
+}
+
+#[test]
+fn what_is_taken_is_gone() {
+    let mut open = open();
+    let map = open.take_map("counts").unwrap();
+    insta::assert_snapshot!(told(&open.take_map("counts").unwrap_err()), @"InvalidInput: object `maps`: map `counts` was taken already");
+    let program = open.take_program("on_enter").unwrap();
+    insta::assert_snapshot!(told(&open.take_program("on_enter").unwrap_err()), @"InvalidInput: object `maps`: program `on_enter` was taken already");
+    open.put_map(map);
+    insta::assert_snapshot!(told(&open.load().unwrap_err()), @"InvalidInput: object `maps`: program `on_enter` was taken and not put back");
+    drop(program);
+}
+
+#[test]
+fn data_that_does_not_fit() {
+    let mut open = open();
+    let length = open.data(".rodata").unwrap().len();
+    let text = told(&open.set_data(".rodata", &[0; 1000]).unwrap_err());
+    let text = text.replace(&format!("has {length} "), "has [length] ");
+    insta::assert_snapshot!(text, @"InvalidInput: object `maps`: section .rodata has [length] bytes and cannot be set to 1000");
+}
+
+#[test]
+fn the_other_byte_order() {
+    let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("load_messages");
+    let other = if cfg!(target_endian = "little") {
+        "s390x"
+    } else {
+        "x86_64"
+    };
+    std::fs::create_dir_all(&dir).unwrap();
+    let source = dir.join("other.bpf.c");
+    std::fs::write(
+        &source,
+        "__attribute__((section(\"raw_tp/x\"))) int f(void *ctx) { return 0; }\n",
+    )
+    .unwrap();
+    let built = btf_build::Builder::new()
+        .source(&source)
+        .target_arch(other)
+        .out_dir(dir.join("out"))
+        .try_build()
+        .unwrap();
+    let elf = std::fs::read(&built[0].object).unwrap();
+    let error = OpenObject::open("other", &elf).unwrap().load().unwrap_err();
+    insta::assert_snapshot!(told(&error), @"InvalidInput: object `other`: it is compiled for the other byte order than this machine's (compile it with `-target bpf`, or with bpfel or bpfeb to match)");
+}
+
+#[test]
+fn the_long_form_is_a_chain() {
+    let error = open().take_map("count").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    insta::assert_snapshot!(format!("{error:#}"), @r"
+    object `maps`:
+      it has no map `count`
+      help: did you mean `counts`?
+    ");
+    // What `main` prints of an error that it returns.
+    assert_eq!(format!("{error:?}"), format!("{error:#}"));
+}
