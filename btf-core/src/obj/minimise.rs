@@ -97,7 +97,7 @@ fn relo_of(site: &CoreSite) -> Relo<'_> {
 /// for unresolved in &minimal.unresolved {
 ///     eprintln!("{unresolved}");
 /// }
-/// std::fs::write("5.10.min.btf", minimal.btf.to_target_bytes()).expect("a writable directory");
+/// std::fs::write("5.10.min.btf", &*minimal.btf.to_target_bytes()).expect("a writable directory");
 /// # Ok(())
 /// # }
 /// ```
