@@ -3,7 +3,7 @@
 //! * [`Btf`] owns the bytes and an index of where each type starts; [`Type`] is a `Copy` handle into it.
 //! * A *split* BTF (a kernel module's) continues the ids and strings of its base.
 //! * [`Builder`] writes BTF.
-//! * [`ext`] reads `.BTF.ext`; [`dump`] writes C.
+//! * [`ext`] reads `.BTF.ext`; [`dump`] writes C; [`value`] shows bytes by their type.
 //!
 //! Nothing here asks the kernel: bytes come in from the caller.
 
@@ -17,6 +17,7 @@ mod raw;
 #[cfg(feature = "load")]
 pub(crate) mod sanitize;
 mod types;
+pub mod value;
 
 use std::fmt;
 use std::path::Path;
