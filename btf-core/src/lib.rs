@@ -10,7 +10,26 @@
 //! * `load`: from an object to maps and programs in the kernel;
 //! * `map`, `prog`, `link`: what comes of it.
 //!
-//! Applications mostly meet this crate through the skeletons that `btf_skel_macros::include_skel!` generates.
+//! Applications mostly meet this crate through the skeletons that `btf_skel_macros::include_skel!` generates; they name it
+//! for its errors, its typed maps and its links. By itself it answers questions about objects and kernels:
+//!
+//! ```no_run
+//! # fn main() -> btf_core::Result<()> {
+//! use btf_core::btf::{Btf, Kind, dump};
+//! use btf_core::obj::Object;
+//!
+//! let kernel = Btf::from_file("/sys/kernel/btf/vmlinux")?;
+//! if let Some(task) = kernel.find("task_struct", Kind::STRUCT) {
+//!     println!("{} bytes: {}", task.byte_size().unwrap_or(0), dump::declaration(task, "task"));
+//! }
+//!
+//! let elf = std::fs::read("hello.bpf.o").expect("compiled before");
+//! for program in Object::parse("hello", &elf)?.programs() {
+//!     println!("{} in SEC(\"{}\")", program.name, program.section);
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
 #![deny(unsafe_code)]
 

@@ -1,5 +1,19 @@
 //! `include_skel!`: a typed Rust skeleton of an eBPF object that btf-build compiled.
 //!
+//! An application names three crates: this one and btf-core in `[dependencies]`, btf-build in `[build-dependencies]`. Its
+//! `build.rs` compiles `src/bpf/hello.bpf.c`, and one line of its code asks for the skeleton:
+//!
+//! ```text
+//! btf_build::build("src/bpf/hello.bpf.c");     // build.rs
+//!
+//! btf_skel_macros::include_skel!("hello");     // src/main.rs: a module `hello`
+//! ```
+//!
+//! [`include_skel!`] says what the module has. It contains `unsafe impl`s, the promises that types are plain data, each
+//! checked at compile time: a crate may `deny(unsafe_code)` but not `forbid` it.
+//!
+//! # How it works
+//!
 //! The macro reads `OUT_DIR/NAME.bpf.o`, turns what it says into a model (plain data, `model`), and the model into code
 //! (`tokens`). It runs nothing and looks at no kernel, so that it behaves the same in an editor, in docs and in cross builds.
 
