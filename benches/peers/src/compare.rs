@@ -7,7 +7,7 @@ use btf_core::btf::Btf;
 use btf_core::obj::Object;
 
 use crate::stream::Stream;
-use crate::{libbpf, ours};
+use crate::{libbpf, ours, selftests};
 
 /// A kernel's types and what they are called in the table.
 pub(crate) struct Kernel {
@@ -24,11 +24,24 @@ impl Kernel {
             .split_once('=')
             .ok_or_else(|| format!("`{argument}` is not LABEL=PATH"))?;
         let (label, release) = label.split_once(':').unwrap_or((label, label));
+        Kernel::read(label, release, Path::new(path))
+    }
+
+    /// Reads raw BTF, or that of an object.
+    pub(crate) fn read(label: &str, release: &str, path: &Path) -> Result<Kernel, String> {
+        let error = |e: btf_core::Error| format!("{}: {e:#}", path.display());
+        let bytes = read(path)?;
+        let btf = if bytes.starts_with(b"\x7fELF") {
+            let object = Object::parse(label, &bytes).map_err(error)?;
+            object.require_btf().map_err(error)?.clone()
+        } else {
+            Btf::parse(bytes).map_err(error)?
+        };
         Ok(Kernel {
             label: label.to_owned(),
             release: release.to_owned(),
-            path: path.into(),
-            btf: Btf::from_file(path).map_err(|e| format!("{e:#}"))?,
+            path: path.to_owned(),
+            btf,
         })
     }
 }
@@ -79,71 +92,141 @@ impl Cell {
     }
 }
 
-/// Prints the table; whether nothing differs.
-pub(crate) fn run(objects: &[PathBuf], kernels: &[Kernel]) -> Result<bool, String> {
-    let width = |label: &str| label.len().max(9);
-    print!("{:<40}", "instructions compared");
-    for kernel in kernels {
-        print!("  {:>1$}", kernel.label, width(&kernel.label));
+/// What all objects came to.
+#[derive(Default)]
+struct Total {
+    passed: usize,
+    failed: usize,
+    insns: usize,
+    differing: usize,
+    failures: Vec<String>,
+    skipped: Vec<String>,
+}
+
+impl Total {
+    fn add(&mut self, place: &str, cell: &Cell) {
+        self.insns += cell.insns;
+        self.differing += cell.differing;
+        match &cell.skip {
+            Some(why) => self.skipped.push(format!("{place}: {why}")),
+            None if cell.passed() => self.passed += 1,
+            None => self.failed += 1,
+        }
+        let notes = cell.notes.iter().map(|note| format!("{place}: {note}"));
+        self.failures.extend(notes);
     }
-    println!();
-    let started = Instant::now();
-    let (mut passed, mut failed, mut insns, mut differing) = (0, 0, 0, 0);
-    let mut notes = Vec::new();
-    let mut skipped = Vec::new();
-    for path in objects {
-        let name = name(path);
-        let object = match Object::parse(name, &read(path)?) {
-            Ok(object) => object,
-            Err(e) => match libbpf::Object::open(path, None) {
-                Err(_) => {
-                    skipped.push(format!("{name}: no side reads it: {e}"));
-                    continue;
-                }
-                Ok(_) => {
-                    failed += kernels.len();
-                    notes.push(format!("{name}: only btf-core cannot read it: {e:#}"));
-                    continue;
-                }
-            },
-        };
-        if object.programs().is_empty() {
-            skipped.push(format!("{name}: it has no programs"));
-            continue;
-        }
-        print!("{name:<40}");
-        for kernel in kernels {
-            let cell = cell(path, &object, kernel);
-            print!("  {:>1$}", text(&cell), width(&kernel.label));
-            insns += cell.insns;
-            differing += cell.differing;
-            let place = format!("{name} on {}", kernel.label);
-            match &cell.skip {
-                Some(why) => skipped.push(format!("{place}: {why}")),
-                None if cell.passed() => passed += 1,
-                None => failed += 1,
-            }
-            notes.extend(cell.notes.iter().map(|note| format!("{place}: {note}")));
-        }
+
+    fn print(&self) {
         println!();
+        for failure in &self.failures {
+            println!("FAILED {failure}");
+        }
+        for skip in &self.skipped {
+            println!("SKIP {skip}");
+        }
+        println!(
+            "{} passed, {} failed, {} skipped",
+            self.passed,
+            self.failed,
+            self.skipped.len()
+        );
+    }
+}
+
+/// Prints the table; whether nothing differs. Objects from the selftests in `selftests` are compared against the types that are
+/// made for them, too.
+pub(crate) fn run(
+    objects: &[PathBuf],
+    kernels: &[Kernel],
+    selftests: &[PathBuf],
+) -> Result<bool, String> {
+    let started = Instant::now();
+    let mut total = Total::default();
+    heading(kernels);
+    for path in objects.iter().chain(selftests) {
+        row(path, kernels, &mut total)?;
+    }
+    if !selftests.is_empty() {
+        println!("\n{:<30}  types made for it", "instructions compared");
+    }
+    for path in selftests {
+        own_targets(path, &mut total)?;
+    }
+    println!(
+        "\n{} instructions compared with those of libbpf {} in {:.1} s, {} differ; +Nr: N programs that both refuse",
+        total.insns,
+        libbpf::version(),
+        started.elapsed().as_secs_f64(),
+        total.differing
+    );
+    total.print();
+    Ok(total.failed == 0 && total.passed > 0)
+}
+
+fn heading(kernels: &[Kernel]) {
+    print!("{:<30}", "instructions compared");
+    for kernel in kernels {
+        print!("{}", column(&kernel.label, kernel));
     }
     println!();
-    for note in &notes {
-        println!("FAILED {note}");
+}
+
+fn column(text: &str, kernel: &Kernel) -> String {
+    format!("  {:>1$}", text, kernel.label.len().max(7))
+}
+
+fn row(path: &Path, kernels: &[Kernel], total: &mut Total) -> Result<(), String> {
+    let Some(object) = object(path, total)? else {
+        return Ok(());
+    };
+    let name = name(path);
+    print!("{name:<30}");
+    for kernel in kernels {
+        let cell = cell(path, &object, kernel);
+        print!("{}", column(&text(&cell), kernel));
+        total.add(&format!("{name} on {}", kernel.label), &cell);
     }
-    for skip in &skipped {
-        println!("SKIP {skip}");
+    println!();
+    Ok(())
+}
+
+fn own_targets(path: &Path, total: &mut Total) -> Result<(), String> {
+    let Some(object) = object(path, total)? else {
+        return Ok(());
+    };
+    let name = name(path);
+    let mut cells = String::new();
+    for target in selftests::targets(path)? {
+        let cell = cell(path, &object, &target);
+        cells += &format!(" {}", text(&cell));
+        total.add(&format!("{name} on {}", target.label), &cell);
     }
-    println!(
-        "{insns} instructions compared with libbpf {} in {:.1} s, {differing} differ",
-        libbpf::version(),
-        started.elapsed().as_secs_f64()
-    );
-    println!(
-        "{passed} passed, {failed} failed, {} skipped",
-        skipped.len()
-    );
-    Ok(failed == 0 && passed > 0)
+    if !cells.is_empty() {
+        println!("{name:<30} {cells}");
+    }
+    Ok(())
+}
+
+/// Reads an object; `None` with a remark if there is nothing to compare.
+fn object(path: &Path, total: &mut Total) -> Result<Option<Object>, String> {
+    let name = name(path);
+    match Object::parse(name, &read(path)?) {
+        Ok(object) if object.programs().is_empty() => {
+            total.skipped.push(format!("{name}: it has no programs"));
+            Ok(None)
+        }
+        Ok(object) => Ok(Some(object)),
+        Err(e) if libbpf::Object::open(path, None).is_err() => {
+            total.skipped.push(format!("{name}: no side reads it: {e}"));
+            Ok(None)
+        }
+        Err(e) => {
+            total.failed += 1;
+            let failure = format!("{name}: only btf-core cannot read it: {e:#}");
+            total.failures.push(failure);
+            Ok(None)
+        }
+    }
 }
 
 fn cell(path: &Path, object: &Object, kernel: &Kernel) -> Cell {

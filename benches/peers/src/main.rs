@@ -6,6 +6,7 @@ mod golden;
 mod libbpf;
 mod ours;
 mod recorder;
+mod selftests;
 mod stream;
 mod text;
 
@@ -14,7 +15,8 @@ use std::process::ExitCode;
 
 use compare::Kernel;
 
-const USAGE: &str = "usage: peers compare [--btf LABEL=PATH]... [OBJECT]...
+const USAGE: &str = "usage: peers compare [--btf LABEL=PATH]... FOLDER-OF-SELFTESTS
+       peers compile SELFTESTS CLANG BTF
        peers golden [--btf LABEL:RELEASE=PATH]... FOLDER
        peers adopt FOLDER";
 
@@ -34,10 +36,17 @@ fn run(args: &[String]) -> Result<bool, String> {
     let (task, rest) = args.split_first().ok_or(USAGE)?;
     match task.as_str() {
         "compare" => {
-            let (kernels, mut objects) = parse(rest)?;
-            objects.splice(0..0, compiled()?);
-            compare::run(&objects, &kernels)
+            let (kernels, folders) = parse(rest)?;
+            let selftests: Result<Vec<_>, _> =
+                folders.iter().map(|dir| selftests::programs(dir)).collect();
+            compare::run(&compiled()?, &kernels, &selftests?.concat())
         }
+        "compile" => match rest {
+            [selftests, clang, btf] => {
+                selftests::compile(Path::new(selftests), clang, Path::new(btf)).map(|()| true)
+            }
+            _ => Err(USAGE.to_owned()),
+        },
         "golden" => match &parse(rest)? {
             (kernels, paths) if let [folder] = &paths[..] => {
                 golden::run(folder, kernels).map(|()| true)
