@@ -163,13 +163,17 @@ impl<'a> Type<'a> {
 
     /// Alignment in bytes as the members' natural alignment and packing tell (libbpf's `btf__align_of`).
     ///
-    /// A composite with a member, or a size, that is not a multiple of its members' alignment is packed: 1.
+    /// A composite with a member, or a size, that is not a multiple of its members' alignment is packed: 1. `None` for what
+    /// has no alignment, and for types that consist of more parts than any sound one does.
     pub fn align(self) -> Option<u64> {
-        self.align_within(MAX_RESOLVE_DEPTH)
+        /// Parts that are looked at; the kernel's largest structs have some thousands.
+        const MAX_PARTS: u32 = 1 << 16;
+        self.align_within(MAX_RESOLVE_DEPTH, &mut { MAX_PARTS })
     }
 
-    fn align_within(self, depth: usize) -> Option<u64> {
+    fn align_within(self, depth: usize, parts: &mut u32) -> Option<u64> {
         let depth = depth.checked_sub(1)?;
+        *parts = parts.checked_sub(1)?;
         let pointer = u64::from(self.btf.pointer_size());
         match self.kind() {
             Kind::INT | Kind::ENUM | Kind::ENUM64 | Kind::FLOAT => {
@@ -179,7 +183,7 @@ impl<'a> Type<'a> {
             Kind::STRUCT | Kind::UNION => {
                 let mut align = 1;
                 for m in self.members().iter() {
-                    let of_member = m.ty().align_within(depth)?;
+                    let of_member = m.ty().align_within(depth, parts)?;
                     align = align.max(of_member);
                     if m.bitfield_size().is_none()
                         && !u64::from(m.bit_offset()).is_multiple_of(8 * of_member)
@@ -199,7 +203,7 @@ impl<'a> Type<'a> {
             | Kind::CONST
             | Kind::RESTRICT
             | Kind::VAR
-            | Kind::TYPE_TAG => self.target()?.align_within(depth),
+            | Kind::TYPE_TAG => self.target()?.align_within(depth, parts),
             _ => None,
         }
     }

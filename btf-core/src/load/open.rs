@@ -10,7 +10,7 @@ use super::{maps, types};
 use crate::btf::Btf;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::map::Map;
-use crate::obj::Object;
+use crate::obj::{DataSection, Object};
 use crate::prog::Program;
 use crate::sys;
 
@@ -217,7 +217,7 @@ impl From<Object> for OpenObject {
         OpenObject {
             maps: object.maps().iter().map(map_slot).collect(),
             programs: object.programs().iter().map(program_slot).collect(),
-            data: object.data().iter().map(|d| d.bytes.clone()).collect(),
+            data: object.data().iter().map(DataSection::contents).collect(),
             kernel_btf: None,
             object,
         }

@@ -42,7 +42,9 @@ pub struct DataSection {
     pub name: String,
     /// What it holds.
     pub kind: DataKind,
-    /// Initial contents.
+    /// Size in bytes.
+    pub size: usize,
+    /// Initial contents; what is missing to the size is zeros, as all of `.bss` is.
     pub bytes: Vec<u8>,
     /// Its DATASEC in the object's BTF; `None` if it holds only unnamed data, such as string literals.
     pub datasec: Option<TypeId>,
@@ -51,11 +53,18 @@ pub struct DataSection {
 }
 
 impl DataSection {
+    /// The initial contents in full.
+    pub fn contents(&self) -> Vec<u8> {
+        let mut contents = vec![0; self.size];
+        contents[..self.bytes.len()].copy_from_slice(&self.bytes);
+        contents
+    }
+
     /// Name of the map that holds it, as libbpf names it (`internal_map_name`): at most eight bytes of the object's
     /// name, then the section's; a custom section's name (`.data.x`) is taken as it is, and cut to 15 bytes.
     pub fn map_name(&self, object: &str) -> String {
         const OBJ_NAME_LEN: usize = 16;
-        let suffix = &self.name[..self.name.len().min(OBJ_NAME_LEN - 1)];
+        let suffix = &self.name[..self.name.floor_char_boundary(OBJ_NAME_LEN - 1)];
         let is_custom = self.name[1..].contains('.');
         let prefix = if is_custom {
             0
@@ -171,6 +180,7 @@ mod tests {
         DataSection {
             name: name.into(),
             kind: DataKind::Data,
+            size: 0,
             bytes: vec![],
             datasec: None,
             index: 0,

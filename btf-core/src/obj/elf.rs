@@ -206,14 +206,14 @@ impl<'d> Elf<'d> {
                 continue;
             }
             let bytes = if section.sh_type(self.endian) == elf::SHT_NOBITS {
-                // The kernel takes at most 4 GiB - 1 as a value; far less can be had, but this bounds the allocation.
+                // The kernel takes at most 4 GiB - 1 as a value; far less can be had, but this bounds what a load allocates.
                 const MOST: u64 = 1 << 30;
                 if size > MOST {
                     return Err(Error::malformed(format!(
                         "section {name} of {size} bytes is too large for a map"
                     )));
                 }
-                vec![0; size as usize]
+                Vec::new()
             } else {
                 self.contents(section, name)?.to_vec()
             };
@@ -223,6 +223,7 @@ impl<'d> Elf<'d> {
             out.push(DataSection {
                 name: name.to_owned(),
                 kind,
+                size: size as usize,
                 bytes,
                 datasec,
                 index,

@@ -88,7 +88,7 @@ pub(super) fn all(
         }
         // The section ends with its last variable, a struct at a multiple of its alignment; the map has room for that.
         let align = fields.iter().map(|f| types.measure(&f.ty).1).max();
-        let size = (data.bytes.len() as u64).next_multiple_of(align.unwrap_or(1));
+        let size = (data.size as u64).next_multiple_of(align.unwrap_or(1));
         let (parts, packed, _) = lay_out(types, fields, Vec::new(), size).ok_or_else(|| {
             Error::malformed(format!("variables of section {} overlap", data.name))
         })?;

@@ -1,0 +1,145 @@
+//! What the fuzz targets do with their bytes: everything pure that a user's input of that kind goes through.
+//!
+//! An error is a fine answer. A panic, an overflow, a stack or memory without bound, or no answer in seconds is a finding.
+//! Targets that need two files find the length of the first in the input's first four bytes.
+
+use std::fmt::Write as _;
+
+use btf_core::btf::ext::BtfExt;
+use btf_core::btf::{Btf, dump};
+use btf_core::obj::Object;
+use btf_core::relo::{Relo, Targets, describe, essential_name};
+
+/// Reads BTF and asks every type everything.
+pub fn btf(bytes: &[u8]) {
+    let Ok(btf) = Btf::parse(bytes.to_vec()) else {
+        return;
+    };
+    walk(&btf);
+    // The same bytes once more, as a module's on top of themselves.
+    if let Ok(split) = Btf::parse_split(bytes.to_vec(), &btf) {
+        walk(&split);
+    }
+}
+
+fn walk(btf: &Btf) {
+    let mut text = String::new();
+    for ty in btf.types() {
+        let _ = write!(text, "{ty:?}");
+        let _ = (ty.byte_size(), ty.align(), ty.own_size(), ty.int());
+        let _ = (ty.strip(), ty.strip_modifiers(), ty.target(), ty.linkage());
+        let _ = (ty.component(), ty.func_proto(), ty.array(), ty.flag());
+        let _ = essential_name(ty.name_bytes());
+        for member in ty.members().iter() {
+            let _ = (
+                member.name(),
+                member.ty(),
+                member.bit_offset(),
+                member.bitfield_size(),
+            );
+        }
+        for enumerator in ty.enumerators().iter() {
+            let _ = (enumerator.name(), enumerator.value());
+        }
+        for param in ty.params().iter() {
+            let _ = (param.name(), param.ty(), param.is_variadic());
+        }
+        for variable in ty.variables().iter() {
+            let _ = (
+                variable.name(),
+                variable.ty(),
+                variable.offset(),
+                variable.size(),
+            );
+        }
+        text.clear();
+    }
+    if let Some(last) = btf.types().next_back() {
+        assert!(
+            btf.find(last.name(), last.kind()).is_some()
+                || last.name_bytes().len() != last.name().len()
+        );
+    }
+}
+
+/// Reads `.BTF.ext` beside a BTF.
+pub fn btf_ext(bytes: &[u8]) {
+    let Some((first, second)) = two(bytes) else {
+        return;
+    };
+    let Ok(btf) = Btf::parse(first.to_vec()) else {
+        return;
+    };
+    let _ = BtfExt::parse(second, &btf);
+}
+
+/// Reads an object and links its programs.
+pub fn object(bytes: &[u8]) {
+    let Ok(object) = Object::parse("fuzzed", bytes) else {
+        return;
+    };
+    for program in object.programs() {
+        let _ = object.reachable(program);
+        let _ = object.link(program, |f| &object.functions()[f].insns);
+    }
+    for section in object.data() {
+        let _ = section.map_name(object.name());
+    }
+    let _ = format!("{:?}{:?}", object.maps(), object.externs());
+}
+
+/// Relocates an object against another BTF, and against its own.
+pub fn relocate(bytes: &[u8]) {
+    let Some((first, second)) = two(bytes) else {
+        return;
+    };
+    let Ok(object) = Object::parse("fuzzed", first) else {
+        return;
+    };
+    let Some(local) = object.btf() else {
+        return;
+    };
+    for function in object.functions() {
+        for site in &function.core {
+            let relo = Relo {
+                kind: site.kind,
+                root: site.root,
+                access: &site.access,
+            };
+            let _ = describe(local, &relo);
+        }
+    }
+    let target = Btf::parse(second.to_vec());
+    for target in target.iter().chain([local]) {
+        let Ok(relocated) = object.relocate(object.programs(), &Targets::new(target)) else {
+            continue;
+        };
+        for program in object.programs() {
+            let _ = relocated.link(program);
+        }
+        let _ = relocated
+            .answers()
+            .filter(|answer| answer.poisons())
+            .count();
+    }
+}
+
+/// Writes a BTF as C.
+pub fn dump(bytes: &[u8]) {
+    let Ok(btf) = Btf::parse(bytes.to_vec()) else {
+        return;
+    };
+    let options = dump::Options::default();
+    if let Ok(header) = dump::header(&btf, &options) {
+        assert!(header.is_ascii());
+    }
+    for ty in btf.types().take(64) {
+        let _ = (dump::declaration(ty, "x"), dump::prototype(ty));
+        let _ = dump::types(&btf, &[ty.id()], &options);
+    }
+}
+
+fn two(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (len, rest) = bytes.split_first_chunk::<4>()?;
+    rest.split_at_checked(u32::from_le_bytes(*len) as usize)
+}
