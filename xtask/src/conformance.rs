@@ -1,11 +1,15 @@
 //! The task `conformance`: suites that compare the crates with the kernel's own tests and with libbpf. A suite is
 //! in the file of its name.
 
+mod core_reloc;
+
 use crate::linux_source::LinuxSource;
 use crate::{Result, unexpected};
 
 pub(crate) const USAGE: &str = "cargo xtask conformance SUITE [OPTIONS]
 
+  core-reloc                        the kernel's own CO-RE cases: decided here without a kernel, and run in kernels
+  [--kernel SERIES]... [--refresh] [--offline]   (5.10, 6.1, 6.12 and newest)
   sources [--refresh] [--offline]   fetch the kernel's selftests; print their version and folder";
 
 /// One suite.
@@ -14,10 +18,16 @@ struct Suite {
     run: fn(&[String]) -> Result<u8>,
 }
 
-const SUITES: &[Suite] = &[Suite {
-    name: "sources",
-    run: sources,
-}];
+const SUITES: &[Suite] = &[
+    Suite {
+        name: "core-reloc",
+        run: core_reloc::run,
+    },
+    Suite {
+        name: "sources",
+        run: sources,
+    },
+];
 
 pub(crate) fn run(args: &[String]) -> Result<u8> {
     let Some((name, rest)) = args.split_first() else {

@@ -6,7 +6,7 @@ use std::process::Command;
 
 /// A program and where it comes from.
 pub(crate) struct Tool {
-    name: &'static str,
+    pub(crate) name: &'static str,
     package: &'static str,
     present: fn() -> bool,
 }
@@ -16,6 +16,13 @@ pub(crate) const CLANG: Tool = Tool {
     name: "clang 14 or newer",
     package: "clang",
     present: has_clang,
+};
+
+/// Compiles the kernel's selftests, which ask for newer builtins than the workspace's own programs.
+pub(crate) const CLANG_19: Tool = Tool {
+    name: "clang-19",
+    package: "clang-19",
+    present: || program::find("clang-19").is_some(),
 };
 
 pub(crate) const QEMU: Tool = Tool {

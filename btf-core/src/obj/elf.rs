@@ -524,7 +524,9 @@ fn place_ext(object: &mut Object, ext: BtfExt) -> Result<()> {
     let Some(btf) = object.btf.clone() else {
         return Ok(());
     };
+    let mut positions = 0..;
     each_record(&mut object.functions, ext.core_relo, |r| r.insn_off, |f, insn, relo| {
+        let position = positions.next().unwrap_or_default();
         let access = btf.string(relo.access_str_off).ok_or_else(|| {
             Error::malformed(format!(
                 "relocation of instruction {insn} of function `{}` has its access at {}, outside the string section",
@@ -537,7 +539,7 @@ fn place_ext(object: &mut Object, ext: BtfExt) -> Result<()> {
                 f.name, relo.type_id
             )));
         }
-        f.core.push(CoreSite { insn, kind: relo.kind, root: relo.type_id, access: access.to_owned() });
+        f.core.push(CoreSite { position, insn, kind: relo.kind, root: relo.type_id, access: access.to_owned() });
         Ok(())
     })
     .context(|| ".BTF.ext core_relo")?;

@@ -65,6 +65,8 @@ pub enum RelocTarget {
 /// A CO-RE relocation of one instruction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CoreSite {
+    /// Its position among all relocations of `.BTF.ext`.
+    pub position: usize,
     /// Index of the instruction.
     pub insn: usize,
     /// What is asked.

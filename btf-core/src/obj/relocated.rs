@@ -107,7 +107,7 @@ impl<'a> Relocated<'a> {
         self.object.link(program, |function| self.insns(function))
     }
 
-    /// Every relocation with its answer: function by function in the order in which programs reach them, in each by instruction.
+    /// Every relocation with its answer, in the order of `.BTF.ext`.
     pub fn answers(&self) -> impl Iterator<Item = Answer<'_>> {
         self.answers.iter().map(|(site, fixup)| Answer {
             function: site.at,
@@ -180,7 +180,8 @@ impl<'a> Site<'a> {
     }
 }
 
-/// The relocations of all functions that the programs reach, each function once.
+/// The relocations of all functions that the programs reach, each function once. They are in the order of `.BTF.ext`, as
+/// libbpf answers them: an answer may rule out candidates for those after it.
 pub(crate) fn sites<'a>(
     object: &'a Object,
     programs: impl IntoIterator<Item = &'a ProgramSpec>,
@@ -204,6 +205,7 @@ pub(crate) fn sites<'a>(
             }));
         }
     }
+    sites.sort_by_key(|site| site.site.position);
     Ok(sites)
 }
 

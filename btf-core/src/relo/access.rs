@@ -145,14 +145,14 @@ impl<'a> Spec<'a> {
 
     /// Adds a step to element `index` of an array of `ty`.
     pub(super) fn push_element(&mut self, ty: Type<'a>, index: u32) -> Result<()> {
-        let bits = match (index, ty.byte_size()) {
-            // A forward declaration has no size, but its first element has an offset.
-            (_, Some(size)) => size
-                .checked_mul(8)
-                .and_then(|bits| bits.checked_mul(index.into())),
-            (_, None) => return Err(malformed(format!("{ty:?} has no size"))),
-        };
-        let offset = bits.and_then(|bits| self.bit_offset.checked_add(bits));
+        // Even the first element must have a size, as in libbpf.
+        let size = ty
+            .byte_size()
+            .ok_or_else(|| malformed(format!("{ty:?} has no size")))?;
+        let offset = size
+            .checked_mul(8)
+            .and_then(|bits| bits.checked_mul(index.into()))
+            .and_then(|bits| self.bit_offset.checked_add(bits));
         self.bit_offset =
             offset.ok_or_else(|| malformed(format!("element {index} of {ty:?} lies too far")))?;
         self.steps.push(Accessor {

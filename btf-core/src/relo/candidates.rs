@@ -43,13 +43,20 @@ impl<'l, 't> Candidates<'l, 't> {
             })
             .collect();
         let mut this = Candidates { wanted, positions };
-        this.search(targets.vmlinux, |_| true);
+        // What stands in for the kernel's BTF may be split itself: its base comes first.
+        let mut layers = vec![targets.vmlinux];
+        while let Some(base) = layers.last().and_then(|btf| btf.base()) {
+            layers.push(base);
+        }
+        for layer in layers.into_iter().rev() {
+            this.search(layer, targets.vmlinux, |_| true);
+        }
         for module in targets.modules {
             if this.wanted.iter().all(|w| !w.found.is_empty()) {
                 break;
             }
             // What the kernel itself has is never searched in modules; what one module has may be in another too.
-            this.search(module, |found| {
+            this.search(module, module, |found| {
                 found
                     .iter()
                     .all(|t| !std::ptr::eq(t.btf(), targets.vmlinux))
@@ -66,21 +73,22 @@ impl<'l, 't> Candidates<'l, 't> {
             .map_or(&[], |wanted| &wanted.found)
     }
 
-    fn search(&mut self, target: &'t Btf, is_open: impl Fn(&[Type<'t>]) -> bool) {
+    /// Searches the own types of `layer`, which is `target` or a base of it.
+    fn search(&mut self, layer: &'t Btf, target: &'t Btf, is_open: impl Fn(&[Type<'t>]) -> bool) {
         let starts = Starts::of(&self.wanted);
         let kinds = self
             .wanted
             .iter()
             .fold(0, |bits, wanted| bits | kind_bit(wanted.kind));
-        let (first, strings) = target.own_strings();
-        for header in target.headers() {
+        let (first, strings) = layer.own_strings();
+        for header in layer.headers() {
             if kinds & kind_bit(header.kind) == 0 {
                 continue;
             }
             let tail = match header.name.checked_sub(first) {
                 Some(own) => strings.get(own as usize..).unwrap_or_default(),
                 // The name of a module's type may be among the kernel's strings.
-                None => target.string_bytes(header.name).unwrap_or_default(),
+                None => layer.string_bytes(header.name).unwrap_or_default(),
             };
             let Some(range) = starts.with(tail) else {
                 continue;
@@ -100,7 +108,8 @@ impl<'l, 't> Candidates<'l, 't> {
 /// Whether the string at the start of `tail` has this essential name: it is the name, or a flavor of it.
 fn is_of_name(tail: &[u8], name: &[u8]) -> bool {
     match tail.strip_prefix(name) {
-        Some([0, ..] | []) => true,
+        // The name of a flavor's flavor may be that of another type's flavor.
+        Some([0, ..] | []) => essential_name(name) == name,
         Some([b'_', b'_', b'_', ..]) => {
             let end = tail.iter().position(|b| *b == 0).unwrap_or(tail.len());
             essential_name(&tail[..end]) == name

@@ -1,5 +1,6 @@
 //! When a type of the target may stand for one of the object: for a field, and for a type as a whole.
 
+use super::effort::Effort;
 use super::{essential_name, kinds_compatible};
 use crate::btf::{Kind, Type};
 use crate::error::{Error, ErrorKind, Result};
@@ -48,23 +49,30 @@ fn is_plain(ty: Type<'_>) -> bool {
 /// # Errors
 ///
 /// [`ErrorKind::Relocation`] if the types are nested deeper than 32 levels.
-pub(super) fn types(local: Type<'_>, target: Type<'_>) -> Result<bool> {
+pub(super) fn types(local: Type<'_>, target: Type<'_>, effort: &mut Effort) -> Result<bool> {
+    types_within(local, target, MAX_DEPTH, effort)
+}
+
+fn too_deep() -> Error {
+    Error::new(
+        ErrorKind::Relocation,
+        format!("its type is nested deeper than {MAX_DEPTH} levels"),
+    )
+}
+
+/// `level` counts prototypes within prototypes; in each, as many pointers and arrays are followed again.
+fn types_within(
+    local: Type<'_>,
+    target: Type<'_>,
+    level: usize,
+    effort: &mut Effort,
+) -> Result<bool> {
     if !kinds_compatible(local.kind(), target.kind()) {
         return Ok(false);
     }
-    types_within(local, target, MAX_DEPTH)
-}
-
-fn types_within(local: Type<'_>, target: Type<'_>, depth: usize) -> Result<bool> {
     let (mut local, mut target) = (local, target);
-    let mut depth = depth;
-    loop {
-        depth = depth.checked_sub(1).ok_or_else(|| {
-            Error::new(
-                ErrorKind::Relocation,
-                format!("its type is nested deeper than {MAX_DEPTH} levels"),
-            )
-        })?;
+    for _ in 0..MAX_DEPTH {
+        effort.spend()?;
         (local, target) = (local.strip(), target.strip());
         if !kinds_compatible(local.kind(), target.kind()) {
             return Ok(false);
@@ -80,7 +88,8 @@ fn types_within(local: Type<'_>, target: Type<'_>, depth: usize) -> Result<bool>
                     return Ok(false);
                 }
                 for (l, t) in local.params().iter().zip(target.params().iter()) {
-                    if !types_within(l.ty(), t.ty(), depth)? {
+                    let level = level.checked_sub(1).ok_or_else(too_deep)?;
+                    if !types_within(l.ty().strip(), t.ty().strip(), level, effort)? {
                         return Ok(false);
                     }
                 }
@@ -93,4 +102,5 @@ fn types_within(local: Type<'_>, target: Type<'_>, depth: usize) -> Result<bool>
             _ => return Ok(false),
         }
     }
+    Err(too_deep())
 }

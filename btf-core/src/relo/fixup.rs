@@ -60,8 +60,9 @@ impl Fixup {
         let Some(&insn) = insns.get(at) else {
             return Err(refused(format!("there is no instruction {at}")));
         };
-        if self.poisons(insn) {
-            return poison(insns, at);
+        if self.poison {
+            poison(insns, at);
+            return Ok(());
         }
         match insn.class() {
             op::ALU | op::ALU64 => {
@@ -73,12 +74,17 @@ impl Fixup {
             }
             op::LDX | op::ST | op::STX => {
                 self.check(i64::from(insn.off).cast_unsigned(), "offset")?;
-                insns[at].off = i16::try_from(self.target).map_err(|_| {
+                let off = i16::try_from(self.target).map_err(|_| {
                     refused(format!(
                         "the target's offset {} does not fit 16 bits",
                         self.target
                     ))
                 })?;
+                if self.refuse_resize {
+                    poison(insns, at);
+                    return Ok(());
+                }
+                insns[at].off = off;
                 if self.local_size != self.target_size {
                     insns[at].code = self.resized(insn)?;
                 }
@@ -151,12 +157,11 @@ fn refused(why: String) -> Error {
 }
 
 /// Replaces the instruction, and the second slot of a 64-bit load, by a call that the verifier refuses if it gets there.
-fn poison(insns: &mut [Insn], at: usize) -> Result<()> {
+fn poison(insns: &mut [Insn], at: usize) {
     let slots = if insns[at].is_ldimm64() { 2 } else { 1 };
     for slot in insns.iter_mut().skip(at).take(slots) {
         *slot = Insn::new(op::JMP | op::CALL, 0, 0, 0, POISON);
     }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::access::{Accessor, Spec};
-use super::candidates::Candidates;
-use super::{Relo, Targets, describe, essential_name, matching, one};
+use super::effort::Effort;
+use super::{Relo, Relocator, Targets, describe, essential_name, matching};
 use crate::btf::ext::CoreKind;
 use crate::btf::{Btf, Kind, Type, TypeId};
 use crate::error::Result;
@@ -37,28 +37,34 @@ impl Footprint {
         target: &Btf,
         relos: &[Relo<'_>],
     ) -> Vec<Result<Fixup>> {
-        let asked = relos.iter().filter(|r| r.kind != CoreKind::TYPE_ID_LOCAL);
-        let found = Candidates::find(asked.map(|r| local.ty(r.root)), &Targets::new(target));
-        let mut by_root: HashMap<TypeId, Vec<Type<'_>>> = HashMap::new();
+        let targets = Targets::new(target);
+        let mut relocator = Relocator::new(local, &targets, relos);
+        let mut effort = Effort::for_relocations(relos.len());
         let mut seen = HashSet::new();
         let mut answers = Vec::with_capacity(relos.len());
         for relo in relos {
-            let all = found.of(local.ty(relo.root));
-            let candidates = by_root.entry(relo.root).or_insert_with(|| all.to_vec());
-            let answer = one(local, relo, candidates);
+            let answer = relocator.answer(relo);
             answers.push(answer.map_err(|e| e.context(describe(local, relo))));
-            if seen.insert((relo.kind, relo.root, relo.access))
+            if relo.kind != CoreKind::TYPE_ID_LOCAL
+                && seen.insert((relo.kind, relo.root, relo.access))
                 && let Ok(spec) = Spec::parse(local, relo)
             {
-                self.note(relo.kind, &spec, all);
+                let all = relocator.found.of(local.ty(relo.root));
+                self.note(relo.kind, &spec, all, &mut effort);
             }
         }
         answers
     }
 
-    fn note(&mut self, kind: CoreKind, local: &Spec<'_>, candidates: &[Type<'_>]) {
+    fn note(
+        &mut self,
+        kind: CoreKind,
+        local: &Spec<'_>,
+        candidates: &[Type<'_>],
+        effort: &mut Effort,
+    ) {
         for candidate in candidates {
-            let Ok(Some(found)) = matching::spec(kind, local, *candidate) else {
+            let Ok(Some(found)) = matching::spec(kind, local, *candidate, effort) else {
                 continue;
             };
             self.roots.insert(found.root.id());

@@ -1,7 +1,8 @@
 //! Following an access of the object through a candidate of the target (libbpf's `bpf_core_spec_match`).
 
 use super::access::{Accessor, MAX_LEN, Spec, is_flexible};
-use super::{compat, essential_name};
+use super::effort::Effort;
+use super::{compat, essential_name, types_match};
 use crate::btf::ext::CoreKind;
 use crate::btf::{Member, Type};
 use crate::error::{Error, ErrorKind, Result};
@@ -15,10 +16,14 @@ pub(super) fn spec<'t>(
     kind: CoreKind,
     local: &Spec<'_>,
     candidate: Type<'t>,
+    effort: &mut Effort,
 ) -> Result<Option<Spec<'t>>> {
     let mut found = Spec::new(candidate);
+    if kind == CoreKind::TYPE_MATCHES {
+        return Ok(types_match::types(local.root, candidate, effort)?.then_some(found));
+    }
     if kind.is_type() {
-        return Ok(compat::types(local.root, candidate)?.then_some(found));
+        return Ok(compat::types(local.root, candidate, effort)?.then_some(found));
     }
     if kind.is_enumval() {
         return Ok(enumerator(local, candidate).map(|step| {
@@ -31,7 +36,7 @@ pub(super) fn spec<'t>(
     for (n, step) in local.steps.iter().enumerate() {
         ty = ty.strip();
         let next = match step.name {
-            Some(_) => member(step, ty, &mut found)?,
+            Some(_) => member(step, ty, &mut found, effort)?,
             None => element(n, step, ty, &mut found)?,
         };
         match next {
@@ -67,24 +72,31 @@ fn member<'t>(
     local: &Accessor<'_>,
     ty: Type<'t>,
     found: &mut Spec<'t>,
+    effort: &mut Effort,
 ) -> Result<Option<Type<'t>>> {
     let Some(wanted) = local.ty.members().get(local.index as usize) else {
         return Ok(None);
     };
-    search(wanted, ty.strip(), found)
+    search(wanted, ty.strip(), found, effort)
 }
 
-fn search<'t>(wanted: Member<'_>, ty: Type<'t>, found: &mut Spec<'t>) -> Result<Option<Type<'t>>> {
+fn search<'t>(
+    wanted: Member<'_>,
+    ty: Type<'t>,
+    found: &mut Spec<'t>,
+    effort: &mut Effort,
+) -> Result<Option<Type<'t>>> {
     let wanted_name = wanted.name_bytes();
     for m in ty.members().iter() {
+        effort.spend()?;
         if found.raw_len == MAX_LEN {
             return Err(too_deep());
         }
         if m.is_anonymous() {
             found.bit_offset += u64::from(m.bit_offset());
             found.raw_len += 1;
-            // The number of steps bounds this: libbpf recurses the same way.
-            if let Some(next) = search(wanted, m.ty().strip(), found)? {
+            // The number of steps bounds the depth: libbpf recurses the same way.
+            if let Some(next) = search(wanted, m.ty().strip(), found, effort)? {
                 return Ok(Some(next));
             }
             found.bit_offset -= u64::from(m.bit_offset());

@@ -9,10 +9,12 @@
 mod access;
 mod candidates;
 mod compat;
+mod effort;
 mod fixup;
 pub(crate) mod footprint;
 mod matching;
 pub(crate) mod shrink;
+mod types_match;
 mod value;
 
 use std::collections::HashMap;
@@ -23,6 +25,7 @@ use crate::btf::{Btf, Kind, Type, TypeId};
 use crate::error::{Error, ErrorKind, Result};
 use access::Spec;
 use candidates::Candidates;
+use effort::Effort;
 
 pub use access::describe;
 pub use fixup::{Fixup, POISON};
@@ -87,18 +90,10 @@ pub fn relocate(
     targets: &Targets<'_>,
     relos: &[Relo<'_>],
 ) -> Result<Vec<Fixup>, ReloError> {
-    let mut by_root: HashMap<TypeId, Vec<Type<'_>>> = HashMap::new();
-    let roots = relos
-        .iter()
-        .filter(|r| r.kind != CoreKind::TYPE_ID_LOCAL)
-        .map(|r| local.ty(r.root));
-    let found = Candidates::find(roots, targets);
+    let mut relocator = Relocator::new(local, targets, relos);
     let mut out = Vec::with_capacity(relos.len());
     for (index, relo) in relos.iter().enumerate() {
-        let candidates = by_root
-            .entry(relo.root)
-            .or_insert_with(|| found.of(local.ty(relo.root)).to_vec());
-        match one(local, relo, candidates) {
+        match relocator.answer(relo) {
             Ok(fixup) => out.push(fixup),
             Err(error) => {
                 let error = error.context(describe(local, relo));
@@ -109,27 +104,62 @@ pub fn relocate(
     Ok(out)
 }
 
-fn one<'t>(local: &Btf, relo: &Relo<'_>, candidates: &mut Vec<Type<'t>>) -> Result<Fixup> {
-    let spec = Spec::parse(local, relo)?;
-    if relo.kind == CoreKind::TYPE_ID_LOCAL {
-        return Ok(Fixup::of_local_id(spec.root.id()));
+/// Answers one relocation after another.
+struct Relocator<'l, 't> {
+    local: &'l Btf,
+    found: Candidates<'l, 't>,
+    /// The candidates that earlier relocations of each root have left.
+    left: HashMap<TypeId, Vec<Type<'t>>>,
+    effort: Effort,
+}
+
+impl<'l, 't> Relocator<'l, 't> {
+    fn new(local: &'l Btf, targets: &Targets<'t>, relos: &[Relo<'_>]) -> Self {
+        let roots = relos
+            .iter()
+            .filter(|r| r.kind != CoreKind::TYPE_ID_LOCAL)
+            .map(|r| local.ty(r.root));
+        Relocator {
+            local,
+            found: Candidates::find(roots, targets),
+            left: HashMap::new(),
+            effort: Effort::for_relocations(relos.len()),
+        }
     }
-    if relo.kind == CoreKind::TYPE_MATCHES {
-        return Err(unsupported("type_matches is not supported by this version"));
+
+    fn answer(&mut self, relo: &Relo<'_>) -> Result<Fixup> {
+        let spec = Spec::parse(self.local, relo)?;
+        if relo.kind == CoreKind::TYPE_ID_LOCAL {
+            return Ok(Fixup::of_local_id(spec.root.id()));
+        }
+        if spec.root.is_anonymous() {
+            return Err(
+                unsupported("a type without a name cannot be looked for in the target")
+                    .hint("give the type a name, or a typedef through which it is accessed"),
+            );
+        }
+        let candidates = self
+            .left
+            .entry(relo.root)
+            .or_insert_with(|| self.found.of(spec.root).to_vec());
+        one(relo.kind, &spec, candidates, &mut self.effort)
     }
-    if spec.root.is_anonymous() {
-        return Err(
-            unsupported("a type without a name cannot be looked for in the target")
-                .hint("give the type a name, or a typedef through which it is accessed"),
-        );
-    }
+}
+
+/// Answers from those candidates that match, which are the only ones from then on.
+fn one<'t>(
+    kind: CoreKind,
+    spec: &Spec<'_>,
+    candidates: &mut Vec<Type<'t>>,
+    effort: &mut Effort,
+) -> Result<Fixup> {
     let mut answer: Option<(Spec<'t>, Fixup)> = None;
     let mut matching = Vec::with_capacity(candidates.len());
     for &candidate in candidates.iter() {
-        let Some(found) = matching::spec(relo.kind, &spec, candidate)? else {
+        let Some(found) = matching::spec(kind, spec, candidate, effort)? else {
             continue;
         };
-        let fixup = value::fixup(relo.kind, &spec, Some(&found))?;
+        let fixup = value::fixup(kind, spec, Some(&found))?;
         match &answer {
             None => answer = Some((found, fixup)),
             Some((first_spec, first)) => {
@@ -149,7 +179,7 @@ fn one<'t>(local: &Btf, relo: &Relo<'_>, candidates: &mut Vec<Type<'t>>) -> Resu
             Ok(fixup)
         }
         // Nothing matches: an existence check is answered with no, anything else poisons; the candidates stay.
-        None => value::fixup(relo.kind, &spec, None),
+        None => value::fixup(kind, spec, None),
     }
 }
 

@@ -53,10 +53,11 @@ pub(super) fn fixup(kind: CoreKind, local: &Spec<'_>, target: Option<&Spec<'_>>)
     Ok(fixup)
 }
 
-/// Whether a load may change its size: between pointers, and between unsigned integers, nothing is lost.
+/// Whether a load may change its size: between pointers, and between unsigned integers, nothing is lost. A bitfield has no
+/// size to be loaded by, here or there.
 fn may_resize(old: Option<Type<'_>>, new: Option<Type<'_>>) -> bool {
     let (Some(old), Some(new)) = (old, new) else {
-        return true;
+        return false;
     };
     let unsigned = |t: Type<'_>| {
         t.int()
@@ -120,15 +121,17 @@ fn field<'a>(kind: CoreKind, spec: Option<&Spec<'a>>) -> Result<Option<Value<'a>
             value.validate = true;
         }
         CoreKind::FIELD_LSHIFT_U64 => {
-            let first = spec.bit_offset - place.byte * 8;
-            value.value = if last.ty.btf().is_little_endian() {
-                64u64.wrapping_sub(first + u64::from(place.bits))
+            // 32 bits wide as in libbpf: what is wider than a register gives no shift, but the same number.
+            let first = (spec.bit_offset - place.byte * 8) as u32;
+            let shift = if last.ty.btf().is_little_endian() {
+                64u32.wrapping_sub(first.wrapping_add(place.bits))
             } else {
-                (8u64.wrapping_sub(place.bytes.into()).wrapping_mul(8)).wrapping_add(first)
+                (8u32.wrapping_sub(place.bytes).wrapping_mul(8)).wrapping_add(first)
             };
+            value.value = shift.into();
         }
         CoreKind::FIELD_RSHIFT_U64 => {
-            value.value = 64u64.wrapping_sub(place.bits.into());
+            value.value = 64u32.wrapping_sub(place.bits).into();
             value.validate = true;
         }
         _ => return Err(wrong(format!("{kind} is no question about a field"))),
@@ -168,7 +171,7 @@ impl Place {
     fn of(bit_offset: u64, ty: Type<'_>, bitfield: Option<u32>) -> Result<Place> {
         let Some(bits) = bitfield else {
             let bytes = size_of(ty)?;
-            let bits = bytes.saturating_mul(8);
+            let bits = bytes.wrapping_mul(8);
             return Ok(Place {
                 byte: bit_offset / 8,
                 bytes,
@@ -208,7 +211,7 @@ fn whole_type<'a>(kind: CoreKind, spec: Option<&Spec<'a>>) -> Result<Value<'a>> 
             // Linkers renumber types and leave the instruction alone.
             value.validate = false;
         }
-        CoreKind::TYPE_EXISTS => value.value = 1,
+        CoreKind::TYPE_EXISTS | CoreKind::TYPE_MATCHES => value.value = 1,
         CoreKind::TYPE_SIZE => value.value = size_of(spec.root)?.into(),
         _ => return Err(wrong(format!("{kind} is no question about a type"))),
     }
