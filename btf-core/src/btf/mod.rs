@@ -163,6 +163,15 @@ impl Btf {
         }
     }
 
+    /// All types of this name, of whichever kinds: own ones in order of id, then those of the base.
+    pub fn find_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = Type<'a>> + 'a {
+        let bases = std::iter::successors(Some(self), |btf| btf.base());
+        bases
+            .flat_map(|btf| btf.types())
+            .filter(move |t| t.name_bytes() == name.as_bytes())
+            .map(|t| self.ty(t.id()))
+    }
+
     /// The base of a split BTF.
     pub fn base(&self) -> Option<&Btf> {
         self.0.base.as_ref()

@@ -9,9 +9,24 @@ pub(crate) use super::builder::assemble;
 use super::raw::{HEADER_LEN, TYPE_WORDS};
 use super::{Btf, Kind, Linkage, Type, TypeId};
 
+/// Something in BTF that not every kernel takes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Feature {
+    /// From 5.13.
+    Float,
+    /// From 5.16.
+    DeclTag,
+    /// From 5.17.
+    TypeTag,
+    /// ENUM64, and the sign of an ENUM: from 6.0.
+    Enum64,
+    /// A DATASEC whose name begins with a question mark, for `SEC("?.struct_ops")`: from 6.9.
+    QuestionMark,
+}
+
 /// The bytes of `btf` with every kind replaced that `is_known` denies, and what is external hidden; the bytes as they
 /// are if nothing has to change.
-pub(crate) fn sanitize(btf: &Btf, is_known: impl Fn(Kind) -> bool) -> Cow<'_, [u8]> {
+pub(crate) fn sanitize(btf: &Btf, is_known: impl Fn(Feature) -> bool) -> Cow<'_, [u8]> {
     let plan = Plan::of(btf, is_known);
     let bytes = btf.as_bytes();
     let has_old_header = btf.0.types.start == HEADER_LEN as usize;
@@ -25,7 +40,7 @@ pub(crate) fn sanitize(btf: &Btf, is_known: impl Fn(Kind) -> bool) -> Cow<'_, [u
         let start = types.len();
         let (words, _) = bytes[record].as_chunks::<4>();
         types.extend(words.iter().map(|w| u32::from_ne_bytes(*w)));
-        plan.replace(t, &mut types, start);
+        plan.replace(t, &mut types, start, &mut strings);
     }
     if plan.needs_placeholder {
         let name = strings.len() as u32;
@@ -49,6 +64,7 @@ struct Plan {
     decl_tag: bool,
     type_tag: bool,
     enum64: bool,
+    question_mark: bool,
     /// The int that stands in for the type of a 64-bit enumerator.
     placeholder: TypeId,
     needs_placeholder: bool,
@@ -56,17 +72,18 @@ struct Plan {
 
 impl Plan {
     /// Asks about a kind only if the BTF has it: asking may cost a system call.
-    fn of(btf: &Btf, is_known: impl Fn(Kind) -> bool) -> Plan {
-        let lacks = |kind| btf.types().any(|t| t.kind() == kind) && !is_known(kind);
+    fn of(btf: &Btf, is_known: impl Fn(Feature) -> bool) -> Plan {
+        let lacks = |kind, feature| btf.types().any(|t| t.kind() == kind) && !is_known(feature);
         // A kernel that does not take ENUM64 does not take the sign of an ENUM either.
         let has_enum64 =
             |t: Type<'_>| t.kind() == Kind::ENUM64 || t.kind() == Kind::ENUM && t.flag();
-        let enum64 = btf.types().any(has_enum64) && !is_known(Kind::ENUM64);
+        let enum64 = btf.types().any(has_enum64) && !is_known(Feature::Enum64);
         Plan {
-            float: lacks(Kind::FLOAT),
-            decl_tag: lacks(Kind::DECL_TAG),
-            type_tag: lacks(Kind::TYPE_TAG),
+            float: lacks(Kind::FLOAT, Feature::Float),
+            decl_tag: lacks(Kind::DECL_TAG, Feature::DeclTag),
+            type_tag: lacks(Kind::TYPE_TAG, Feature::TypeTag),
             enum64,
+            question_mark: btf.types().any(is_optional) && !is_known(Feature::QuestionMark),
             placeholder: TypeId(btf.end_id()),
             needs_placeholder: enum64 && btf.types().any(|t| t.kind() == Kind::ENUM64),
         }
@@ -80,13 +97,13 @@ impl Plan {
             Kind::ENUM64 => self.enum64,
             Kind::ENUM => self.enum64 && t.flag(),
             Kind::FUNC | Kind::VAR => is_extern(t),
-            Kind::DATASEC => holds_externs(t),
+            Kind::DATASEC => holds_externs(t) || self.question_mark && is_optional(t),
             _ => false,
         }
     }
 
     /// Rewrites the record of `t`, which starts at `start` and ends the vector.
-    fn replace(&self, t: Type<'_>, types: &mut Vec<u32>, start: usize) {
+    fn replace(&self, t: Type<'_>, types: &mut Vec<u32>, start: usize, strings: &mut Vec<u8>) {
         if !self.changes(t) {
             return;
         }
@@ -111,6 +128,13 @@ impl Plan {
             // What the kernel defines has no place in BTF that is loaded: kernels refuse its linkage and its section.
             Kind::FUNC => (words[0], words[1]) = (0, info(Kind::PTR, 0)),
             Kind::VAR => (words[1], words[2], words[3]) = (info(Kind::INT, 0), 1, INT_OF_8_BITS),
+            // Its name, with `_` for the question mark, is put at the end of the strings.
+            Kind::DATASEC if !holds_externs(t) => {
+                words[0] = strings.len() as u32;
+                strings.push(b'_');
+                strings.extend_from_slice(&t.name_bytes()[1..]);
+                strings.push(0);
+            }
             Kind::DATASEC => {
                 (words[0], words[1], words[2]) = (0, info(Kind::STRUCT, 0), 0);
                 types.truncate(start + TYPE_WORDS);
@@ -124,6 +148,11 @@ fn is_extern(t: Type<'_>) -> bool {
     t.linkage() == Some(Linkage::EXTERN)
 }
 
+/// A section of what is not loaded unless it is asked for.
+fn is_optional(t: Type<'_>) -> bool {
+    t.kind() == Kind::DATASEC && t.name_bytes().starts_with(b"?")
+}
+
 fn holds_externs(t: Type<'_>) -> bool {
     t.variables().iter().any(|v| is_extern(v.ty()))
 }
@@ -132,7 +161,7 @@ fn holds_externs(t: Type<'_>) -> bool {
 mod tests {
     use super::*;
 
-    const STRINGS: &[u8] = b"\0int\0float\0e\0v\0tag\0s\0m\0.ksyms\0f\0";
+    const STRINGS: &[u8] = b"\0int\0float\0e\0v\0tag\0s\0m\0.ksyms\0f\0?.ops\0";
     const INT: u32 = 1;
     const FLOAT: u32 = 5;
     const E: u32 = 11;
@@ -142,6 +171,7 @@ mod tests {
     const M: u32 = 21;
     const KSYMS: u32 = 23;
     const F: u32 = 30;
+    const OPTIONAL: u32 = 32;
     const FLAG: u32 = 1 << 31;
 
     fn everything() -> Btf {
@@ -160,11 +190,13 @@ mod tests {
             /* 11 */ KSYMS, info(Kind::DATASEC, 2), 0, 8, 0, 4, 10, 0, 0,
             /* 12 */ TAG, info(Kind::DECL_TAG, 0), 10, u32::MAX,
             /* 13 */ S, info(Kind::TYPEDEF, 0), 5,
+            /* 14 */ V, info(Kind::VAR, 0), 1, Linkage::GLOBAL.0,
+            /* 15 */ OPTIONAL, info(Kind::DATASEC, 1), 4, 14, 0, 4,
         ];
         Btf::parse(assemble(&types, STRINGS)).unwrap()
     }
 
-    fn sanitized(is_known: impl Fn(Kind) -> bool) -> Btf {
+    fn sanitized(is_known: impl Fn(Feature) -> bool) -> Btf {
         Btf::parse(sanitize(&everything(), is_known).into_owned()).unwrap()
     }
 
@@ -195,6 +227,35 @@ mod tests {
         );
         assert!(!after.ty(TypeId(7)).flag());
         assert_eq!(after.ty(TypeId(13)).name(), "s");
+        let optional = after.ty(TypeId(15));
+        assert_eq!((optional.kind(), optional.name()), (Kind::DATASEC, "_.ops"));
+        assert_eq!(optional.variables().get(0).map(|v| v.name()), Some("v"));
+    }
+
+    #[test]
+    fn each_feature_is_asked_about_and_mended_alone() {
+        use Feature::{DeclTag, Enum64, Float, QuestionMark, TypeTag};
+        let before = everything();
+        for (lacking, changed) in [
+            (Float, vec![2]),
+            (DeclTag, vec![6]),
+            (TypeTag, vec![4]),
+            (Enum64, vec![3, 7]),
+            (QuestionMark, vec![15]),
+        ] {
+            let after = sanitized(|feature| feature != lacking);
+            let differs = |id: &u32| {
+                let (a, b) = (before.ty(TypeId(*id)), after.ty(TypeId(*id)));
+                (a.kind(), a.flag(), a.name()) != (b.kind(), b.flag(), b.name())
+            };
+            // What is external changes for every kernel.
+            let ids = (1..before.end_id()).filter(|id| ![8, 10, 11, 12].contains(id));
+            assert_eq!(
+                ids.filter(differs).collect::<Vec<_>>(),
+                changed,
+                "{lacking:?}"
+            );
+        }
     }
 
     #[test]
@@ -225,6 +286,7 @@ mod tests {
             1,
         ];
         let btf = Btf::parse(assemble(&types, STRINGS)).unwrap();
-        assert!(matches!(sanitize(&btf, |_| false), Cow::Borrowed(_)));
+        let asked = |feature| panic!("{feature:?} is not in it");
+        assert!(matches!(sanitize(&btf, asked), Cow::Borrowed(_)));
     }
 }

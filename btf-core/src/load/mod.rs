@@ -7,6 +7,7 @@
 //! In order: CO-RE relocation of what will be loaded, the object's BTF, maps and their contents, programs. Nothing is left
 //! in the kernel if a step fails.
 
+mod btf_object;
 mod core;
 mod kernel;
 mod loaded;
@@ -20,6 +21,7 @@ mod rejection;
 mod types;
 
 pub use crate::sys::kernel_btf;
+pub use btf_object::{BtfObject, btf_objects};
 pub use loaded::LoadedObject;
 pub use open::OpenObject;
 pub use open_map::OpenMap;

@@ -9,7 +9,7 @@ use crate::sys;
 /// Loads the object's BTF. A kernel that refuses it leaves programs and maps without their types, which few need, so
 /// that is a warning, as with libbpf.
 pub(super) fn load(object: &Object, warnings: &mut Vec<String>) -> Option<OwnedFd> {
-    let btf = sanitize(object.btf()?, sys::btf_kind_is_known);
+    let btf = sanitize(object.btf()?, sys::btf_feature_is_known);
     match sys::btf_load(&btf) {
         Ok(fd) => Some(fd),
         Err((e, log)) => {

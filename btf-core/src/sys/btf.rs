@@ -47,42 +47,96 @@ fn attempt(btf: &[u8], log: Option<&mut [u8]>) -> Attempt<OwnedFd> {
     }
 }
 
-/// The kernel's own BTF object of a module (`vmlinux` is none), as programs refer to it that attach to the module.
-pub(crate) fn module_btf_fd(module: &str) -> io::Result<Option<OwnedFd>> {
-    let mut id = 0;
-    loop {
-        let mut attr = attr::ById {
-            id,
-            ..Default::default()
-        };
-        // SAFETY: there is no address in it.
-        match unsafe { bpf(Command::BTF_GET_NEXT_ID, &mut attr) } {
-            Ok(_) => id = attr.next_id,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(e) => return Err(e),
-        }
-        let mut attr = attr::ById {
-            id,
-            ..Default::default()
-        };
-        // SAFETY: there is no address in it, and the command returns a descriptor.
-        let fd = match unsafe { bpf_fd(Command::BTF_GET_FD_BY_ID, &mut attr) } {
-            Ok(fd) => fd,
-            // Unloaded meanwhile.
-            Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
-            Err(e) => return Err(e),
-        };
-        if is_kernel_btf_of(&fd, module)? {
-            return Ok(Some(fd));
-        }
+/// What the kernel says of a BTF object.
+pub(crate) struct BtfObjectInfo {
+    pub(crate) id: u32,
+    /// `vmlinux` or a module; empty for what a program brought along, and before 5.11.
+    pub(crate) name: String,
+    pub(crate) size: u32,
+    /// Whether these are types of the kernel or of a module.
+    pub(crate) is_kernel: bool,
+}
+
+/// The BTF object with the lowest id above this one; `None` if there is none.
+pub(crate) fn next_btf_id(id: u32) -> io::Result<Option<u32>> {
+    let mut attr = attr::ById {
+        id,
+        ..Default::default()
+    };
+    // SAFETY: there is no address in it.
+    match unsafe { bpf(Command::BTF_GET_NEXT_ID, &mut attr) } {
+        Ok(_) => Ok(Some(attr.next_id)),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(e),
     }
 }
 
-fn is_kernel_btf_of(fd: &OwnedFd, module: &str) -> io::Result<bool> {
+/// The BTF object with this id; `None` if it is not there any more.
+pub(crate) fn btf_by_id(id: u32) -> io::Result<Option<OwnedFd>> {
+    let mut attr = attr::ById {
+        id,
+        ..Default::default()
+    };
+    // SAFETY: there is no address in it, and the command returns a descriptor.
+    match unsafe { bpf_fd(Command::BTF_GET_FD_BY_ID, &mut attr) } {
+        Ok(fd) => Ok(Some(fd)),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
+/// The kernel's own BTF object of a module (`vmlinux` is none), as programs refer to it that attach to the module.
+pub(crate) fn module_btf_fd(module: &str) -> io::Result<Option<OwnedFd>> {
+    let mut last = 0;
+    while let Some(id) = next_btf_id(last)? {
+        last = id;
+        // It may have been unloaded meanwhile.
+        let Some(fd) = btf_by_id(id)? else { continue };
+        let info = btf_info(&fd)?;
+        if info.is_kernel && info.name == module {
+            return Ok(Some(fd));
+        }
+    }
+    Ok(None)
+}
+
+/// What the kernel says of a BTF object, without its bytes.
+pub(crate) fn btf_info(fd: &OwnedFd) -> io::Result<BtfObjectInfo> {
+    // Modules' names have less than 64 characters.
     let mut name = [0u8; 64];
+    let info = match ask(fd, &mut name, &mut []) {
+        // Before 5.11 there were no names, and the kernel refuses to be asked for one.
+        Err(e) if e.raw_os_error() == Some(libc::E2BIG) => ask(fd, &mut [], &mut [])?,
+        answer => answer?,
+    };
+    let end = name.iter().position(|b| *b == 0).unwrap_or(name.len());
+    Ok(BtfObjectInfo {
+        id: info.id,
+        name: String::from_utf8_lossy(&name[..end]).into_owned(),
+        size: info.btf_size,
+        is_kernel: info.kernel_btf != 0,
+    })
+}
+
+/// The bytes of a BTF object.
+pub(crate) fn btf_bytes(fd: &OwnedFd) -> io::Result<Vec<u8>> {
+    let size = ask(fd, &mut [], &mut [])?.btf_size;
+    let mut bytes = vec![0; size as usize];
+    ask(fd, &mut [], &mut bytes)?;
+    Ok(bytes)
+}
+
+fn ask(fd: &OwnedFd, name: &mut [u8], bytes: &mut [u8]) -> io::Result<BtfInfo> {
+    // An address with length 0 is refused.
+    let some = |buffer: &mut [u8]| match buffer {
+        [] => 0,
+        buffer => address_mut(buffer),
+    };
     let mut info = [BtfInfo {
-        name: address_mut(&mut name),
-        name_len: name.len() as u32,
+        name_len: length(name)?,
+        name: some(name),
+        btf_size: length(bytes)?,
+        btf: some(bytes),
         ..Default::default()
     }];
     let mut attr = attr::ObjInfo {
@@ -90,15 +144,9 @@ fn is_kernel_btf_of(fd: &OwnedFd, module: &str) -> io::Result<bool> {
         info_len: size_of::<BtfInfo>() as u32,
         info: address_mut(&mut info),
     };
-    // SAFETY: `info` is a live struct of the length stated, borrowed exclusively; the name in it is a live buffer of the
-    // length stated beside it, and its `btf` is null with length 0.
-    let answer = unsafe { bpf(Command::OBJ_GET_INFO_BY_FD, &mut attr) };
-    match answer {
-        Ok(_) => {}
-        // A name that does not fit is not one of a module.
-        Err(e) if e.raw_os_error() == Some(libc::ENOSPC) => return Ok(false),
-        Err(e) => return Err(e),
-    }
-    let end = name.iter().position(|b| *b == 0).unwrap_or(name.len());
-    Ok(info[0].kernel_btf != 0 && name[..end] == *module.as_bytes())
+    // SAFETY: `info` is a live struct of the length stated, borrowed exclusively; so are the buffers in it, each of the
+    // length stated beside it, or null with length 0.
+    unsafe { bpf(Command::OBJ_GET_INFO_BY_FD, &mut attr) }?;
+    let [info] = info;
+    Ok(info)
 }

@@ -24,7 +24,7 @@ use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use crate::pod::Pod;
 
 pub(crate) use attr::{FuncInfo, LineInfo};
-pub(crate) use btf::{btf_load, module_btf_fd};
+pub(crate) use btf::{btf_by_id, btf_bytes, btf_info, btf_load, module_btf_fd, next_btf_id};
 pub(crate) use cpus::possible_cpus;
 pub use kernel_btf::kernel_btf;
 pub(crate) use kernel_btf::{module_btf, module_names};
@@ -33,7 +33,7 @@ pub(crate) use memlock::raise_memlock_limit;
 pub(crate) use mmap::{Access, Mapping};
 pub(crate) use perf::{Event, perf_disable, perf_enable, perf_event_open, perf_set_program};
 pub(crate) use privileges::privileges_hint;
-pub(crate) use probe::btf_kind_is_known;
+pub(crate) use probe::btf_feature_is_known;
 pub(crate) use prog::{Loading, link_create_perf, prog_load, raw_tracepoint_open};
 
 /// The size of a page, the unit of memory maps and ring buffers.

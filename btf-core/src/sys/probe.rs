@@ -4,11 +4,11 @@ use std::sync::OnceLock;
 
 use super::btf::btf_load;
 use crate::btf::Kind;
-use crate::btf::sanitize::assemble;
+use crate::btf::sanitize::{Feature, assemble};
 
-/// A BTF kind that not every kernel takes, and the smallest BTF that has it.
-struct KindProbe {
-    kind: Kind,
+/// A feature of BTF, and the smallest BTF that has it.
+struct Probe {
+    feature: Feature,
     /// First kernel that takes it. For readers: what decides is the answer.
     #[cfg_attr(not(test), expect(dead_code))]
     since: (u8, u8),
@@ -23,13 +23,13 @@ const fn info(kind: Kind, vlen: u32) -> u32 {
 }
 
 const fn probe(
-    kind: Kind,
+    feature: Feature,
     since: (u8, u8),
     types: &'static [u32],
     strings: &'static [u8],
-) -> KindProbe {
-    KindProbe {
-        kind,
+) -> Probe {
+    Probe {
+        feature,
         since,
         types,
         strings,
@@ -40,15 +40,15 @@ const fn probe(
 /// `int x`: type 1 is the int.
 const INT: [u32; 4] = [1, info(Kind::INT, 0), 4, 1 << 24 | 32];
 
-static PROBES: [KindProbe; 4] = [
+static PROBES: [Probe; 5] = [
     probe(
-        Kind::FLOAT,
+        Feature::Float,
         (5, 13),
         &[1, info(Kind::FLOAT, 0), 4],
         b"\0f\0",
     ),
     probe(
-        Kind::DECL_TAG,
+        Feature::DeclTag,
         (5, 16),
         &[
             INT[0],
@@ -67,7 +67,7 @@ static PROBES: [KindProbe; 4] = [
         b"\0i\0t\0",
     ),
     probe(
-        Kind::TYPE_TAG,
+        Feature::TypeTag,
         (5, 17),
         &[
             INT[0],
@@ -84,16 +84,37 @@ static PROBES: [KindProbe; 4] = [
         b"\0i\0t\0",
     ),
     probe(
-        Kind::ENUM64,
+        Feature::Enum64,
         (6, 0),
         &[1, info(Kind::ENUM64, 1), 8, 3, 0, 1],
         b"\0e\0v\0",
     ),
+    probe(
+        Feature::QuestionMark,
+        (6, 9),
+        &[
+            INT[0],
+            INT[1],
+            INT[2],
+            INT[3], //
+            1,
+            info(Kind::VAR, 0),
+            1,
+            0, // static int i
+            3,
+            info(Kind::DATASEC, 1),
+            4,
+            2,
+            0,
+            4,
+        ],
+        b"\0i\0?s\0",
+    ),
 ];
 
-/// Whether the kernel takes BTF with this kind; true for those that every supported kernel takes. Asked once each.
-pub(crate) fn btf_kind_is_known(kind: Kind) -> bool {
-    match PROBES.iter().find(|p| p.kind == kind) {
+/// Whether the kernel takes BTF with this in it. Asked once each.
+pub(crate) fn btf_feature_is_known(feature: Feature) -> bool {
+    match PROBES.iter().find(|p| p.feature == feature) {
         Some(p) => *p
             .known
             .get_or_init(|| btf_load(&assemble(p.types, p.strings)).is_ok()),
@@ -103,14 +124,19 @@ pub(crate) fn btf_kind_is_known(kind: Kind) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use super::*;
     use crate::btf::Btf;
+    use crate::btf::sanitize::sanitize;
 
     #[test]
-    fn each_probe_is_good_btf_with_its_kind() {
+    fn each_probe_is_good_btf_with_its_feature() {
         for p in &PROBES {
             let btf = Btf::parse(assemble(p.types, p.strings)).unwrap();
-            assert!(btf.types().any(|t| t.kind() == p.kind), "{}", p.kind);
+            // What lacks the feature is changed, so it is in it.
+            let changed = sanitize(&btf, |feature| feature != p.feature);
+            assert!(matches!(changed, Cow::Owned(_)), "{:?}", p.feature);
         }
     }
 
@@ -128,7 +154,12 @@ mod tests {
             return;
         }
         for p in &PROBES {
-            assert_eq!(btf_kind_is_known(p.kind), running >= p.since, "{}", p.kind);
+            assert_eq!(
+                btf_feature_is_known(p.feature),
+                running >= p.since,
+                "{:?}",
+                p.feature
+            );
         }
     }
 }

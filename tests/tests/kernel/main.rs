@@ -4,6 +4,7 @@
 //! of this process. Everything they need is in the binary; files that they open lie in the folder for temporary files.
 
 mod attach;
+mod btf;
 mod maps;
 mod opensnoop;
 mod refused;

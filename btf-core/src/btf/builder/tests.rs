@@ -136,6 +136,8 @@ fn split_btf_continues_its_base() {
     );
     let own: Vec<_> = btf.strings().map(|(_, text)| text).collect();
     assert_eq!(own, [&b"list"[..], b"list_t"], "`next` is the base's");
+    let all = btf.find_all("node").chain(btf.find_all("list"));
+    assert_eq!(all.map(|t| t.id()).collect::<Vec<_>>(), [node, list]);
     // And a split on a split.
     let mut b = Builder::split(&btf);
     b.typedef("list_t", list);
