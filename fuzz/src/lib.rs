@@ -6,8 +6,8 @@
 use std::fmt::Write as _;
 
 use btf_core::btf::ext::BtfExt;
-use btf_core::btf::{Btf, dump};
-use btf_core::obj::Object;
+use btf_core::btf::{Btf, dump, value};
+use btf_core::obj::{self, Object};
 use btf_core::relo::{Relo, Targets, describe, essential_name};
 
 /// Reads BTF and asks every type everything.
@@ -137,6 +137,33 @@ pub fn dump(bytes: &[u8]) {
         let _ = (dump::declaration(ty, "x"), dump::prototype(ty));
         let _ = dump::types(&btf, &[ty.id()], &options);
     }
+}
+
+/// Shows bytes by each of the first types of a BTF.
+pub fn value(bytes: &[u8]) {
+    let Some((first, second)) = two(bytes) else {
+        return;
+    };
+    let Ok(btf) = Btf::parse(first.to_vec()) else {
+        return;
+    };
+    let options = value::Options::default();
+    for ty in btf.types().take(64) {
+        let _ = value::json(ty, second, &options);
+        let _ = value::c(ty, second, &options);
+    }
+}
+
+/// Minimises a BTF to what an object asks for.
+pub fn minimise(bytes: &[u8]) {
+    let Some((first, second)) = two(bytes) else {
+        return;
+    };
+    let (Ok(object), Ok(kernel)) = (Object::parse("fuzzed", first), Btf::parse(second.to_vec()))
+    else {
+        return;
+    };
+    let _ = obj::minimise(&[&object], &kernel);
 }
 
 fn two(bytes: &[u8]) -> Option<(&[u8], &[u8])> {

@@ -10,6 +10,7 @@ mod console;
 mod cpio;
 mod demo;
 mod disk;
+mod fuzz;
 mod golden;
 mod guest;
 mod kernel;
@@ -77,6 +78,12 @@ const TASKS: &[Task] = &[
         usage: golden::USAGE,
         about: "make the golden instructions of tests/golden anew, with libbpf",
         run: golden::run,
+    },
+    Task {
+        name: "fuzz",
+        usage: fuzz::USAGE,
+        about: "feed hostile bytes to everything that reads a user's",
+        run: fuzz::run,
     },
     Task {
         name: "ci",

@@ -38,6 +38,13 @@ pub(crate) const XZ: Tool = Tool {
     present: || program::find("xz").is_some(),
 };
 
+/// Compiles libFuzzer.
+pub(crate) const CXX: Tool = Tool {
+    name: "c++",
+    package: "g++",
+    present: || program::find("c++").is_some(),
+};
+
 pub(crate) const BPFTOOL: Tool = Tool {
     name: "bpftool",
     package: "bpftool",
