@@ -325,6 +325,46 @@ mod tests {
         assert_eq!(whole, less);
     }
 
+    /// `struct s { struct far *far; enum e e; union { int a; int b; }; int more; }`, and a type beside it.
+    fn matching(b: &mut Builder, far: &str, extra: bool) -> TypeId {
+        let int = b.int("int", 4, SIGNED);
+        let far = b.structure(far, 4, [("z", int, 0)]);
+        let far = b.pointer(far);
+        let values = [("ONE", 1), ("TWO", 2), ("THREE", 3)];
+        let values = values.into_iter().take(if extra { 3 } else { 1 });
+        let e = b.enumeration("e", 4, false, values);
+        let either = b.union("", 4, [("a", int, 0), ("b", int, 0)]);
+        let mut members = vec![("far", far, 0), ("e", e, 64), ("", either, 96)];
+        if extra {
+            members.push(("more", int, 128));
+        }
+        b.structure("s", 24, members)
+    }
+
+    #[test]
+    fn what_matches_goes_on_matching_and_nothing_else() {
+        let mut b = Builder::new();
+        let s = matching(&mut b, "far", false);
+        let local = b.finish().unwrap();
+        for (far, extra, expected) in [
+            ("far", true, "target: 1"),
+            ("far___old", false, "target: 1"),
+            ("near", true, "target: 0"),
+        ] {
+            let mut b = Builder::new();
+            matching(&mut b, far, extra);
+            let target = b.finish().unwrap();
+            let relos = [
+                relo(CoreKind::TYPE_MATCHES, s, "0"),
+                relo(CoreKind::FIELD_EXISTS, s, "0:0"),
+            ];
+            let [whole, less] = both(&local, &target, &relos, Care::Usual);
+            assert_eq!(whole, less);
+            assert!(whole[0].contains(expected), "{far}: {}", whole[0]);
+            assert!(whole[1].contains("target: 1"), "{}", whole[1]);
+        }
+    }
+
     #[test]
     fn a_struct_in_itself_ends() {
         let mut b = Builder::new();
