@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 fn main() {
     // `syscall` becomes `__wrap_syscall`, which is `recorder`'s.
-    println!("cargo:rustc-link-arg=-Wl,--wrap=syscall");
+    for program in ["peers", "once-libbpf"] {
+        println!("cargo:rustc-link-arg-bin={program}=-Wl,--wrap=syscall");
+    }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let mut folders = vec![
         PathBuf::from("bpf"),

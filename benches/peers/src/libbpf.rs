@@ -70,13 +70,16 @@ impl Object {
             }
             // SAFETY: it is a map of an open object.
             let fd = unsafe { sys::bpf_map__fd(last) };
-            // SAFETY: as above; the name ends with NUL and is the map's.
-            let name = unsafe { CStr::from_ptr(sys::bpf_map__name(last)) };
+            // SAFETY: as above.
+            let name = unsafe { sys::bpf_map__name(last) };
+            // SAFETY: the name ends with NUL and is the map's.
+            let name = unsafe { CStr::from_ptr(name) };
             maps.insert(fd, name.to_string_lossy().into_owned());
         }
     }
 
     /// Everything up to the point where the programs would be loaded.
+    #[allow(dead_code, reason = "only the bench stops there")]
     pub(crate) fn prepare(&self) -> Result<(), String> {
         // SAFETY: the object is open.
         match unsafe { sys::bpf_object__prepare(self.0.as_ptr()) } {
@@ -100,8 +103,10 @@ pub(crate) struct Program(NonNull<sys::bpf_program>);
 
 impl Program {
     pub(crate) fn name(self) -> String {
-        // SAFETY: the object is open; the name ends with NUL and is the program's.
-        let name = unsafe { CStr::from_ptr(sys::bpf_program__name(self.0.as_ptr())) };
+        // SAFETY: the object is open.
+        let name = unsafe { sys::bpf_program__name(self.0.as_ptr()) };
+        // SAFETY: the name ends with NUL and is the program's.
+        let name = unsafe { CStr::from_ptr(name) };
         name.to_string_lossy().into_owned()
     }
 
@@ -186,8 +191,10 @@ fn name_maps(stream: &mut Stream, maps: &HashMap<c_int, String>) {
 
 /// The version that is linked in.
 pub(crate) fn version() -> String {
-    // SAFETY: it is a constant string.
-    let text = unsafe { CStr::from_ptr(sys::libbpf_version_string()) };
+    // SAFETY: it only returns what it has.
+    let text = unsafe { sys::libbpf_version_string() };
+    // SAFETY: it is a constant string that ends with NUL.
+    let text = unsafe { CStr::from_ptr(text) };
     text.to_string_lossy().trim_start_matches('v').to_owned()
 }
 
@@ -196,7 +203,7 @@ fn said() -> std::sync::MutexGuard<'static, String> {
 }
 
 /// The first thing that libbpf complained about.
-fn failure() -> String {
+pub(crate) fn failure() -> String {
     let error = std::io::Error::last_os_error();
     let said = said();
     match said.lines().find(|line| !line.trim().is_empty()) {

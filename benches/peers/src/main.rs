@@ -1,11 +1,17 @@
 //! btf-core beside libbpf, aya-obj and bpftool. Run by `cargo xtask golden`, `conformance libbpf` and `bench`, which get
 //! together what it needs.
 
+mod aya;
+mod bench;
+mod child;
 mod compare;
+mod equal;
 mod golden;
+mod growth;
 mod libbpf;
 mod ours;
 mod recorder;
+mod report;
 mod selftests;
 mod stream;
 mod text;
@@ -13,12 +19,15 @@ mod text;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use bench::{Bench, FEWEST, Source};
 use compare::Kernel;
 
 const USAGE: &str = "usage: peers compare [--btf LABEL=PATH]... FOLDER-OF-SELFTESTS
        peers compile SELFTESTS CLANG BTF
        peers golden [--btf LABEL:RELEASE=PATH]... FOLDER
-       peers adopt FOLDER";
+       peers adopt FOLDER
+       peers bench [--json] [--runs N] [--only WORK] [--btf LABEL=PATH]...
+       peers equal [--btf LABEL=PATH]... OBJECT...";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -53,12 +62,48 @@ fn run(args: &[String]) -> Result<bool, String> {
             }
             _ => Err(USAGE.to_owned()),
         },
+        "bench" => bench(rest),
+        "equal" => {
+            let (kernels, objects) = parse(rest)?;
+            equal::run(&objects, &kernels).map(|()| true)
+        }
         "adopt" => match rest {
             [folder] => golden::adopt(Path::new(folder), &compiled()?).map(|()| true),
             _ => Err(USAGE.to_owned()),
         },
         _ => Err(USAGE.to_owned()),
     }
+}
+
+/// Measures; the kernels are given from the oldest to the newest.
+fn bench(args: &[String]) -> Result<bool, String> {
+    let (mut json, mut runs, mut only, mut kernels) = (false, FEWEST, None, Vec::new());
+    let mut rest = args.iter();
+    while let Some(arg) = rest.next() {
+        match arg.as_str() {
+            "--json" => json = true,
+            "--only" => only = rest.next(),
+            "--btf" => kernels.push(Source::parse(rest.next().ok_or(USAGE)?)?),
+            "--runs" => {
+                let number = rest.next().and_then(|text| text.parse().ok());
+                runs = number
+                    .filter(|runs| *runs >= FEWEST)
+                    .ok_or_else(|| format!("--runs takes a number, {FEWEST} or more"))?;
+            }
+            _ => return Err(USAGE.to_owned()),
+        }
+    }
+    let exe = std::env::current_exe().map_err(|e| format!("cannot find this program: {e}"))?;
+    let object = |name: &str| Path::new(env!("OUT_DIR")).join(format!("{name}.bpf.o"));
+    let bench = Bench {
+        scratch: exe.with_file_name("vmlinux.h"),
+        exe,
+        runs,
+        kernels,
+        many: object("core_many"),
+        thousand: object("core_thousand"),
+    };
+    bench.run(json, only.map(String::as_str))
 }
 
 fn parse(args: &[String]) -> Result<(Vec<Kernel>, Vec<PathBuf>), String> {

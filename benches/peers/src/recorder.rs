@@ -3,6 +3,7 @@
 
 use std::ffi::{c_int, c_long};
 use std::sync::Mutex;
+use std::time::Instant;
 
 /// Commands of bpf(2).
 const MAP_CREATE: c_long = 0;
@@ -16,6 +17,8 @@ const TOKEN_CREATE: c_long = 36;
 pub(crate) struct Record {
     /// Instructions of each program, feature probes included, by where they lay.
     pub(crate) programs: Vec<(usize, Vec<[u8; 8]>)>,
+    /// When BTF was loaded, or tried to be, for the first time: libbpf has relocated by then.
+    pub(crate) first_btf: Option<Instant>,
 }
 
 static RECORD: Mutex<Option<Record>> = Mutex::new(None);
@@ -57,8 +60,10 @@ unsafe extern "C" fn __wrap_syscall(
         return match unsafe { bpf(a, attr) } {
             Ok(answer) => answer.into(),
             Err(errno) => {
+                // SAFETY: it only returns an address.
+                let place = unsafe { libc::__errno_location() };
                 // SAFETY: it is this thread's own.
-                unsafe { *libc::__errno_location() = errno };
+                unsafe { *place = errno };
                 -1
             }
         };
@@ -82,7 +87,12 @@ unsafe fn bpf(command: c_long, attr: &[u8]) -> Result<c_int, c_int> {
             with(|record| record.programs.push((start, insns.to_vec())));
             descriptor(0)
         }
-        BTF_LOAD => descriptor(0),
+        BTF_LOAD => {
+            with(|record| {
+                record.first_btf.get_or_insert_with(Instant::now);
+            });
+            descriptor(0)
+        }
         // A descriptor of ours is no map, program or BTF of the kernel's; nothing essential hangs on it.
         OBJ_GET_INFO_BY_FD => Err(libc::EINVAL),
         // Loading goes on without a token.

@@ -1,0 +1,92 @@
+//! A process that is measured: how long it ran, what it printed, and how much memory it held at most.
+
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// What came of one process.
+#[derive(Debug)]
+pub(crate) struct Run {
+    /// From the start of the process to its end.
+    pub(crate) wall: Duration,
+    pub(crate) stdout: String,
+    /// The most memory that was resident, in KiB.
+    pub(crate) peak: u64,
+}
+
+/// Runs a program to its end, its standard output being read here or written to a file.
+pub(crate) fn run(command: &mut Command, sink: Option<&Path>) -> Result<Run, String> {
+    let name = format!("{command:?}");
+    let stdout = match sink {
+        None => Stdio::piped(),
+        Some(path) => File::create(path)
+            .map_err(|e| format!("cannot create {}: {e}", path.display()))?
+            .into(),
+    };
+    command.stdin(Stdio::null()).stdout(stdout);
+    // SAFETY: it does nothing. That it is there makes the standard library fork, where it would otherwise have the child run in
+    // this process's memory until it becomes the other program, and Linux would count all of that to the child's peak; after a
+    // fork it counts only what this process has allocated, which is less than any program takes to start.
+    unsafe { command.pre_exec(|| Ok(())) };
+    let started = Instant::now();
+    let mut child = command
+        .spawn()
+        .map_err(|e| format!("cannot run {name}: {e}"))?;
+    let mut text = String::new();
+    let read = child
+        .stdout
+        .take()
+        .map(|mut out| out.read_to_string(&mut text));
+    let (status, peak) = wait(child.id())?;
+    let wall = started.elapsed();
+    if let Some(Err(e)) = read {
+        return Err(format!("cannot read from {name}: {e}"));
+    }
+    if status != 0 {
+        return Err(format!("{name} failed"));
+    }
+    Ok(Run {
+        wall,
+        stdout: text,
+        peak,
+    })
+}
+
+/// Waits for a child that nobody waited for; returns its status and its peak of memory.
+fn wait(pid: u32) -> Result<(libc::c_int, u64), String> {
+    let mut status = 0;
+    // SAFETY: all zeros are a valid `rusage`: it is numbers only.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    let pid = pid.cast_signed();
+    loop {
+        // SAFETY: both places live as long as the call.
+        if unsafe { libc::wait4(pid, &raw mut status, 0, &raw mut usage) } == pid {
+            return Ok((status, usage.ru_maxrss.try_into().unwrap_or(0)));
+        }
+        let error = std::io::Error::last_os_error();
+        if error.kind() != std::io::ErrorKind::Interrupted {
+            return Err(format!("cannot wait for process {pid}: {error}"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_measured() {
+        let run = run(Command::new("sh").args(["-c", "echo 17"]), None).expect("sh");
+        assert_eq!(run.stdout, "17\n");
+        assert!(run.peak > 100, "{run:?}");
+    }
+
+    #[test]
+    fn a_failure_is_an_error() {
+        let error = run(Command::new("sh").args(["-c", "exit 3"]), None).expect_err("3");
+        assert!(error.contains("failed"), "{error}");
+    }
+}
