@@ -1,6 +1,7 @@
 //! `cargo xtask`: the table of the workspace's tasks. What a task does is in the file of its name.
 
 mod apt;
+mod bench;
 mod build;
 mod cache;
 mod ci;
@@ -72,6 +73,12 @@ const TASKS: &[Task] = &[
         usage: conformance::USAGE,
         about: "compare with the kernel's own tests and with libbpf",
         run: conformance::run,
+    },
+    Task {
+        name: "bench",
+        usage: bench::USAGE,
+        about: "measure btf-core beside libbpf, aya-obj and bpftool",
+        run: bench::run,
     },
     Task {
         name: "golden",

@@ -11,6 +11,20 @@ const COMPILED_AGAINST: &str = "6.12";
 
 /// Installs what libbpf is built with, and builds the program.
 pub(crate) fn build(selection: &Selection) -> Result<Command> {
+    let mut command = Command::new(build::executable(cargo(selection)?, &args("peers"))?);
+    command.current_dir(program::workspace());
+    Ok(command)
+}
+
+/// Builds it, and beside it the programs that do the work of one side each.
+pub(crate) fn build_all(selection: &Selection) -> Result<Command> {
+    for side in ["btf-core", "libbpf", "aya-obj"] {
+        build::executable(cargo(selection)?, &args(&format!("once-{side}")))?;
+    }
+    build(selection)
+}
+
+fn cargo(selection: &Selection) -> Result<Command> {
     tool::install(&[tool::CLANG, tool::XZ])?;
     tool::install(tool::LIBBPF)?;
     let kernel = selection.kernel(COMPILED_AGAINST.parse()?)?;
@@ -19,16 +33,19 @@ pub(crate) fn build(selection: &Selection) -> Result<Command> {
     // Beside the workspace's own, which has other dependencies and settings.
     let target = program::target_dir()?.join("peers");
     cargo.env("CARGO_TARGET_DIR", target);
-    let args = [
+    Ok(cargo)
+}
+
+fn args(program: &str) -> [&str; 7] {
+    [
         "build",
         "--release",
         "--locked",
         "--manifest-path",
         "benches/peers/Cargo.toml",
-    ];
-    let mut command = Command::new(build::executable(cargo, &args)?);
-    command.current_dir(program::workspace());
-    Ok(command)
+        "--bin",
+        program,
+    ]
 }
 
 /// Arguments that name kernels to it.

@@ -105,8 +105,17 @@ impl Report {
         for (who, samples) in &sides {
             let (median, min, peak) = (samples.median(), samples.min(), samples.peak());
             let runs = samples.ms.len();
+            // Noise only ever adds: the ratio of minima tells what a quiet machine would show.
+            let times = match sides.first() {
+                Some((first, ours)) if first != who => format!(
+                    "  x {:.1}, minima x {:.1}",
+                    median / ours.median(),
+                    min / ours.min()
+                ),
+                _ => String::new(),
+            };
             self.line(&format!(
-                "  {who:<9} {median:>9.2} ms  min {min:>9.2} ms  peak {peak:>6.1} MB  {runs} runs"
+                "  {who:<9} {median:>9.2} ms  min {min:>9.2} ms  peak {peak:>6.2} MB  {runs} runs{times}"
             ));
             self.json(&format!(
                 r#"{{"work":{},"who":"{who}","median_ms":{median:.3},"min_ms":{min:.3},"peak_rss_mb":{peak:.2},"runs":{runs}}}"#,

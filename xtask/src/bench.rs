@@ -1,0 +1,46 @@
+//! The task `bench`: btf-core beside libbpf, aya-obj and bpftool. What is measured, and how, is the peers' business.
+
+use crate::kernel::Selection;
+use crate::{Result, peers, tool, unexpected, value};
+
+pub(crate) const USAGE: &str = "cargo xtask bench [OPTIONS]
+
+  --json            one JSON object a line on standard output; the table goes to standard error
+  --runs N          runs of which the median is taken: 15, or more
+  --only TEXT       only the work whose name contains it
+  --refresh         ask the mirror for newer kernels
+  --offline         take kernels from the cache only
+
+  Every time is taken in a fresh process, the sides turn about. Status 1: a target is missed.";
+
+/// The kernels whose types are relocated against; those of the last are parsed and dumped, too.
+const KERNELS: &[&str] = &["5.10", "6.1", "6.12", "6.18", "7.0", "7.2", "newest"];
+
+pub(crate) fn run(args: &[String]) -> Result<u8> {
+    let mut selection = Selection::default();
+    let mut options = Vec::new();
+    let mut rest = args.iter();
+    while let Some(arg) = rest.next() {
+        match arg.as_str() {
+            "--json" => options.push(arg.clone()),
+            "--runs" | "--only" => options.extend([arg.clone(), value(arg, &mut rest)?]),
+            "--refresh" => selection.refresh = true,
+            "--offline" => selection.offline = true,
+            _ => return Err(unexpected(arg, USAGE)),
+        }
+    }
+    selection.names = KERNELS.iter().map(|name| (*name).to_owned()).collect();
+    tool::install(&[tool::BPFTOOL])?;
+    let mut bench = peers::build_all(&selection)?;
+    bench.arg("bench").args(options);
+    for kernel in selection.kernels()? {
+        peers::kernel(&mut bench, &kernel);
+    }
+    let status = bench
+        .status()
+        .map_err(|e| format!("cannot run the peers: {e}"))?;
+    match status.code() {
+        Some(code @ (0 | 1)) => Ok(u8::from(code == 1)),
+        _ => Err(format!("the bench failed ({status})")),
+    }
+}
