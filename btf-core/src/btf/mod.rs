@@ -281,12 +281,13 @@ impl Btf {
         words.iter().map(|w| u32::from_ne_bytes(*w)).collect()
     }
 
-    /// The word at `word` (counted in fours of bytes) of the record that starts at `record`; 0 past the end.
-    fn word(&self, record: u32, word: usize) -> u32 {
-        let start = self.0.types.start + record as usize + word * 4;
-        match self.0.bytes.get(start..start + 4) {
-            Some(b) => u32::from_ne_bytes([b[0], b[1], b[2], b[3]]),
-            None => 0,
+    /// Words of the record that starts at `record`, from the one at `first` (counted in fours of bytes); zeros past the end.
+    fn words<const N: usize>(&self, record: u32, first: usize) -> [u32; N] {
+        let start = self.0.types.start + record as usize + first * 4;
+        let bytes = self.0.bytes.get(start..).unwrap_or_default();
+        match bytes.as_chunks::<4>().0.first_chunk::<N>() {
+            Some(words) => words.map(u32::from_ne_bytes),
+            None => [0; N],
         }
     }
 

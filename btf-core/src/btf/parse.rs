@@ -257,16 +257,13 @@ fn explain_reference(btf: &Btf) -> Error {
             ))
         })
     };
+    let word = |record, at| btf.words::<1>(record, at)[0];
     for (n, &record) in btf.0.index.iter().enumerate() {
         let id = btf.0.first_id + n as u32;
-        let info = Info(btf.word(record, 1));
+        let info = Info(word(record, 1));
         let kind = info.kind();
-        let target = if kind.refers() {
-            btf.word(record, 2)
-        } else {
-            0
-        };
-        if let Some(e) = bad(id, "", btf.word(record, 0), target) {
+        let target = if kind.refers() { word(record, 2) } else { 0 };
+        if let Some(e) = bad(id, "", word(record, 0), target) {
             return e;
         }
         let (each, count) = match kind.shape().each {
@@ -279,9 +276,9 @@ fn explain_reference(btf: &Btf) -> Error {
             // A DATASEC's elements begin with a type, an array has nothing but types, all others begin with a name
             // followed by a type or value.
             let (name, referred) = match kind {
-                Kind::DATASEC | Kind::ARRAY => (0, btf.word(record, at)),
-                Kind::ENUM | Kind::ENUM64 => (btf.word(record, at), 0),
-                _ => (btf.word(record, at), btf.word(record, at + 1)),
+                Kind::DATASEC | Kind::ARRAY => (0, word(record, at)),
+                Kind::ENUM | Kind::ENUM64 => (word(record, at), 0),
+                _ => (word(record, at), word(record, at + 1)),
             };
             if let Some(e) = bad(id, &format!(" element {element}"), name, referred) {
                 return e;

@@ -14,33 +14,36 @@ pub struct Type<'a> {
     id: TypeId,
     /// The BTF its record lies in: `btf` or a base of it. `None` for `void`.
     home: Option<(&'a Btf, u32)>,
-    info: Info,
+    /// The words that every record begins with: name, info, and what its kind makes of the third.
+    head: [u32; TYPE_WORDS],
 }
 
 impl<'a> Type<'a> {
     pub(super) fn at(btf: &'a Btf, id: TypeId) -> Type<'a> {
         match btf.locate(id) {
-            Some((home, record)) => {
-                let info = Info(home.word(record, 1));
-                Type {
-                    btf,
-                    id,
-                    home: Some((home, record)),
-                    info,
-                }
-            }
+            Some((home, record)) => Type {
+                btf,
+                id,
+                home: Some((home, record)),
+                head: home.words(record, 0),
+            },
             None => Type {
                 btf,
                 id: TypeId::VOID,
                 home: None,
-                info: Info(0),
+                head: [0; TYPE_WORDS],
             },
         }
     }
 
-    fn word(self, word: usize) -> u32 {
+    /// The words of the record from this one on; zeros past the end.
+    fn words<const N: usize>(self, first: usize) -> [u32; N] {
         self.home
-            .map_or(0, |(home, record)| home.word(record, word))
+            .map_or([0; N], |(home, record)| home.words(record, first))
+    }
+
+    fn info(self) -> Info {
+        Info(self.head[1])
     }
 
     /// The BTF this type was asked from.
@@ -55,7 +58,7 @@ impl<'a> Type<'a> {
 
     /// Its kind; [`Kind::UNKN`] for `void`.
     pub fn kind(self) -> Kind {
-        self.info.kind()
+        self.info().kind()
     }
 
     /// Whether this is `void` (id 0).
@@ -70,7 +73,7 @@ impl<'a> Type<'a> {
 
     /// Its name as it stands in the string section.
     pub fn name_bytes(self) -> &'a [u8] {
-        self.btf.string_bytes(self.word(0)).unwrap_or_default()
+        self.btf.string_bytes(self.head[0]).unwrap_or_default()
     }
 
     /// Whether it has no name.
@@ -80,24 +83,24 @@ impl<'a> Type<'a> {
 
     /// Whether this is its name.
     pub fn has_name(self, name: &[u8]) -> bool {
-        self.btf.has_string(self.word(0), name)
+        self.btf.has_string(self.head[0], name)
     }
 
     /// The flag bit: bitfield sizes in a composite's members, a union for FWD, signed for an enum.
     pub fn flag(self) -> bool {
-        self.info.flag()
+        self.info().flag()
     }
 
     /// Number of members, enumerators, parameters or variables.
     pub fn vlen(self) -> usize {
-        self.info.vlen()
+        self.info().vlen()
     }
 
     /// The type that a pointer, typedef, modifier, FUNC, FUNC_PROTO (its return type), VAR or tag refers to, or the
     /// element of an array; `None` for the other kinds.
     pub fn target(self) -> Option<Type<'a>> {
         if self.kind().refers() {
-            Some(self.btf.ty(TypeId(self.word(2))))
+            Some(self.btf.ty(TypeId(self.head[2])))
         } else {
             self.array().map(|a| a.element)
         }
@@ -128,7 +131,7 @@ impl<'a> Type<'a> {
 
     /// The size that a record of this kind states itself: INT, FLOAT, enums, composites, DATASEC.
     pub fn own_size(self) -> Option<u32> {
-        self.kind().is_sized().then(|| self.word(2))
+        self.kind().is_sized().then_some(self.head[2])
     }
 
     /// Size in bytes as C's `sizeof` gives it, through typedefs, modifiers and arrays.
@@ -211,7 +214,7 @@ impl<'a> Type<'a> {
     /// What an INT says of itself.
     pub fn int(self) -> Option<Int> {
         (self.kind() == Kind::INT).then(|| {
-            let word = self.word(TYPE_WORDS);
+            let [word] = self.words(TYPE_WORDS);
             Int {
                 encoding: IntEncoding(((word >> 24) & 0xf) as u8),
                 bit_offset: ((word >> 16) & 0xff) as u8,
@@ -222,10 +225,13 @@ impl<'a> Type<'a> {
 
     /// Element, index type and length of an ARRAY.
     pub fn array(self) -> Option<Array<'a>> {
-        (self.kind() == Kind::ARRAY).then(|| Array {
-            element: self.btf.ty(TypeId(self.word(TYPE_WORDS))),
-            index: self.btf.ty(TypeId(self.word(TYPE_WORDS + 1))),
-            len: self.word(TYPE_WORDS + 2),
+        (self.kind() == Kind::ARRAY).then(|| {
+            let [element, index, len] = self.words(TYPE_WORDS);
+            Array {
+                element: self.btf.ty(TypeId(element)),
+                index: self.btf.ty(TypeId(index)),
+                len,
+            }
         })
     }
 
@@ -262,15 +268,15 @@ impl<'a> Type<'a> {
     /// Linkage of a FUNC or VAR.
     pub fn linkage(self) -> Option<Linkage> {
         match self.kind() {
-            Kind::FUNC => Some(Linkage(self.info.vlen() as u32)),
-            Kind::VAR => Some(Linkage(self.word(TYPE_WORDS))),
+            Kind::FUNC => Some(Linkage(self.info().vlen() as u32)),
+            Kind::VAR => Some(Linkage(self.words::<1>(TYPE_WORDS)[0])),
             _ => None,
         }
     }
 
     /// Which member or parameter of its target a DECL_TAG is on: -1 for the whole.
     pub fn component(self) -> Option<i32> {
-        (self.kind() == Kind::DECL_TAG).then(|| self.word(TYPE_WORDS).cast_signed())
+        (self.kind() == Kind::DECL_TAG).then(|| self.words::<1>(TYPE_WORDS)[0].cast_signed())
     }
 }
 
@@ -391,15 +397,12 @@ macro_rules! element {
     ($name:ident, $words:literal) => {
         impl<'a> Element<'a> for $name<'a> {
             fn make(ty: Type<'a>, index: usize) -> Self {
-                $name { ty, index }
+                let words = ty.words(TYPE_WORDS + index * $words);
+                $name { ty, index, words }
             }
         }
 
         impl<'a> $name<'a> {
-            fn word(self, word: usize) -> u32 {
-                self.ty.word(TYPE_WORDS + self.index * $words + word)
-            }
-
             /// Its position.
             pub fn index(self) -> usize {
                 self.index
@@ -424,12 +427,12 @@ macro_rules! named {
 
             /// Its name as it stands in the string section.
             pub fn name_bytes(self) -> &'a [u8] {
-                self.ty.btf.string_bytes(self.word(0)).unwrap_or_default()
+                self.ty.btf.string_bytes(self.words[0]).unwrap_or_default()
             }
 
             /// Whether this is its name.
             pub fn has_name(self, name: &[u8]) -> bool {
-                self.ty.btf.has_string(self.word(0), name)
+                self.ty.btf.has_string(self.words[0], name)
             }
 
             /// Whether it has no name.
@@ -445,6 +448,7 @@ macro_rules! named {
 pub struct Member<'a> {
     ty: Type<'a>,
     index: usize,
+    words: [u32; 3],
 }
 element!(Member, 3);
 named!(Member);
@@ -452,7 +456,7 @@ named!(Member);
 impl<'a> Member<'a> {
     /// Its name, a NUL, and what follows in the string section.
     pub(crate) fn name_tail(self) -> &'a [u8] {
-        self.ty.btf.string_tail(self.word(0)).unwrap_or_default()
+        self.ty.btf.string_tail(self.words[0]).unwrap_or_default()
     }
 
     /// Its type.
@@ -462,22 +466,22 @@ impl<'a> Member<'a> {
 
     /// The number of its type.
     pub fn type_id(self) -> TypeId {
-        TypeId(self.word(1))
+        TypeId(self.words[1])
     }
 
     /// First bit of the member from the start of the composite.
     pub fn bit_offset(self) -> u32 {
         if self.ty.flag() {
-            self.word(2) & 0x00ff_ffff
+            self.words[2] & 0x00ff_ffff
         } else {
-            self.word(2)
+            self.words[2]
         }
     }
 
     /// Bits of a bitfield; `None` for a member that is none.
     pub fn bitfield_size(self) -> Option<u32> {
         let size = if self.ty.flag() {
-            self.word(2) >> 24
+            self.words[2] >> 24
         } else {
             0
         };
@@ -490,25 +494,27 @@ impl<'a> Member<'a> {
 pub struct Enumerator<'a> {
     ty: Type<'a>,
     index: usize,
+    words: [u32; 3],
 }
 
 impl<'a> Element<'a> for Enumerator<'a> {
     fn make(ty: Type<'a>, index: usize) -> Self {
-        Enumerator { ty, index }
+        let words = if ty.kind() == Kind::ENUM64 {
+            ty.words(TYPE_WORDS + index * 3)
+        } else {
+            let [name, value] = ty.words(TYPE_WORDS + index * 2);
+            [name, value, 0]
+        };
+        Enumerator { ty, index, words }
     }
 }
 
 impl<'a> Enumerator<'a> {
-    fn word(self, word: usize) -> u32 {
-        let each = if self.ty.kind() == Kind::ENUM64 { 3 } else { 2 };
-        self.ty.word(TYPE_WORDS + self.index * each + word)
-    }
-
     /// Its value, sign-extended to 64 bits if the enum is signed.
     pub fn value(self) -> i64 {
-        let low = self.word(1);
+        let low = self.words[1];
         if self.ty.kind() == Kind::ENUM64 {
-            (u64::from(self.word(2)) << 32 | u64::from(low)).cast_signed()
+            (u64::from(self.words[2]) << 32 | u64::from(low)).cast_signed()
         } else if self.is_signed() {
             low.cast_signed().into()
         } else {
@@ -539,6 +545,7 @@ impl fmt::Debug for Enumerator<'_> {
 pub struct Param<'a> {
     ty: Type<'a>,
     index: usize,
+    words: [u32; 2],
 }
 element!(Param, 2);
 named!(Param);
@@ -546,12 +553,12 @@ named!(Param);
 impl<'a> Param<'a> {
     /// Its type; `void` (with no name, at the end) stands for `...`.
     pub fn ty(self) -> Type<'a> {
-        self.ty.btf.ty(TypeId(self.word(1)))
+        self.ty.btf.ty(TypeId(self.words[1]))
     }
 
     /// Whether this is the `...` of a variadic function.
     pub fn is_variadic(self) -> bool {
-        self.word(0) == 0 && self.word(1) == 0
+        self.words[0] == 0 && self.words[1] == 0
     }
 }
 
@@ -560,13 +567,14 @@ impl<'a> Param<'a> {
 pub struct Variable<'a> {
     ty: Type<'a>,
     index: usize,
+    words: [u32; 3],
 }
 element!(Variable, 3);
 
 impl<'a> Variable<'a> {
     /// The VAR (or, in `.ksyms`, FUNC).
     pub fn ty(self) -> Type<'a> {
-        self.ty.btf.ty(TypeId(self.word(0)))
+        self.ty.btf.ty(TypeId(self.words[0]))
     }
 
     /// Its name.
@@ -576,11 +584,11 @@ impl<'a> Variable<'a> {
 
     /// Its offset in the section; in a relocatable object 0 until it is taken from the symbol table.
     pub fn offset(self) -> u32 {
-        self.word(1)
+        self.words[1]
     }
 
     /// Its size in bytes.
     pub fn size(self) -> u32 {
-        self.word(2)
+        self.words[2]
     }
 }

@@ -1,6 +1,6 @@
 //! Bodies of structs, unions and enums, with the padding and attributes that make C lay them out as BTF says.
 
-use super::layout::{Layout, Placed, Places, padding};
+use super::layout::{Form, Layout, Places, padding, round_up};
 use super::writer::Writer;
 use crate::btf::{Kind, Member, Type};
 use crate::error::Result;
@@ -32,7 +32,11 @@ impl<'a> Writer<'a> {
             self.text.push("{}");
         } else {
             self.text.push("{\n");
-            if ty.kind() == Kind::UNION {
+            if layout.form == Form::Plain {
+                for member in ty.members().iter() {
+                    self.member(member, None, level + 1)?;
+                }
+            } else if ty.kind() == Kind::UNION {
                 self.union_members(ty, layout, level + 1)?;
             } else {
                 self.struct_members(ty, layout, level + 1)?;
@@ -40,7 +44,7 @@ impl<'a> Writer<'a> {
             self.text.indent(level);
             self.text.push("}");
         }
-        if layout.packed {
+        if layout.form == Form::Packed {
             self.text.push(" __attribute__((packed))");
         }
         self.ascend();
@@ -58,14 +62,14 @@ impl<'a> Writer<'a> {
                     continue;
                 }
             };
-            if placed.natural_start(cursor, layout.packed) != placed.start {
+            if placed.natural_start(cursor, layout.form == Form::Packed) != placed.start {
                 self.padding(cursor, placed.start, level)?;
             }
-            self.member(placed, level)?;
+            self.member(placed.member, placed.width, level)?;
             cursor = placed.end;
         }
         let end = layout.bits();
-        if cursor.next_multiple_of(u64::from(layout.align) * 8) < end {
+        if round_up(cursor, u64::from(layout.align) * 8) < end {
             self.padding(cursor, end, level)?;
         }
         Ok(())
@@ -77,14 +81,14 @@ impl<'a> Writer<'a> {
         while let Some(place) = places.next(&self.order.layouts) {
             match place {
                 Ok(placed) => {
-                    self.member(placed, level)?;
+                    self.member(placed.member, placed.width, level)?;
                     longest = longest.max(placed.end);
                 }
                 Err(member) => self.impossible(member, level),
             }
         }
         let end = layout.bits();
-        if longest.next_multiple_of(u64::from(layout.align) * 8) < end {
+        if round_up(longest, u64::from(layout.align) * 8) < end {
             self.text.indent(level);
             self.text.push("struct {\n");
             self.padding(0, end, level + 1)?;
@@ -94,9 +98,8 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    fn member(&mut self, placed: Placed<'a>, level: usize) -> Result<()> {
+    fn member(&mut self, member: Member<'a>, width: Option<u32>, level: usize) -> Result<()> {
         self.text.check()?;
-        let member = placed.member;
         self.text.indent(level);
         if !member.is_anonymous() {
             self.declare_named(member.ty(), member.name_tail(), level)?;
@@ -111,7 +114,7 @@ impl<'a> Writer<'a> {
                 self.declare(member.ty(), b"", level)?;
             }
         }
-        if let Some(width) = placed.width {
+        if let Some(width) = width {
             self.text.push(": ");
             self.text.number(width.into());
         }

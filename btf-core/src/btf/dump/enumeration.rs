@@ -11,7 +11,7 @@ impl<'a> Writer<'a> {
         for enumerator in ty.enumerators().iter() {
             let name = self.names.constant(enumerator.name_bytes());
             self.text.indent(level + 1);
-            self.text.ident(&name);
+            self.text.push_ident(&name);
             self.text.push(" = ");
             self.value(enumerator, ty.kind() == Kind::ENUM64);
             self.text.push(",\n");

@@ -14,11 +14,23 @@ pub(super) struct Layout {
     size: u32,
     /// Bytes, a power of two; 0 if the type cannot be a member.
     pub(super) align: u8,
-    /// Whether a composite is written with `__attribute__((packed))`.
-    pub(super) packed: bool,
+    /// What a composite needs besides its members.
+    pub(super) form: Form,
     /// First bit and width of an INT that has not all bits of its size, as old compilers wrote bitfields; else 0.
     bit_offset: u8,
     bits: u8,
+}
+
+/// What C needs to be told of a composite for its members to lie where they should.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub(super) enum Form {
+    /// Nothing but the members.
+    #[default]
+    Plain,
+    /// Padding between or after them, or widths of bitfields.
+    Padded,
+    /// `__attribute__((packed))`, and perhaps padding too.
+    Packed,
 }
 
 impl Layout {
@@ -26,7 +38,7 @@ impl Layout {
         Layout {
             size: u32::try_from(size).unwrap_or(u32::MAX),
             align,
-            packed: false,
+            form: Form::Plain,
             bit_offset: 0,
             bits: 0,
         }
@@ -87,10 +99,7 @@ impl Layouts {
             Kind::FUNC_PROTO | Kind::FUNC => Layout::default(),
             _ => {
                 let target = ty.target().map(Type::id).unwrap_or_default();
-                Layout {
-                    packed: false,
-                    ..self.get(target)
-                }
+                self.get(target)
             }
         };
         if let Some(slot) = self.0.get_mut(ty.id().0 as usize) {
@@ -101,20 +110,44 @@ impl Layouts {
 
     fn composite(&self, ty: Type<'_>) -> Layout {
         let size = u64::from(ty.own_size().unwrap_or_default());
-        let (mut align, mut packed) = (1, false);
+        let (mut align, mut is_packed, mut is_plain) = (1, false, true);
         let mut places = Places::of(ty);
+        let mut end = 0;
         while let Some(place) = places.next(self) {
-            if let Ok(placed) = place {
-                align = align.max(placed.layout.align);
-                packed |= !placed.lies_naturally();
-            }
+            let Ok(placed) = place else {
+                is_plain = false;
+                continue;
+            };
+            align = align.max(placed.layout.align);
+            is_packed |= !placed.lies_naturally();
+            let before = if places.is_union { 0 } else { end };
+            is_plain &=
+                placed.width.is_none() && placed.natural_start(before, false) == placed.start;
+            end = end.max(placed.end);
         }
-        packed |= !size.is_multiple_of(align.into());
+        is_packed |= !is_aligned(size, align.into());
+        is_plain &= round_up(end, u64::from(align) * 8) == size * 8;
+        let form = match (is_packed, is_plain) {
+            (true, _) => Form::Packed,
+            (false, true) => Form::Plain,
+            (false, false) => Form::Padded,
+        };
         Layout {
-            packed,
-            ..Layout::of(size, if packed { 1 } else { align })
+            form,
+            ..Layout::of(size, if is_packed { 1 } else { align })
         }
     }
+}
+
+/// Whether a place is a multiple of a power of two. Numbers of bits are small, and a division takes its time.
+fn is_aligned(place: u64, align: u64) -> bool {
+    place & align.wrapping_sub(1) == 0
+}
+
+/// The next multiple of a power of two.
+pub(super) fn round_up(place: u64, align: u64) -> u64 {
+    let mask = align.wrapping_sub(1);
+    place.saturating_add(mask) & !mask
 }
 
 fn scalar(ty: Type<'_>) -> Result<Layout> {
@@ -218,7 +251,7 @@ impl<'a> Placed<'a> {
 
     fn is_possible(&self) -> bool {
         match self.width {
-            None => self.layout.is_object() && self.start.is_multiple_of(8),
+            None => self.layout.is_object() && is_aligned(self.start, 8),
             Some(width) => {
                 let kind = self.member.ty().strip().kind();
                 u64::from(width) <= self.layout.bits() && (kind == Kind::INT || kind.is_any_enum())
@@ -230,9 +263,9 @@ impl<'a> Placed<'a> {
     fn lies_naturally(&self) -> bool {
         let align = self.layout.align_bits(false);
         match self.width {
-            None => self.start.is_multiple_of(align),
+            None => is_aligned(self.start, align),
             // A bitfield never straddles the storage unit of its type.
-            Some(width) => self.start % align + u64::from(width) <= self.layout.bits(),
+            Some(width) => (self.start & (align - 1)) + u64::from(width) <= self.layout.bits(),
         }
     }
 
@@ -240,10 +273,10 @@ impl<'a> Placed<'a> {
     pub(super) fn natural_start(&self, cursor: u64, packed: bool) -> u64 {
         let align = self.layout.align_bits(packed);
         match self.width {
-            None => cursor.next_multiple_of(align),
+            None => round_up(cursor, align),
             Some(_) if packed => cursor,
-            Some(width) if cursor % align + u64::from(width) > self.layout.bits() => {
-                cursor.next_multiple_of(align)
+            Some(width) if (cursor & (align - 1)) + u64::from(width) > self.layout.bits() => {
+                round_up(cursor, align)
             }
             Some(_) => cursor,
         }

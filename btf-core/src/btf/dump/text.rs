@@ -30,6 +30,12 @@ impl Text {
         }
     }
 
+    /// A name that is known to be one that C allows.
+    pub(super) fn push_ident(&mut self, name: &[u8]) {
+        debug_assert!(is_ident(name));
+        self.out.extend_from_slice(name);
+    }
+
     /// The name at the start of `tail`, which a NUL ends, as [`Text::ident`] writes it.
     pub(super) fn ident_until_nul(&mut self, tail: &[u8]) {
         let end = tail.iter().position(|b| !ALLOWED[usize::from(*b)]);
