@@ -102,7 +102,7 @@ impl<'a> Writer<'a> {
         self.text.check()?;
         self.text.indent(level);
         if !member.is_anonymous() {
-            self.declare_named(member.ty(), member.name_tail(), level)?;
+            self.declare_named(member.type_id(), member.name_tail(), level)?;
         } else {
             let under = member.ty().strip();
             if under.kind().is_composite() {

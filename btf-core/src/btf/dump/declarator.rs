@@ -82,16 +82,15 @@ impl<'a> Writer<'a> {
         if name.is_empty() {
             return self.declarator(ty, None, level).map(|_| ());
         }
-        self.declare_named(ty, name, level)
+        self.declare_named(ty.id(), name, level)
     }
 
     /// Writes `ty name` for a name, which a NUL or the end of `name` ends, that is not empty.
     ///
     /// Few types have most of the members. What was written around a name is written again for the next one, unless
     /// there is an anonymous type in it.
-    pub(super) fn declare_named(&mut self, ty: Type<'a>, name: &[u8], level: usize) -> Result<()> {
-        let id = ty.id().0 as usize;
-        let known = self.written.get(id).copied().unwrap_or_default();
+    pub(super) fn declare_named(&mut self, id: TypeId, name: &[u8], level: usize) -> Result<()> {
+        let known = self.written.get(id.0 as usize).copied().unwrap_or_default();
         if known.left > 0 {
             let start = known.start as usize;
             let end = start + usize::from(known.left);
@@ -104,9 +103,9 @@ impl<'a> Writer<'a> {
             return Ok(());
         }
         let (start, anonymous) = (self.text.len(), self.anonymous);
-        let name = self.declarator(ty, Some(name), level)?;
+        let name = self.declarator(self.btf.ty(id), Some(name), level)?;
         if anonymous == self.anonymous
-            && let Some(slot) = self.written.get_mut(id)
+            && let Some(slot) = self.written.get_mut(id.0 as usize)
         {
             *slot = Written::new(start, name, self.text.len());
         }
