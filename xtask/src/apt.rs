@@ -1,6 +1,7 @@
 //! A private apt: its own lists, sources and cache, so that asking for kernels of other Debian
 //! releases leaves the machine's apt alone. What the packages are for is `package`'s business.
 
+use crate::arch::Arch;
 use crate::mirror::Mirror;
 use crate::{Result, cache, disk, program};
 use std::path::{Path, PathBuf};
@@ -26,18 +27,24 @@ const KEYRINGS: &[&str] = &[
 
 pub(crate) struct Apt {
     dir: PathBuf,
+    arch: Arch,
 }
 
 impl Apt {
-    pub(crate) fn open() -> Result<Apt> {
-        let dir = cache::dir()?.join("apt");
+    /// One for the packages of an architecture, whatever this machine's is.
+    pub(crate) fn open(arch: Arch) -> Result<Apt> {
+        let name = match arch {
+            Arch::Amd64 => "apt".to_owned(),
+            other => format!("apt-{}", other.name()),
+        };
+        let dir = cache::dir()?.join(name);
         for sub in ["lists/partial", "cache/archives/partial", "none"] {
             disk::create_dir(&dir.join(sub))?;
         }
         // apt insists on a list of installed packages; for us nothing is installed.
         disk::write(&dir.join("status"), b"")?;
-        disk::write(&dir.join("apt.conf"), configuration(&dir).as_bytes())?;
-        Ok(Apt { dir })
+        disk::write(&dir.join("apt.conf"), configuration(&dir, arch).as_bytes())?;
+        Ok(Apt { dir, arch })
     }
 
     /// Fetches the package lists, says which suites the mirror does not serve, and fails if it
@@ -110,7 +117,8 @@ impl Apt {
                 Some(file) => format!(" signed-by={file}"),
                 None => String::new(),
             };
-            text += &format!("deb [arch=amd64 target=Packages{trust}] {uri} {suite} main\n");
+            let arch = self.arch.name();
+            text += &format!("deb [arch={arch} target=Packages{trust}] {uri} {suite} main\n");
         }
         disk::write(&self.dir.join("sources.list"), text.as_bytes())
     }
@@ -145,8 +153,8 @@ impl Apt {
 }
 
 /// What differs from the machine's configuration, which is read before and may hold a proxy.
-fn configuration(dir: &Path) -> String {
-    let dir = dir.display();
+fn configuration(dir: &Path, arch: Arch) -> String {
+    let (dir, arch) = (dir.display(), arch.name());
     format!(
         r#"Dir::State "{dir}";
 Dir::State::Lists "{dir}/lists";
@@ -158,7 +166,8 @@ Dir::Etc::sourcelist "{dir}/sources.list";
 Dir::Etc::sourceparts "{dir}/none";
 Dir::Etc::preferences "{dir}/none/preferences";
 Dir::Etc::preferencesparts "{dir}/none";
-APT::Architecture "amd64";
+APT::Architecture "{arch}";
+APT::Architectures "{arch}";
 # The sandbox user may not be able to write below a home folder.
 APT::Sandbox::User "root";
 # Suites out of support keep the date of their last update.

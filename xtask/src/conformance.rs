@@ -2,6 +2,7 @@
 //! in the file of its name.
 
 mod core_reloc;
+mod libbpf;
 
 use crate::linux_source::LinuxSource;
 use crate::{Result, unexpected};
@@ -10,6 +11,8 @@ pub(crate) const USAGE: &str = "cargo xtask conformance SUITE [OPTIONS]
 
   core-reloc                        the kernel's own CO-RE cases: decided here without a kernel, and run in kernels
   [--kernel SERIES]... [--refresh] [--offline]   (5.10, 6.1, 6.12 and newest)
+  libbpf                            objects of the workspace and of the kernel's selftests, relocated by libbpf and here
+  [--kernel SERIES]... [--refresh] [--offline]   (5.10, 6.1, 6.12, 6.18, 7.0 and newest, each for amd64 and arm64)
   sources [--refresh] [--offline]   fetch the kernel's selftests; print their version and folder";
 
 /// One suite.
@@ -22,6 +25,10 @@ const SUITES: &[Suite] = &[
     Suite {
         name: "core-reloc",
         run: core_reloc::run,
+    },
+    Suite {
+        name: "libbpf",
+        run: libbpf::run,
     },
     Suite {
         name: "sources",

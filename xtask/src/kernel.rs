@@ -2,6 +2,7 @@
 //! prints them; `machine` boots them.
 
 use crate::apt::Apt;
+use crate::arch::Arch;
 use crate::package::{Index, Listed};
 use crate::release::Series;
 use crate::{Result, cache, disk, program, unexpected, value, vmlinux};
@@ -76,7 +77,8 @@ impl Kernel {
 
     /// Whether that was written down after the index came.
     fn is_settled(&self) -> bool {
-        Index::path().is_ok_and(|index| cache::is_newer(&self.dir.join("release"), &index))
+        Index::path(Arch::Amd64)
+            .is_ok_and(|index| cache::is_newer(&self.dir.join("release"), &index))
     }
 }
 
@@ -240,7 +242,7 @@ fn fill(listed: &Listed, dir: &Path) -> Result<()> {
         if Parts::find(&tree, &listed.release)?.missing().is_empty() {
             break;
         }
-        failed = failed.or(add(package, &tree).err());
+        failed = failed.or(add(Arch::Amd64, package, &tree).err());
     }
     let parts = Parts::find(&tree, &listed.release)?;
     let missing = parts.missing();
@@ -268,11 +270,11 @@ fn fill(listed: &Listed, dir: &Path) -> Result<()> {
 }
 
 /// Downloads a package and unpacks it into a tree.
-fn add(package: &str, tree: &Path) -> Result<()> {
+pub(crate) fn add(arch: Arch, package: &str, tree: &Path) -> Result<()> {
     eprintln!("fetching {package}");
     let debs = tree.join("debs");
     disk::empty_dir(&debs)?;
-    Apt::open()?.download(package, &debs)?;
+    Apt::open(arch)?.download(package, &debs)?;
     for deb in disk::list(&debs)? {
         program::output(Command::new("dpkg-deb").arg("-x").arg(&deb).arg(tree))?;
     }

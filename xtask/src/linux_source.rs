@@ -3,6 +3,7 @@
 //! committed.
 
 use crate::apt::Apt;
+use crate::arch::Arch;
 use crate::release::compare;
 use crate::{Result, cache, disk, program, tool};
 use std::path::{Path, PathBuf};
@@ -82,7 +83,7 @@ fn place() -> Result<PathBuf> {
 
 /// The newest version that the package lists name; they are fetched if they name none.
 fn newest(refresh: bool) -> Result<String> {
-    let apt = Apt::open()?;
+    let apt = Apt::open(Arch::Amd64)?;
     let name = format!("linux-source-{SERIES}");
     let listed = |apt: &Apt| -> Option<String> {
         let versions = apt.versions(&[&name]).ok()?;
@@ -121,7 +122,7 @@ fn fill(package: &str, staging: &Path) -> Result<()> {
     let debs = staging.join("debs");
     disk::empty_dir(&debs)?;
     // Several versions may fit in the mirror's lists and one of them be gone; apt says which.
-    Apt::open()?.download(package, &debs)?;
+    Apt::open(Arch::Amd64)?.download(package, &debs)?;
     for deb in disk::list(&debs)? {
         program::output(Command::new("dpkg-deb").arg("-x").arg(&deb).arg(&debs))?;
     }

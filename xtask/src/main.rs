@@ -1,6 +1,7 @@
 //! `cargo xtask`: the table of the workspace's tasks. What a task does is in the file of its name.
 
 mod apt;
+mod arch;
 mod bench;
 mod build;
 mod cache;
@@ -11,6 +12,7 @@ mod console;
 mod cpio;
 mod demo;
 mod disk;
+mod foreign;
 mod fuzz;
 mod golden;
 mod guest;

@@ -2,6 +2,7 @@
 //! mirror's index, because they carry the kernel's ABI and go stale. `kernel` unpacks them.
 
 use crate::apt::Apt;
+use crate::arch::Arch;
 use crate::release::{Series, compare};
 use crate::{Result, cache, disk};
 use std::collections::BTreeMap;
@@ -34,9 +35,6 @@ const IMAGES: &[(&str, &str)] = &[
 /// What came out of the image's package over time: modules and configuration.
 const PARTS: &[&str] = &["linux-modules-", "linux-base-"];
 
-/// The flavour with everything a virtual machine needs built in, and the fewest modules.
-const FLAVOUR: &str = "-cloud-amd64";
-
 impl Index {
     /// The kept index if it is fresh, else a new one; a kept one again if the mirror is away.
     /// The mirror is asked at most once in a run.
@@ -44,18 +42,19 @@ impl Index {
         static LOADED: OnceLock<Index> = OnceLock::new();
         match LOADED.get() {
             Some(index) => Ok(index),
-            None => Index::read(refresh).map(|index| LOADED.get_or_init(|| index)),
+            None => Index::read(Arch::Amd64, refresh).map(|index| LOADED.get_or_init(|| index)),
         }
     }
 
-    fn read(refresh: bool) -> Result<Index> {
-        let path = Index::path()?;
+    /// The same for any architecture, and not kept in memory.
+    pub(crate) fn read(arch: Arch, refresh: bool) -> Result<Index> {
+        let path = Index::path(arch)?;
         let _lock = cache::lock("index")?;
         let kept = disk::read_to_string(&path).map(|text| Index::parse(&text));
         if cache::is_fresh(&path) && !refresh {
             return kept;
         }
-        match (Index::fetch(), kept) {
+        match (Index::fetch(arch), kept) {
             (Ok(index), _) => {
                 disk::write(&path, index.text().as_bytes())?;
                 Ok(index)
@@ -70,7 +69,7 @@ impl Index {
 
     /// Whether the kept index is there and fresh.
     pub(crate) fn is_fresh() -> bool {
-        Index::path().is_ok_and(|path| cache::is_fresh(&path))
+        Index::path(Arch::Amd64).is_ok_and(|path| cache::is_fresh(&path))
     }
 
     /// The series of the index, oldest first.
@@ -87,13 +86,17 @@ impl Index {
     }
 
     /// Where it is kept.
-    pub(crate) fn path() -> Result<PathBuf> {
-        Ok(cache::dir()?.join("index.tsv"))
+    pub(crate) fn path(arch: Arch) -> Result<PathBuf> {
+        let name = match arch {
+            Arch::Amd64 => "index.tsv".to_owned(),
+            other => format!("index-{}.tsv", other.name()),
+        };
+        Ok(cache::dir()?.join(name))
     }
 
-    fn fetch() -> Result<Index> {
-        eprintln!("asking the Debian mirror for its kernels");
-        let apt = Apt::open()?;
+    fn fetch(arch: Arch) -> Result<Index> {
+        eprintln!("asking the Debian mirror for its kernels ({})", arch.name());
+        let apt = Apt::open(arch)?;
         apt.update()?;
         let mut names = Vec::new();
         for prefix in [
@@ -107,16 +110,19 @@ impl Index {
         let wanted = |name: &&str| {
             let name = name.strip_suffix("-unsigned").unwrap_or(name);
             let release = name.splitn(3, '-').nth(2).unwrap_or_default();
-            name.ends_with(FLAVOUR) && Series::of_release(release).is_some()
+            name.ends_with(arch.flavour()) && Series::of_release(release).is_some()
         };
         let names: Vec<&str> = names.iter().map(String::as_str).filter(wanted).collect();
         if names.is_empty() {
-            return Err("the Debian mirror lists no cloud kernel".to_owned());
+            return Err(format!(
+                "the Debian mirror lists no cloud kernel for {}",
+                arch.name()
+            ));
         }
-        Ok(Index::of_packages(&apt.versions(&names)?))
+        Ok(Index::of_packages(arch, &apt.versions(&names)?))
     }
 
-    fn of_packages(packages: &[(String, String)]) -> Index {
+    fn of_packages(arch: Arch, packages: &[(String, String)]) -> Index {
         let mut newest: BTreeMap<&str, &str> = BTreeMap::new();
         for (name, version) in packages {
             let slot = newest.entry(name).or_insert(version);
@@ -130,7 +136,8 @@ impl Index {
                 let release = name
                     .strip_prefix(prefix)
                     .and_then(|rest| rest.strip_suffix(suffix));
-                let Some(release) = release.filter(|release| release.ends_with(FLAVOUR)) else {
+                let Some(release) = release.filter(|release| release.ends_with(arch.flavour()))
+                else {
                     continue;
                 };
                 let Some(series) = Series::of_release(release) else {
@@ -207,7 +214,7 @@ mod tests {
             ("linux-base-7.2.13+deb14-cloud-amd64", "7.2.13-1"),
         ];
         let packages = packages.map(|(name, version)| (name.to_owned(), version.to_owned()));
-        Index::of_packages(&packages)
+        Index::of_packages(Arch::Amd64, &packages)
     }
 
     #[test]

@@ -1,20 +1,49 @@
-//! The raw BTF inside a vmlinuz: boot header → compressed payload → ELF → `.BTF`.
+//! The raw BTF inside a vmlinuz. On x86: boot header → compressed payload → ELF → `.BTF`. On arm64: perhaps an EFI wrapper or a
+//! compression around the bare image, in which the BTF is found by its header.
 
 use crate::{Result, compression, disk};
 use object::{Object, ObjectSection};
+use std::borrow::Cow;
 use std::path::Path;
+
+/// How BTF begins, in little-endian order.
+const MAGIC: [u8; 2] = 0xeb9f_u16.to_le_bytes();
 
 /// Extracts the BTF section as the kernel shows it in `/sys/kernel/btf/vmlinux`.
 ///
 /// # Errors
-/// If the file is no bzImage, the program that decompresses it is missing, or the kernel was
+/// If the file is neither an x86 bzImage nor an arm64 image, the program that decompresses it is missing, or the kernel was
 /// built without BTF.
 pub(crate) fn btf(vmlinuz: &Path) -> Result<Vec<u8>> {
     let image = disk::read(vmlinuz)?;
-    let payload = payload(&image)
-        .ok_or_else(|| format!("{} is no x86 bzImage of protocol 2.08", vmlinuz.display()))?;
-    let vmlinux = decompress(payload, vmlinuz)?;
-    let elf = object::File::parse(&*vmlinux)
+    if let Some(payload) = payload(&image) {
+        // gzip ends with the size of what it holds; to the others the kernel's build appends it.
+        let appended = match compression::program(payload) {
+            Some("gzip") => 0,
+            _ => 4,
+        };
+        let payload = &payload[..payload.len().saturating_sub(appended)];
+        return section(&decompress(payload, vmlinuz)?, vmlinuz);
+    }
+    let image = bare(&image, vmlinuz)?;
+    if image.get(0x38..0x3c) != Some(b"ARM\x64") {
+        return Err(format!(
+            "{} is neither an x86 bzImage of protocol 2.08 nor an arm64 image",
+            vmlinuz.display()
+        ));
+    }
+    match scan(&image) {
+        Some(btf) => Ok(btf.to_vec()),
+        None => Err(format!(
+            "{} has no BTF in it (built without BTF)",
+            vmlinuz.display()
+        )),
+    }
+}
+
+/// The `.BTF` section of an ELF file.
+fn section(vmlinux: &[u8], vmlinuz: &Path) -> Result<Vec<u8>> {
+    let elf = object::File::parse(vmlinux)
         .map_err(|e| format!("the payload of {} is no ELF file: {e}", vmlinuz.display()))?;
     let section = elf.section_by_name(".BTF").ok_or_else(|| {
         format!(
@@ -25,7 +54,7 @@ pub(crate) fn btf(vmlinuz: &Path) -> Result<Vec<u8>> {
     let bytes = section
         .data()
         .map_err(|e| format!("the .BTF section of {}: {e}", vmlinuz.display()))?;
-    if bytes.starts_with(&0xeb9f_u16.to_le_bytes()) {
+    if bytes.starts_with(&MAGIC) {
         Ok(bytes.to_vec())
     } else {
         Err(format!(
@@ -35,12 +64,51 @@ pub(crate) fn btf(vmlinuz: &Path) -> Result<Vec<u8>> {
     }
 }
 
+fn word(image: &[u8], at: usize) -> Option<usize> {
+    let bytes = image.get(at..at + 4)?;
+    Some(u32::from_le_bytes(bytes.try_into().ok()?) as usize)
+}
+
+/// An arm64 image without what may be around it: a compression, and since 6.1 a program that undoes it when EFI starts it
+/// (`zimg` at 4, then where the payload lies and how long it is).
+fn bare<'a>(image: &'a [u8], vmlinuz: &Path) -> Result<Cow<'a, [u8]>> {
+    let wrapped = || {
+        let start = word(image, 8)?;
+        image.get(start..start.checked_add(word(image, 12)?)?)
+    };
+    match image.get(4..8) {
+        Some(b"zimg") => match wrapped() {
+            Some(payload) => decompress(payload, vmlinuz).map(Cow::Owned),
+            None => Err(format!("{} is cut short", vmlinuz.display())),
+        },
+        _ if compression::program(image).is_some() => decompress(image, vmlinuz).map(Cow::Owned),
+        _ => Ok(Cow::Borrowed(image)),
+    }
+}
+
+/// The longest part of an image that begins with a header of BTF and has the length that it states.
+fn scan(image: &[u8]) -> Option<&[u8]> {
+    let starts = image.windows(4).enumerate().step_by(4);
+    let found = starts.filter(|(_, bytes)| bytes.starts_with(&MAGIC) && bytes[2..] == [1, 0]);
+    let found = found.filter_map(|(start, _)| {
+        let field = |n: usize| word(image, start + n * 4);
+        let (header, types, type_len, strings, string_len) =
+            (field(1)?, field(2)?, field(3)?, field(4)?, field(5)?);
+        let plausible = (24..=64).contains(&header)
+            && types.is_multiple_of(4)
+            && types.checked_add(type_len)? <= strings;
+        let length = header.checked_add(strings)?.checked_add(string_len)?;
+        let btf = image.get(start..start.checked_add(length)?)?;
+        // The strings begin with the empty one, and the last one ends.
+        let whole = btf.get(header + strings) == Some(&0) && btf.last() == Some(&0);
+        (plausible && whole).then_some(btf)
+    });
+    found.max_by_key(|btf| btf.len())
+}
+
 /// The compressed kernel, where the x86 boot protocol's header says it is.
 fn payload(image: &[u8]) -> Option<&[u8]> {
-    let word = |at: usize| {
-        let bytes = image.get(at..at + 4)?;
-        Some(u32::from_le_bytes(bytes.try_into().ok()?) as usize)
-    };
+    let word = |at| word(image, at);
     let version = word(0x206)? & 0xffff;
     if image.get(0x202..0x206)? != b"HdrS" || version < 0x208 {
         return None;
@@ -61,9 +129,7 @@ fn decompress(payload: &[u8], vmlinuz: &Path) -> Result<Vec<u8>> {
             vmlinuz.display()
         ));
     };
-    // gzip ends with the size of what it holds; to the others the kernel's build appends it.
-    let appended = if program == "gzip" { 0 } else { 4 };
-    compression::decompress(program, &payload[..payload.len().saturating_sub(appended)])
+    compression::decompress(program, payload)
         .map_err(|e| format!("cannot unpack {}: {e}", vmlinuz.display()))
 }
 
@@ -83,5 +149,38 @@ mod tests {
         assert_eq!(payload(&image[..1024 + 18]), None);
         image[0x207] = 1;
         assert_eq!(payload(&image), None);
+    }
+
+    /// A header, a type section of one word and the strings `"\0a\0"`.
+    fn btf() -> Vec<u8> {
+        let words = [0x0001_eb9f_u32, 24, 0, 4, 4, 3, 0];
+        let mut bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        bytes.extend(b"\0a\0");
+        bytes
+    }
+
+    #[test]
+    fn btf_is_found_in_a_bare_image() {
+        let mut image = vec![0x55; 64];
+        image.extend(&btf());
+        image.extend([0x55; 64]);
+        assert_eq!(scan(&image), Some(&btf()[..]));
+        // A header whose lengths lead out of the image is no header.
+        image[64 + 20] = 200;
+        assert_eq!(scan(&image), None);
+        assert_eq!(scan(b"\x9f\xeb\x01\x00"), None);
+    }
+
+    #[test]
+    fn what_is_around_an_arm64_image_is_taken_off() {
+        let path = Path::new("vmlinuz");
+        let mut plain = vec![0; 64];
+        plain[0x38..0x3c].copy_from_slice(b"ARM\x64");
+        assert_eq!(*bare(&plain, path).expect("nothing is around it"), plain);
+        let mut wrapped = b"MZ\0\0zimg".to_vec();
+        wrapped.extend(16_u32.to_le_bytes());
+        wrapped.extend(400_u32.to_le_bytes());
+        let error = bare(&wrapped, path).expect_err("the payload is not there");
+        assert_eq!(error, "vmlinuz is cut short");
     }
 }

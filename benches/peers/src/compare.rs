@@ -134,20 +134,24 @@ impl Total {
 }
 
 /// Prints the table; whether nothing differs. Objects from the selftests in `selftests` are compared against the types that are
-/// made for them, too.
+/// made for them, too. `skipped` are kernels that could not be had.
 pub(crate) fn run(
     objects: &[PathBuf],
     kernels: &[Kernel],
     selftests: &[PathBuf],
+    skipped: Vec<String>,
 ) -> Result<bool, String> {
     let started = Instant::now();
-    let mut total = Total::default();
+    let mut total = Total {
+        skipped,
+        ..Total::default()
+    };
     heading(kernels);
     for path in objects.iter().chain(selftests) {
         row(path, kernels, &mut total)?;
     }
     if !selftests.is_empty() {
-        println!("\n{:<30}  types made for it", "instructions compared");
+        println!("\n{:<34}  types made for it", "instructions compared");
     }
     for path in selftests {
         own_targets(path, &mut total)?;
@@ -164,7 +168,7 @@ pub(crate) fn run(
 }
 
 fn heading(kernels: &[Kernel]) {
-    print!("{:<30}", "instructions compared");
+    print!("{:<34}", "instructions compared");
     for kernel in kernels {
         print!("{}", column(&kernel.label, kernel));
     }
@@ -180,7 +184,7 @@ fn row(path: &Path, kernels: &[Kernel], total: &mut Total) -> Result<(), String>
         return Ok(());
     };
     let name = name(path);
-    print!("{name:<30}");
+    print!("{name:<34}");
     for kernel in kernels {
         let cell = cell(path, &object, kernel);
         print!("{}", column(&text(&cell), kernel));
@@ -202,7 +206,7 @@ fn own_targets(path: &Path, total: &mut Total) -> Result<(), String> {
         total.add(&format!("{name} on {}", target.label), &cell);
     }
     if !cells.is_empty() {
-        println!("{name:<30} {cells}");
+        println!("{name:<34} {cells}");
     }
     Ok(())
 }

@@ -22,7 +22,7 @@ use std::process::ExitCode;
 use bench::{Bench, FEWEST, Source};
 use compare::Kernel;
 
-const USAGE: &str = "usage: peers compare [--btf LABEL=PATH]... FOLDER-OF-SELFTESTS
+const USAGE: &str = "usage: peers compare [--btf LABEL=PATH]... [--skip WHY]... FOLDER-OF-SELFTESTS
        peers compile SELFTESTS CLANG BTF
        peers golden [--btf LABEL:RELEASE=PATH]... FOLDER
        peers adopt FOLDER
@@ -45,10 +45,14 @@ fn run(args: &[String]) -> Result<bool, String> {
     let (task, rest) = args.split_first().ok_or(USAGE)?;
     match task.as_str() {
         "compare" => {
-            let (kernels, folders) = parse(rest)?;
-            let selftests: Result<Vec<_>, _> =
-                folders.iter().map(|dir| selftests::programs(dir)).collect();
-            compare::run(&compiled()?, &kernels, &selftests?.concat())
+            let given = parse(rest)?;
+            let selftests: Result<Vec<_>, _> = given
+                .paths
+                .iter()
+                .map(|dir| selftests::programs(dir))
+                .collect();
+            let selftests = selftests?.concat();
+            compare::run(&compiled()?, &given.kernels, &selftests, given.skipped)
         }
         "compile" => match rest {
             [selftests, clang, btf] => {
@@ -56,16 +60,17 @@ fn run(args: &[String]) -> Result<bool, String> {
             }
             _ => Err(USAGE.to_owned()),
         },
-        "golden" => match &parse(rest)? {
-            (kernels, paths) if let [folder] = &paths[..] => {
-                golden::run(folder, kernels).map(|()| true)
+        "golden" => {
+            let given = parse(rest)?;
+            match &given.paths[..] {
+                [folder] => golden::run(folder, &given.kernels).map(|()| true),
+                _ => Err(USAGE.to_owned()),
             }
-            _ => Err(USAGE.to_owned()),
-        },
+        }
         "bench" => bench(rest),
         "equal" => {
-            let (kernels, objects) = parse(rest)?;
-            equal::run(&objects, &kernels).map(|()| true)
+            let given = parse(rest)?;
+            equal::run(&given.paths, &given.kernels).map(|()| true)
         }
         "adopt" => match rest {
             [folder] => golden::adopt(Path::new(folder), &compiled()?).map(|()| true),
@@ -106,17 +111,29 @@ fn bench(args: &[String]) -> Result<bool, String> {
     bench.run(json, only.map(String::as_str))
 }
 
-fn parse(args: &[String]) -> Result<(Vec<Kernel>, Vec<PathBuf>), String> {
-    let (mut kernels, mut paths) = (Vec::new(), Vec::new());
+/// What a task is given.
+#[derive(Default)]
+struct Given {
+    kernels: Vec<Kernel>,
+    paths: Vec<PathBuf>,
+    /// Why something that was asked for is missing.
+    skipped: Vec<String>,
+}
+
+fn parse(args: &[String]) -> Result<Given, String> {
+    let mut given = Given::default();
     let mut rest = args.iter();
     while let Some(arg) = rest.next() {
         match arg.as_str() {
-            "--btf" => kernels.push(Kernel::parse(rest.next().ok_or(USAGE)?)?),
+            "--btf" => given
+                .kernels
+                .push(Kernel::parse(rest.next().ok_or(USAGE)?)?),
+            "--skip" => given.skipped.push(rest.next().ok_or(USAGE)?.clone()),
             _ if arg.starts_with('-') => return Err(USAGE.to_owned()),
-            _ => paths.push(arg.into()),
+            _ => given.paths.push(arg.into()),
         }
     }
-    Ok((kernels, paths))
+    Ok(given)
 }
 
 /// The objects that the build script compiled: the tests', the examples' and the bench's.
