@@ -11,6 +11,7 @@ mod builder;
 mod bytes;
 pub mod dump;
 pub mod ext;
+mod find;
 mod hash;
 mod parse;
 mod raw;
@@ -147,29 +148,6 @@ impl Btf {
     /// All own types in order of id; those of the base are not repeated.
     pub fn types(&self) -> impl DoubleEndedIterator<Item = Type<'_>> + ExactSizeIterator + '_ {
         (self.0.first_id as usize..self.end_id() as usize).map(|id| self.ty(TypeId(id as u32)))
-    }
-
-    /// The first type of this name and kind, own types before those of the base.
-    pub fn find(&self, name: &str, kind: Kind) -> Option<Type<'_>> {
-        let mut btf = self;
-        loop {
-            let found = btf
-                .headers()
-                .find(|h| h.kind == kind && btf.has_string(h.name, name.as_bytes()));
-            match found {
-                Some(header) => return Some(self.ty(header.id)),
-                None => btf = btf.base()?,
-            }
-        }
-    }
-
-    /// All types of this name, of whichever kinds: own ones in order of id, then those of the base.
-    pub fn find_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = Type<'a>> + 'a {
-        let bases = std::iter::successors(Some(self), |btf| btf.base());
-        bases
-            .flat_map(|btf| btf.types())
-            .filter(move |t| t.name_bytes() == name.as_bytes())
-            .map(|t| self.ty(t.id()))
     }
 
     /// The base of a split BTF.

@@ -1,7 +1,9 @@
 //! BTF as an older kernel takes it: what it does not know is replaced by something of the same size, so that ids,
-//! sizes and offsets stay. Which kinds a kernel takes is the caller's to find out.
+//! sizes and offsets stay. What a kernel takes is the caller's to find out.
 //!
-//! The replacements are those of libbpf's `bpf_object__sanitize_btf`.
+//! The replacements are those of libbpf's `bpf_object__sanitize_btf`. Beyond them, what is external is hidden, which libbpf
+//! rewrites where it resolves externs; and a name that has to change is written anew, where libbpf overwrites it for all
+//! who share it.
 
 use std::borrow::Cow;
 
@@ -9,38 +11,72 @@ pub(crate) use super::builder::assemble;
 use super::raw::{HEADER_LEN, TYPE_WORDS};
 use super::{Btf, Kind, Linkage, Type, TypeId};
 
-/// Something in BTF that not every kernel takes.
+/// What not every kernel takes in BTF.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Feature {
-    /// From 5.13.
+    /// FUNC and FUNC_PROTO.
+    Func,
+    /// VAR and DATASEC.
+    Datasec,
+    /// FUNC with a linkage.
+    GlobalFunc,
+    /// FLOAT.
     Float,
-    /// From 5.16.
+    /// DECL_TAG.
     DeclTag,
-    /// From 5.17.
+    /// TYPE_TAG.
     TypeTag,
-    /// ENUM64, and the sign of an ENUM: from 6.0.
+    /// ENUM64, and the sign of an ENUM.
     Enum64,
-    /// A DATASEC whose name begins with a question mark, for `SEC("?.struct_ops")`: from 6.9.
+    /// DATASEC whose name starts with `?`.
     QuestionMark,
 }
 
-/// The bytes of `btf` with every kind replaced that `is_known` denies, and what is external hidden; the bytes as they
-/// are if nothing has to change.
-pub(crate) fn sanitize(btf: &Btf, is_known: impl Fn(Feature) -> bool) -> Cow<'_, [u8]> {
-    let plan = Plan::of(btf, is_known);
+impl Feature {
+    /// What a kernel must take to take this type as it is.
+    fn of(t: Type<'_>) -> Option<Feature> {
+        match t.kind() {
+            Kind::FUNC if t.linkage() == Some(Linkage::STATIC) => Some(Feature::Func),
+            Kind::FUNC => Some(Feature::GlobalFunc),
+            Kind::FUNC_PROTO => Some(Feature::Func),
+            Kind::DATASEC if t.name_bytes().starts_with(b"?") => Some(Feature::QuestionMark),
+            Kind::VAR | Kind::DATASEC => Some(Feature::Datasec),
+            Kind::FLOAT => Some(Feature::Float),
+            Kind::DECL_TAG => Some(Feature::DeclTag),
+            Kind::TYPE_TAG => Some(Feature::TypeTag),
+            Kind::ENUM64 => Some(Feature::Enum64),
+            Kind::ENUM if t.flag() => Some(Feature::Enum64),
+            _ => None,
+        }
+    }
+
+    /// What else a kernel takes that takes this.
+    fn implies(self) -> Option<Feature> {
+        match self {
+            Feature::GlobalFunc => Some(Feature::Func),
+            Feature::QuestionMark => Some(Feature::Datasec),
+            _ => None,
+        }
+    }
+}
+
+/// The bytes of `btf` with all replaced that needs a feature that `has` denies, and what is external hidden; the bytes as
+/// they are if nothing has to change.
+pub(crate) fn sanitize(btf: &Btf, has: impl Fn(Feature) -> bool) -> Cow<'_, [u8]> {
+    let plan = Plan::of(btf, has);
     let bytes = btf.as_bytes();
     let has_old_header = btf.0.types.start == HEADER_LEN as usize;
-    if has_old_header && !btf.types().any(|t| plan.changes(t)) {
+    if has_old_header && !btf.types().any(|t| plan.change(t).is_some()) {
         return Cow::Borrowed(bytes);
     }
     let mut strings = bytes[btf.0.strings.clone()].to_vec();
     let mut types = Vec::with_capacity(btf.0.types.len() / 4);
     for t in btf.types() {
-        let record = btf.record_range(t.id()).unwrap_or_default();
         let start = types.len();
-        let (words, _) = bytes[record].as_chunks::<4>();
-        types.extend(words.iter().map(|w| u32::from_ne_bytes(*w)));
-        plan.replace(t, &mut types, start, &mut strings);
+        types.extend(btf.record(t.id()));
+        if let Some(change) = plan.change(t) {
+            plan.replace(t, change, &mut types, start, &mut strings);
+        }
     }
     if plan.needs_placeholder {
         let name = strings.len() as u32;
@@ -58,99 +94,156 @@ const fn info(kind: Kind, vlen: u32) -> u32 {
     (kind.0 as u32) << 24 | vlen
 }
 
+/// What stands in for a type.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Change {
+    /// An int of one byte. The word after a VAR or DECL_TAG becomes the int's. A larger one would not fit where the
+    /// variable is smaller, and nobody refers to a tag.
+    Int,
+    /// A struct with the variables as members.
+    Struct,
+    /// An anonymous struct of no size.
+    Nothing,
+    /// `_` for the `?` at the start of its name.
+    Name,
+    /// An enum; parameters and enumerators both have two words.
+    Enum,
+    Typedef,
+    /// No linkage.
+    Static,
+    Pointer,
+    /// An anonymous struct of the same size: `float` is no name for a struct.
+    Opaque,
+    Const,
+    /// No sign.
+    Unsigned,
+    /// A union of the same size; members and enumerators both have three words.
+    Union,
+}
+
 /// What is to be replaced.
 struct Plan {
-    float: bool,
-    decl_tag: bool,
-    type_tag: bool,
-    enum64: bool,
-    question_mark: bool,
+    lacks: Vec<Feature>,
     /// The int that stands in for the type of a 64-bit enumerator.
     placeholder: TypeId,
     needs_placeholder: bool,
 }
 
 impl Plan {
-    /// Asks about a kind only if the BTF has it: asking may cost a system call.
-    fn of(btf: &Btf, is_known: impl Fn(Feature) -> bool) -> Plan {
-        let lacks = |kind, feature| btf.types().any(|t| t.kind() == kind) && !is_known(feature);
-        // A kernel that does not take ENUM64 does not take the sign of an ENUM either.
-        let has_enum64 =
-            |t: Type<'_>| t.kind() == Kind::ENUM64 || t.kind() == Kind::ENUM && t.flag();
-        let enum64 = btf.types().any(has_enum64) && !is_known(Feature::Enum64);
+    /// Asks about a feature only if the BTF needs it: asking may cost a system call.
+    fn of(btf: &Btf, has: impl Fn(Feature) -> bool) -> Plan {
+        let mut asked: Vec<Feature> = Vec::new();
+        for feature in btf.types().filter_map(Feature::of) {
+            if !asked.contains(&feature) {
+                asked.push(feature);
+            }
+        }
+        let mut lacks = Vec::new();
+        for feature in asked {
+            if !has(feature) {
+                lacks.push(feature);
+                lacks.extend(feature.implies().filter(|implied| !has(*implied)));
+            }
+        }
         Plan {
-            float: lacks(Kind::FLOAT, Feature::Float),
-            decl_tag: lacks(Kind::DECL_TAG, Feature::DeclTag),
-            type_tag: lacks(Kind::TYPE_TAG, Feature::TypeTag),
-            enum64,
-            question_mark: btf.types().any(is_optional) && !is_known(Feature::QuestionMark),
+            needs_placeholder: lacks.contains(&Feature::Enum64)
+                && btf.types().any(|t| t.kind() == Kind::ENUM64),
             placeholder: TypeId(btf.end_id()),
-            needs_placeholder: enum64 && btf.types().any(|t| t.kind() == Kind::ENUM64),
+            lacks,
         }
     }
 
-    fn changes(&self, t: Type<'_>) -> bool {
+    fn lacks(&self, feature: Feature) -> bool {
+        self.lacks.contains(&feature)
+    }
+
+    fn change(&self, t: Type<'_>) -> Option<Change> {
+        // What the kernel defines has no place in BTF that is loaded: kernels refuse its linkage and its section.
         match t.kind() {
-            Kind::FLOAT => self.float,
-            Kind::DECL_TAG => self.decl_tag || t.target().is_some_and(is_extern),
-            Kind::TYPE_TAG => self.type_tag,
-            Kind::ENUM64 => self.enum64,
-            Kind::ENUM => self.enum64 && t.flag(),
-            Kind::FUNC | Kind::VAR => is_extern(t),
-            Kind::DATASEC => holds_externs(t) || self.question_mark && is_optional(t),
-            _ => false,
+            Kind::FUNC if is_extern(t) => return Some(Change::Pointer),
+            Kind::VAR if is_extern(t) => return Some(Change::Int),
+            Kind::DATASEC if holds_externs(t) => return Some(Change::Nothing),
+            Kind::DECL_TAG if t.target().is_some_and(is_extern) => return Some(Change::Int),
+            _ => {}
         }
+        let feature = Feature::of(t)?;
+        let feature = match feature.implies() {
+            Some(implied) if self.lacks(implied) => implied,
+            _ => feature,
+        };
+        self.lacks(feature).then_some(match (feature, t.kind()) {
+            (Feature::Datasec, Kind::DATASEC) => Change::Struct,
+            (Feature::Datasec | Feature::DeclTag, _) => Change::Int,
+            (Feature::QuestionMark, _) => Change::Name,
+            (Feature::Func, Kind::FUNC) => Change::Typedef,
+            (Feature::Func, _) => Change::Enum,
+            (Feature::GlobalFunc, _) => Change::Static,
+            (Feature::Float, _) => Change::Opaque,
+            (Feature::TypeTag, _) => Change::Const,
+            (Feature::Enum64, Kind::ENUM64) => Change::Union,
+            (Feature::Enum64, _) => Change::Unsigned,
+        })
     }
 
     /// Rewrites the record of `t`, which starts at `start` and ends the vector.
-    fn replace(&self, t: Type<'_>, types: &mut Vec<u32>, start: usize, strings: &mut Vec<u8>) {
-        if !self.changes(t) {
-            return;
-        }
+    fn replace(
+        &self,
+        t: Type<'_>,
+        change: Change,
+        types: &mut Vec<u32>,
+        start: usize,
+        strings: &mut Vec<u8>,
+    ) {
         let vlen = t.vlen() as u32;
         let words = &mut types[start..];
-        match t.kind() {
-            // An anonymous struct of the same size: `float` is no name for a struct.
-            Kind::FLOAT => (words[0], words[1]) = (0, info(Kind::STRUCT, 0)),
-            // Nobody refers to a tag, so its size is free. The word after it becomes the int's.
-            Kind::DECL_TAG => {
-                (words[1], words[2], words[3]) = (info(Kind::INT, 0), 1, INT_OF_8_BITS)
+        match change {
+            Change::Int => (words[1], words[2], words[3]) = (info(Kind::INT, 0), 1, INT_OF_8_BITS),
+            Change::Struct => {
+                words[0] = renamed(t, b".?", strings);
+                words[1] = info(Kind::STRUCT, vlen);
+                let members = words[TYPE_WORDS..].chunks_exact_mut(3);
+                for (member, v) in members.zip(t.variables().iter()) {
+                    member.copy_from_slice(&[
+                        v.ty().name_offset(),
+                        v.ty().id().0,
+                        v.offset().wrapping_mul(8),
+                    ]);
+                }
             }
-            Kind::TYPE_TAG => (words[0], words[1]) = (0, info(Kind::CONST, 0)),
-            Kind::ENUM => words[1] = info(Kind::ENUM, vlen),
-            // A union of the same size; enumerators become members, whose records have the same three words.
-            Kind::ENUM64 => {
+            Change::Nothing => {
+                (words[0], words[1], words[2]) = (0, info(Kind::STRUCT, 0), 0);
+                types.truncate(start + TYPE_WORDS);
+            }
+            Change::Name => words[0] = renamed(t, b"?", strings),
+            // The kernel wants that size.
+            Change::Enum => (words[1], words[2]) = (info(Kind::ENUM, vlen), 4),
+            Change::Typedef => words[1] = info(Kind::TYPEDEF, 0),
+            Change::Static => words[1] = info(Kind::FUNC, 0),
+            Change::Pointer => (words[0], words[1]) = (0, info(Kind::PTR, 0)),
+            Change::Opaque => (words[0], words[1]) = (0, info(Kind::STRUCT, 0)),
+            Change::Const => (words[0], words[1]) = (0, info(Kind::CONST, 0)),
+            Change::Unsigned => words[1] = info(Kind::ENUM, vlen),
+            Change::Union => {
                 words[1] = info(Kind::UNION, vlen);
                 for member in words[TYPE_WORDS..].chunks_exact_mut(3) {
                     (member[1], member[2]) = (self.placeholder.0, 0);
                 }
             }
-            // What the kernel defines has no place in BTF that is loaded: kernels refuse its linkage and its section.
-            Kind::FUNC => (words[0], words[1]) = (0, info(Kind::PTR, 0)),
-            Kind::VAR => (words[1], words[2], words[3]) = (info(Kind::INT, 0), 1, INT_OF_8_BITS),
-            // Its name, with `_` for the question mark, is put at the end of the strings.
-            Kind::DATASEC if !holds_externs(t) => {
-                words[0] = strings.len() as u32;
-                strings.push(b'_');
-                strings.extend_from_slice(&t.name_bytes()[1..]);
-                strings.push(0);
-            }
-            Kind::DATASEC => {
-                (words[0], words[1], words[2]) = (0, info(Kind::STRUCT, 0), 0);
-                types.truncate(start + TYPE_WORDS);
-            }
-            _ => {}
         }
     }
 }
 
-fn is_extern(t: Type<'_>) -> bool {
-    t.linkage() == Some(Linkage::EXTERN)
+/// Adds the name of `t` with `_` for each of these characters, and returns its offset.
+fn renamed(t: Type<'_>, not_allowed: &[u8], strings: &mut Vec<u8>) -> u32 {
+    let offset = strings.len() as u32;
+    let name = t.name_bytes().iter();
+    strings.extend(name.map(|b| if not_allowed.contains(b) { b'_' } else { *b }));
+    strings.push(0);
+    offset
 }
 
-/// A section of what is not loaded unless it is asked for.
-fn is_optional(t: Type<'_>) -> bool {
-    t.kind() == Kind::DATASEC && t.name_bytes().starts_with(b"?")
+fn is_extern(t: Type<'_>) -> bool {
+    t.linkage() == Some(Linkage::EXTERN)
 }
 
 fn holds_externs(t: Type<'_>) -> bool {
@@ -159,6 +252,7 @@ fn holds_externs(t: Type<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Builder, IntEncoding};
     use super::*;
 
     const STRINGS: &[u8] = b"\0int\0float\0e\0v\0tag\0s\0m\0.ksyms\0f\0?.ops\0";
@@ -196,13 +290,20 @@ mod tests {
         Btf::parse(assemble(&types, STRINGS)).unwrap()
     }
 
-    fn sanitized(is_known: impl Fn(Feature) -> bool) -> Btf {
-        Btf::parse(sanitize(&everything(), is_known).into_owned()).unwrap()
+    fn sanitized(has: impl Fn(Feature) -> bool) -> Btf {
+        Btf::parse(sanitize(&everything(), has).into_owned()).unwrap()
     }
 
     #[test]
     fn what_a_kernel_lacks_is_replaced_in_the_same_size() {
-        let (before, after) = (everything(), sanitized(|_| false));
+        let lacks = [
+            Feature::Float,
+            Feature::Enum64,
+            Feature::TypeTag,
+            Feature::DeclTag,
+            Feature::QuestionMark,
+        ];
+        let (before, after) = (everything(), sanitized(|f| !lacks.contains(&f)));
         let kind = |id| after.ty(TypeId(id)).kind();
         assert_eq!(
             [kind(2), kind(3), kind(4), kind(6), kind(7)],
@@ -272,6 +373,107 @@ mod tests {
             [Kind::FLOAT, Kind::ENUM64, Kind::DECL_TAG]
         );
         assert_eq!(after.end_id(), everything().end_id());
+    }
+
+    /// A function of each linkage and sections of variables, in an order that kernels take.
+    fn program() -> Btf {
+        let mut b = Builder::new();
+        let int = b.int("int", 4, IntEncoding::SIGNED);
+        let proto = b.prototype(int, [("a", int), ("b", int)]);
+        b.function("shared", proto, Linkage::GLOBAL);
+        b.function("own", proto, Linkage::STATIC);
+        let x = b.variable("x", int, Linkage::GLOBAL);
+        let y = b.variable("y", int, Linkage::STATIC);
+        b.section(".data.x", 8, [(x, 0, 4), (y, 4, 4)]);
+        b.section("?.struct_ops", 4, [(x, 0, 4)]);
+        b.finish().unwrap()
+    }
+
+    /// What stands in the program's BTF for a kernel without these, and its unchanged size.
+    fn program_without(lacks: &[Feature]) -> (Btf, [String; 8]) {
+        let before = program();
+        let after = sanitize(&before, |f| !lacks.contains(&f)).into_owned();
+        let after = Btf::parse(after).unwrap();
+        assert_eq!(after.end_id(), before.end_id());
+        let shown = std::array::from_fn(|n| format!("{:?}", after.ty(TypeId(n as u32 + 1))));
+        (after, shown)
+    }
+
+    #[test]
+    fn functions_become_names_of_an_enum() {
+        let (btf, shown) = program_without(&[Feature::Func, Feature::GlobalFunc]);
+        assert_eq!(
+            shown[1..4],
+            ["[2] ENUM", "[3] TYPEDEF 'shared'", "[4] TYPEDEF 'own'"]
+        );
+        let params: Vec<_> = btf.ty(TypeId(2)).enumerators().iter().collect();
+        assert_eq!(format!("{params:?}"), "[a = 1, b = 1]");
+        assert_eq!(btf.ty(TypeId(3)).byte_size(), Some(4));
+    }
+
+    #[test]
+    fn global_functions_become_static() {
+        let (btf, shown) = program_without(&[Feature::GlobalFunc]);
+        assert_eq!(shown[2..4], ["[3] FUNC 'shared'", "[4] FUNC 'own'"]);
+        for id in [3, 4] {
+            assert_eq!(btf.ty(TypeId(id)).linkage(), Some(Linkage::STATIC));
+        }
+    }
+
+    #[test]
+    fn sections_become_structs_of_their_variables() {
+        let (btf, shown) = program_without(&[Feature::Datasec, Feature::QuestionMark]);
+        assert_eq!(
+            shown[4..],
+            [
+                "[5] INT 'x'",
+                "[6] INT 'y'",
+                "[7] STRUCT '_data_x'",
+                "[8] STRUCT '__struct_ops'"
+            ]
+        );
+        let data = btf.ty(TypeId(7));
+        let members: Vec<_> = data.members().iter().collect();
+        let places = members
+            .iter()
+            .map(|m| (m.name(), m.ty().id().0, m.bit_offset()));
+        assert_eq!(places.collect::<Vec<_>>(), [("x", 5, 0), ("y", 6, 32)]);
+        assert_eq!(data.byte_size(), Some(8));
+        assert_eq!(btf.ty(TypeId(5)).byte_size(), Some(1));
+    }
+
+    #[test]
+    fn a_question_mark_is_replaced_alone() {
+        let (_, shown) = program_without(&[Feature::QuestionMark]);
+        assert_eq!(
+            shown[6..],
+            ["[7] DATASEC '.data.x'", "[8] DATASEC '_.struct_ops'"]
+        );
+    }
+
+    #[test]
+    fn each_feature_is_asked_for_once_and_if_needed() {
+        let asked = std::cell::RefCell::new(Vec::new());
+        let ask = |btf: &Btf, answer: bool| {
+            asked.borrow_mut().clear();
+            sanitize(btf, |f| {
+                asked.borrow_mut().push(f);
+                answer
+            });
+            asked.borrow().clone()
+        };
+        assert_eq!(
+            ask(&program(), true),
+            [
+                Feature::Func,
+                Feature::GlobalFunc,
+                Feature::Datasec,
+                Feature::QuestionMark
+            ]
+        );
+        let mut b = Builder::new();
+        b.float("float", 4);
+        assert_eq!(ask(&b.finish().unwrap(), false), [Feature::Float]);
     }
 
     #[test]

@@ -76,6 +76,12 @@ impl<'a> Type<'a> {
         self.btf.string_bytes(self.head[0]).unwrap_or_default()
     }
 
+    /// Where its name stands in the string section.
+    #[cfg(feature = "load")]
+    pub(crate) fn name_offset(self) -> u32 {
+        self.head[0]
+    }
+
     /// Whether it has no name.
     pub fn is_anonymous(self) -> bool {
         self.has_name(b"")
@@ -86,7 +92,8 @@ impl<'a> Type<'a> {
         self.btf.has_string(self.head[0], name)
     }
 
-    /// The flag bit: bitfield sizes in a composite's members, a union for FWD, signed for an enum.
+    /// The flag bit: bitfield sizes in a composite's members, a union for FWD, signed for an enum, an attribute in place of
+    /// a tag for DECL_TAG and TYPE_TAG.
     pub fn flag(self) -> bool {
         self.info().flag()
     }
@@ -258,6 +265,11 @@ impl<'a> Type<'a> {
             Kind::FUNC => self.target().filter(|t| t.kind() == Kind::FUNC_PROTO),
             _ => None,
         }
+    }
+
+    /// What a FUNC or FUNC_PROTO returns; `void` is a type, too. `None` for other kinds.
+    pub fn return_type(self) -> Option<Type<'a>> {
+        self.func_proto()?.target()
     }
 
     /// Variables of a DATASEC; none for other kinds.
@@ -478,6 +490,43 @@ impl<'a> Member<'a> {
         }
     }
 
+    /// Where its bits are, from the start of the composite; `None` for what has no size.
+    ///
+    /// Of a bitfield these are its own: in the encoding of today ([`Member::bitfield_size`]), and in that of old compilers,
+    /// which say it with an INT that has fewer bits than its size ([`Int::bit_offset`], [`Int::bits`]). Of any other member
+    /// they are those of its type.
+    ///
+    /// ```
+    /// # fn main() -> btf_core::Result<()> {
+    /// use btf_core::btf::{Builder, IntEncoding};
+    ///
+    /// let mut b = Builder::new();
+    /// let int = b.int("int", 4, IntEncoding::SIGNED);
+    /// let s = b.structure("s", 8, [("a", int, 0, 3), ("b", int, 3, 5), ("c", int, 32, 0)]);
+    /// let btf = b.finish()?;
+    /// let members = btf.ty(s).members();
+    /// let places: Vec<_> = members.iter().filter_map(|m| m.bit_range()).collect();
+    /// assert_eq!(places, [0..3, 3..8, 32..64]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn bit_range(self) -> Option<std::ops::Range<u64>> {
+        let start = u64::from(self.bit_offset());
+        if let Some(bits) = self.bitfield_size() {
+            return Some(start..start + u64::from(bits));
+        }
+        let ty = self.ty().strip();
+        match ty.int() {
+            Some(int) if u32::from(int.bits) < ty.own_size()?.saturating_mul(8) => {
+                let start = start + u64::from(int.bit_offset);
+                Some(start..start + u64::from(int.bits))
+            }
+            _ => start
+                .checked_add(ty.byte_size()?.checked_mul(8)?)
+                .map(|end| start..end),
+        }
+    }
+
     /// Bits of a bitfield; `None` for a member that is none.
     pub fn bitfield_size(self) -> Option<u32> {
         let size = if self.ty.flag() {
@@ -590,5 +639,52 @@ impl<'a> Variable<'a> {
     /// Its size in bytes.
     pub fn size(self) -> u32 {
         self.words[2]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Builder;
+    use super::*;
+
+    #[test]
+    fn bits_of_members_in_both_encodings() {
+        let mut b = Builder::new();
+        let int = b.int("int", 4, IntEncoding::SIGNED);
+        let old = b.int_within("unsigned int", 4, IntEncoding(0), 5, 3);
+        let named = b.typedef("u", old);
+        let rows = b.array(int, int, 3);
+        let later = b.forward_struct("later");
+        let members = [
+            ("new", int, 1, 7),
+            ("old", named, 32, 0),
+            ("whole", int, 64, 0),
+            ("rows", rows, 96, 0),
+            ("later", later, 192, 0),
+        ];
+        let s = b.structure("s", 24, members);
+        let btf = b.finish().unwrap();
+        let ranges = btf.ty(s).members().iter().map(Member::bit_range);
+        assert_eq!(
+            ranges.collect::<Vec<_>>(),
+            [Some(1..8), Some(37..40), Some(64..96), Some(96..192), None]
+        );
+    }
+
+    #[test]
+    fn functions_have_parameters_and_a_return_type() {
+        let mut b = Builder::new();
+        let int = b.int("int", 4, IntEncoding::SIGNED);
+        let proto = b.prototype(int, [("fd", int), ("", TypeId::VOID)]);
+        let f = b.function("ioctl", proto, Linkage::GLOBAL);
+        let nothing = b.prototype(TypeId::VOID, []);
+        let btf = b.finish().unwrap();
+        let f = btf.ty(f);
+        assert_eq!(f.return_type().unwrap().name(), "int");
+        let params: Vec<_> = f.params().iter().collect();
+        let names = params.iter().map(|p| (p.name(), p.is_variadic()));
+        assert_eq!(names.collect::<Vec<_>>(), [("fd", false), ("", true)]);
+        assert!(btf.ty(nothing).return_type().unwrap().is_void());
+        assert!(btf.ty(int).return_type().is_none());
     }
 }

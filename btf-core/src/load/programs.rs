@@ -9,6 +9,7 @@ use super::loaded::LoadedData;
 use super::open_program::OpenProgram;
 use super::patch::{Poison, patch};
 use super::rejection;
+use crate::btf::sanitize::Feature;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::map::Map;
 use crate::obj::place::place;
@@ -53,6 +54,9 @@ impl Loader<'_> {
         let license = CString::new(self.object.license())
             .map_err(|_| Error::malformed("the object's license has a NUL in it"))?;
         let (func_info, line_info) = info(&image);
+        let btf_with_funcs = self
+            .btf
+            .filter(|_| sys::btf_feature_is_known(Feature::Func));
         let loading = Loading {
             name: &spec.name,
             prog_type: def.prog_type.0,
@@ -61,8 +65,8 @@ impl Loader<'_> {
             insns: &image.insns,
             license: &license,
             btf: self.btf.map(AsFd::as_fd),
-            func_info: self.btf.map_or(&[], |_| &func_info),
-            line_info: self.btf.map_or(&[], |_| &line_info),
+            func_info: btf_with_funcs.map_or(&[], |_| &func_info),
+            line_info: btf_with_funcs.map_or(&[], |_| &line_info),
             attach_btf_id,
             attach_btf: attach_btf.as_ref().map(AsFd::as_fd),
         };

@@ -7,7 +7,7 @@ use crate::btf::Kind;
 use crate::btf::sanitize::{Feature, assemble};
 
 /// A feature of BTF, and the smallest BTF that has it.
-struct Probe {
+struct FeatureProbe {
     feature: Feature,
     /// First kernel that takes it. For readers: what decides is the answer.
     #[cfg_attr(not(test), expect(dead_code))]
@@ -27,8 +27,8 @@ const fn probe(
     since: (u8, u8),
     types: &'static [u32],
     strings: &'static [u8],
-) -> Probe {
-    Probe {
+) -> FeatureProbe {
+    FeatureProbe {
         feature,
         since,
         types,
@@ -40,49 +40,46 @@ const fn probe(
 /// `int x`: type 1 is the int.
 const INT: [u32; 4] = [1, info(Kind::INT, 0), 4, 1 << 24 | 32];
 
-static PROBES: [Probe; 5] = [
+/// `int f(void)` is type 2, the function of this linkage type 3.
+const fn func(linkage: u32) -> [u32; 10] {
+    let [a, b, c, d] = INT;
+    let (proto, func) = (info(Kind::FUNC_PROTO, 0), info(Kind::FUNC, linkage));
+    [a, b, c, d, 0, proto, 1, 3, func, 2]
+}
+
+/// `static int t`, alone in a section of the name at offset 5.
+const fn section() -> [u32; 14] {
+    let [a, b, c, d] = INT;
+    let (var, datasec) = (info(Kind::VAR, 0), info(Kind::DATASEC, 1));
+    [a, b, c, d, 3, var, 1, 0, 5, datasec, 4, 2, 0, 4]
+}
+
+/// `static int i` with a tag on the whole of it.
+const fn decl_tag() -> [u32; 12] {
+    let [a, b, c, d] = INT;
+    let (var, tag) = (info(Kind::VAR, 0), info(Kind::DECL_TAG, 0));
+    [a, b, c, d, 1, var, 1, 0, 3, tag, 2, u32::MAX]
+}
+
+/// `int __tag *`.
+const fn type_tag() -> [u32; 10] {
+    let [a, b, c, d] = INT;
+    let (tag, pointer) = (info(Kind::TYPE_TAG, 0), info(Kind::PTR, 0));
+    [a, b, c, d, 3, tag, 1, 0, pointer, 2]
+}
+
+static PROBES: [FeatureProbe; 8] = [
+    probe(Feature::Func, (5, 0), &func(0), b"\0i\0f\0"),
+    probe(Feature::Datasec, (5, 2), &section(), b"\0i\0t\0.data\0"),
+    probe(Feature::GlobalFunc, (5, 6), &func(1), b"\0i\0f\0"),
     probe(
         Feature::Float,
         (5, 13),
         &[1, info(Kind::FLOAT, 0), 4],
         b"\0f\0",
     ),
-    probe(
-        Feature::DeclTag,
-        (5, 16),
-        &[
-            INT[0],
-            INT[1],
-            INT[2],
-            INT[3], //
-            1,
-            info(Kind::VAR, 0),
-            1,
-            0, // static int i
-            3,
-            info(Kind::DECL_TAG, 0),
-            2,
-            u32::MAX, // on the whole of it
-        ],
-        b"\0i\0t\0",
-    ),
-    probe(
-        Feature::TypeTag,
-        (5, 17),
-        &[
-            INT[0],
-            INT[1],
-            INT[2],
-            INT[3], //
-            3,
-            info(Kind::TYPE_TAG, 0),
-            1, //
-            0,
-            info(Kind::PTR, 0),
-            2,
-        ],
-        b"\0i\0t\0",
-    ),
+    probe(Feature::DeclTag, (5, 16), &decl_tag(), b"\0i\0t\0"),
+    probe(Feature::TypeTag, (5, 17), &type_tag(), b"\0i\0t\0"),
     probe(
         Feature::Enum64,
         (6, 0),
@@ -92,27 +89,12 @@ static PROBES: [Probe; 5] = [
     probe(
         Feature::QuestionMark,
         (6, 9),
-        &[
-            INT[0],
-            INT[1],
-            INT[2],
-            INT[3], //
-            1,
-            info(Kind::VAR, 0),
-            1,
-            0, // static int i
-            3,
-            info(Kind::DATASEC, 1),
-            4,
-            2,
-            0,
-            4,
-        ],
-        b"\0i\0?s\0",
+        &section(),
+        b"\0i\0t\0?.data\0",
     ),
 ];
 
-/// Whether the kernel takes BTF with this in it. Asked once each.
+/// Whether the kernel takes BTF with this feature. Asked once each.
 pub(crate) fn btf_feature_is_known(feature: Feature) -> bool {
     match PROBES.iter().find(|p| p.feature == feature) {
         Some(p) => *p
@@ -124,8 +106,6 @@ pub(crate) fn btf_feature_is_known(feature: Feature) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::borrow::Cow;
-
     use super::*;
     use crate::btf::Btf;
     use crate::btf::sanitize::sanitize;
@@ -134,9 +114,9 @@ mod tests {
     fn each_probe_is_good_btf_with_its_feature() {
         for p in &PROBES {
             let btf = Btf::parse(assemble(p.types, p.strings)).unwrap();
-            // What lacks the feature is changed, so it is in it.
-            let changed = sanitize(&btf, |feature| feature != p.feature);
-            assert!(matches!(changed, Cow::Owned(_)), "{:?}", p.feature);
+            let has =
+                |feature| matches!(sanitize(&btf, |f| f != feature), std::borrow::Cow::Owned(_));
+            assert!(has(p.feature), "{:?}", p.feature);
         }
     }
 
@@ -154,12 +134,8 @@ mod tests {
             return;
         }
         for p in &PROBES {
-            assert_eq!(
-                btf_feature_is_known(p.feature),
-                running >= p.since,
-                "{:?}",
-                p.feature
-            );
+            let expected = running >= p.since;
+            assert_eq!(btf_feature_is_known(p.feature), expected, "{:?}", p.feature);
         }
     }
 }

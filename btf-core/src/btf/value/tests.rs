@@ -298,6 +298,14 @@ fn types_that_are_made_to_do_harm_end() {
         last
     });
     assert_eq!(kind, ErrorKind::InvalidInput);
+    // Many names to look through for each of many elements.
+    let (kind, _) = refused(&[0xff; 1 << 12], 1 << 16, |b| {
+        let names: Vec<String> = (0..200).map(|n| format!("E{n}")).collect();
+        let values = names.iter().map(|name| (name.as_str(), 0));
+        let e = b.enumeration("e", 1, false, values);
+        b.array(e, e, 1 << 12)
+    });
+    assert_eq!(kind, ErrorKind::InvalidInput);
     let (_, text) = refused(&[0; 4], 1 << 16, |b| {
         let s = b.next_id();
         b.structure("s", 4, [("again", s, 0)])

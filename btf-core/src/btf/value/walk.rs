@@ -71,7 +71,11 @@ impl<'b> Walk<'b> {
     }
 
     fn step(&mut self) -> Result<()> {
-        self.steps = self.steps.checked_sub(1).ok_or_else(too_long)?;
+        self.steps(1)
+    }
+
+    fn steps(&mut self, count: usize) -> Result<()> {
+        self.steps = self.steps.checked_sub(count).ok_or_else(too_long)?;
         Ok(())
     }
 
@@ -189,6 +193,8 @@ impl<'b> Walk<'b> {
             None => ty.flag(),
         };
         let signed = is_signed.then(|| bits::sign_extend(value, bits));
+        // All may have to be looked at, for each of many elements.
+        self.steps(ty.enumerators().len() / 8)?;
         if int.is_some_and(|int| int.encoding.contains(IntEncoding::BOOL)) {
             return self.writer.scalar(&Scalar::Bool(value != 0));
         }
