@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use btf_core::btf::{Btf, dump};
-use btf_core::obj::Object;
+use btf_core::obj::{Object, minimise};
 use btf_core::relo::{Relo, Targets, relocate};
 
 /// The objects that this crate's build script compiled.
@@ -37,6 +37,16 @@ fn exercise(bytes: &[u8], target: &Btf) {
         return;
     };
     walk(btf);
+    // Both ways round here, too.
+    for kernel in [target, btf] {
+        if let Ok(minimal) = minimise(&[&object], kernel) {
+            // Less than all, and no more.
+            assert!(minimal.btf.as_bytes().len() <= kernel.as_bytes().len() + 64);
+            for unresolved in &minimal.unresolved {
+                let _ = unresolved.to_string();
+            }
+        }
+    }
     let _ = dump::header(btf, &dump::Options::default());
     // Both ways round: damaged types asking, and damaged types answering.
     for (local, target) in [(btf, target), (btf, btf)] {
