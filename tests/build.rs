@@ -6,6 +6,7 @@ fn main() {
         .source("bpf/maps.bpf.c")
         .source("bpf/refused.bpf.c")
         .source("bpf/relocations.bpf.c")
+        .source("bpf/torture.bpf.c")
         .source("bpf/types.bpf.c")
         .source("../examples/opensnoop/src/bpf/opensnoop.bpf.c")
         .build();

@@ -34,7 +34,7 @@ fn path_text(path: &Path) -> Result<String, String> {
         .ok_or_else(|| format!("the path {} is not UTF-8", path.display()))
 }
 
-/// Generated code is reviewed as code: the skeletons of two objects, formatted.
+/// Generated code is reviewed as code: the skeletons of a few objects, formatted.
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,17 +70,26 @@ mod tests {
         insta::assert_snapshot!("opensnoop", skeleton(&name, &bytes));
     }
 
-    #[test]
-    fn types() {
-        let (name, bytes) = compile("tests/bpf/types.bpf.c");
+    /// clang 14 has no ENUM64 and cuts such values to 32 bits.
+    fn snapshot_with_wide_enums(source: &str, snapshot: &str) {
+        let (name, bytes) = compile(source);
         let object = Object::parse(&name, &bytes).unwrap();
         let btf = object.require_btf().unwrap();
-        // clang 14 has no ENUM64 and cuts such values to 32 bits.
         let snapshot = if btf.find("wide", Kind::ENUM64).is_some() {
-            "types"
+            snapshot.to_owned()
         } else {
-            "types_without_enum64"
+            format!("{snapshot}_without_enum64")
         };
         insta::assert_snapshot!(snapshot, skeleton(&name, &bytes));
+    }
+
+    #[test]
+    fn types() {
+        snapshot_with_wide_enums("tests/bpf/types.bpf.c", "types");
+    }
+
+    #[test]
+    fn torture() {
+        snapshot_with_wide_enums("tests/bpf/torture.bpf.c", "torture");
     }
 }

@@ -33,7 +33,7 @@ impl Scope {
 
     /// A type's name.
     pub(crate) fn ty(&mut self, c_name: &str) -> String {
-        self.unique(clean(c_name).to_upper_camel_case(), "")
+        self.unique(upper_camel(c_name), "")
     }
 
     /// A constant's name: as in C, where such names are constants by habit.
@@ -47,6 +47,7 @@ impl Scope {
             Some(c) if c.is_ascii_digit() => format!("_{name}"),
             // A lone underscore is no name.
             Some('_') if name.chars().all(|c| c == '_') => format!("{name}0"),
+            Some(_) if NEVER_RAW.contains(&name.as_str()) => format!("{name}_"),
             Some(_) => name,
         };
         let mut unique = name.clone();
@@ -57,6 +58,24 @@ impl Scope {
         }
         unique
     }
+}
+
+/// A type's name, if nothing else has it.
+pub(crate) fn upper_camel(c_name: &str) -> String {
+    clean(c_name).to_upper_camel_case()
+}
+
+/// Whether a typedef is only C's way to write this number of Rust's: `__u32`, `u32`, `uint32_t` and `__uint32_t` for `u32`.
+pub(crate) fn is_number(c_name: &str, number: &str) -> bool {
+    let name = c_name.trim_start_matches('_');
+    let name = name.strip_suffix("_t").unwrap_or(name);
+    let (sign, bits) = number.split_at(1);
+    let signs = if sign == "u" {
+        ["uint", "u_int", "u"]
+    } else {
+        ["int", "s", "i"]
+    };
+    signs.iter().any(|s| name.strip_prefix(s) == Some(bits))
 }
 
 /// Static variables of functions are named `function.variable`; other odd characters come from other languages.
@@ -72,11 +91,17 @@ fn clean(name: &str) -> String {
         .collect()
 }
 
+/// Keywords that cannot be identifiers even as `r#…`.
+const NEVER_RAW: [&str; 4] = ["self", "Self", "super", "crate"];
+
 /// A name as an identifier, raw if it is a keyword.
 pub(crate) fn ident(name: &str) -> Ident {
-    if matches!(name, "self" | "Self" | "super" | "crate") {
-        // These cannot be raw.
+    if NEVER_RAW.contains(&name) {
         return Ident::new(&format!("{name}_"), Span::call_site());
+    }
+    // A keyword since the edition of 2024, and allowed as a raw one in all.
+    if name == "gen" {
+        return Ident::new_raw(name, Span::call_site());
     }
     match syn::parse_str::<Ident>(name) {
         Ok(ident) => ident,
@@ -99,11 +124,25 @@ mod tests {
         assert_eq!(scope.ty("tcp_stats"), "TcpStats");
         assert_eq!(scope.ty("TcpStats"), "TcpStats2");
         assert_eq!(scope.value("_"), "_0");
+        assert_eq!(scope.value("self"), "self_");
+        assert_eq!(scope.value("self_"), "self__2");
+    }
+
+    #[test]
+    fn typedefs_of_numbers_are_known() {
+        for name in ["__u32", "u32", "uint32_t", "__uint32_t", "u_int32_t"] {
+            assert!(is_number(name, "u32"), "{name}");
+        }
+        assert!(is_number("__s8", "i8") && is_number("int64_t", "i64"));
+        for name in ["__be32", "u64", "s32", "size_t", "u32x", "myu32"] {
+            assert!(!is_number(name, "u32"), "{name}");
+        }
     }
 
     #[test]
     fn keywords_are_raw() {
         assert_eq!(ident("type").to_string(), "r#type");
+        assert_eq!(ident("gen").to_string(), "r#gen");
         assert_eq!(ident("self").to_string(), "self_");
         assert_eq!(ident("pid").to_string(), "pid");
     }

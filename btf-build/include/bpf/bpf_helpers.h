@@ -82,6 +82,15 @@
 #define __array(name, val) typeof(val) *name[]
 #define __ulong(name, val) enum { ___bpf_apply(__unique_value, __COUNTER__) = val } name
 
+/*
+ * BPF_EXPORT_TYPE(struct event);
+ * Puts a type into the skeleton that no map and no global variable mentions, with all that it contains: a struct, union,
+ * enum or typedef. It takes no memory in the kernel, because loaders leave its section alone (libbpf's too, whose header
+ * does not have it: there, a `const struct event *unused;` that is not static does the same).
+ */
+#define BPF_EXPORT_TYPE(type)                                                                                          \
+	static typeof(type) *___bpf_apply(___bpf_exported, __COUNTER__) SEC(".export")
+
 /* The value of __uint(pinning, …). */
 enum libbpf_pin_type {
 	LIBBPF_PIN_NONE = 0,

@@ -93,7 +93,7 @@ impl OpenObject {
         Ok(&self.data[self.section(section)?])
     }
 
-    /// Sets the contents that a section of globals will start with; what `bytes` does not reach stays. Up to seven bytes more
+    /// Sets the contents that a section of globals will start with; what `bytes` does not reach stays. Up to 15 bytes more
     /// than the section has are taken for padding at the end of a struct.
     ///
     /// # Errors
@@ -102,7 +102,7 @@ impl OpenObject {
     pub fn set_data(&mut self, section: &str, bytes: &[u8]) -> Result<()> {
         let n = self.section(section)?;
         let data = &mut self.data[n];
-        if bytes.len() > data.len().next_multiple_of(8) {
+        if bytes.len() > data.len().next_multiple_of(16) {
             let why = format!(
                 "section {section} has {} bytes and cannot be set to {}",
                 data.len(),

@@ -9,12 +9,12 @@ use crate::pod::{self, Pod};
 
 /// A global variable of a loaded object, in memory shared with its programs.
 ///
-/// Access is by copy. A variable of at most eight bytes that is as aligned as it is large is read and written as a whole;
-/// a larger one piece by piece, so that a program which changes it meanwhile may leave a mixture. No order is promised
+/// Access is by copy. A variable of at most eight bytes that lies aligned to its size is read and written as a whole;
+/// any other piece by piece, so that a program which changes it meanwhile may leave a mixture. No order is promised
 /// between variables.
 ///
-/// Skeletons declare the fields of `.data` and `.bss` with it.
-#[repr(transparent)]
+/// Skeletons declare the fields of `.data` and `.bss` with it. It may lie anywhere, because C lets packed variables do so.
+#[repr(C, packed)]
 pub struct Global<T>(UnsafeCell<T>);
 
 // SAFETY: all access through a shared reference is by atomic operations (`Piece`), so that threads do not race; `T` is plain
@@ -62,11 +62,11 @@ impl<T: Pod> Global<T> {
     pub fn get(&self) -> T {
         let mut value: T = pod::zeroed();
         let bytes = pod::bytes_of_mut(&mut value);
-        match align_of::<T>() {
-            1 => self.read::<u8>(bytes),
-            2 => self.read::<u16>(bytes),
+        match self.piece() {
+            8 => self.read::<u64>(bytes),
             4 => self.read::<u32>(bytes),
-            _ => self.read::<u64>(bytes),
+            2 => self.read::<u16>(bytes),
+            _ => self.read::<u8>(bytes),
         }
         value
     }
@@ -74,22 +74,33 @@ impl<T: Pod> Global<T> {
     /// Sets its value, which programs see from their next read on.
     pub fn set(&self, value: T) {
         let bytes = pod::bytes_of(&value);
-        match align_of::<T>() {
-            1 => self.write::<u8>(bytes),
-            2 => self.write::<u16>(bytes),
+        match self.piece() {
+            8 => self.write::<u64>(bytes),
             4 => self.write::<u32>(bytes),
-            _ => self.write::<u64>(bytes),
+            2 => self.write::<u16>(bytes),
+            _ => self.write::<u8>(bytes),
         }
     }
 
-    /// `P` divides the alignment of `T`, and with it the size of `T`, which is the length of `bytes`.
+    /// By pointer only: a reference to the cell would promise the alignment of `T`.
+    fn start(&self) -> *mut T {
+        UnsafeCell::raw_get(&raw const self.0)
+    }
+
+    /// Size of the largest pieces, up to a machine word's, that divide both the address and the size.
+    fn piece(&self) -> usize {
+        let both = self.start().addr() | size_of::<T>() | size_of::<u64>();
+        1 << both.trailing_zeros()
+    }
+
+    /// `P` divides the address and the size of the variable, which is the length of `bytes`.
     fn read<P: Piece>(&self, bytes: &mut [u8]) {
-        let start = self.0.get().cast::<P>();
+        let start = self.start().cast::<P>();
         for (n, to) in bytes.chunks_exact_mut(size_of::<P>()).enumerate() {
             // SAFETY: the bytes are as many as the variable's, so the n-th piece lies within it.
             let at = unsafe { start.add(n) };
-            // SAFETY: it is valid while `self` is borrowed; aligned, because `P`'s size divides the variable's alignment;
-            // and a variable of one type is always accessed in the same pieces, atomically.
+            // SAFETY: it is valid while `self` is borrowed; aligned, because `P`'s size divides the variable's address; and
+            // a variable, which keeps its address while it is borrowed, is always accessed in the same pieces, atomically.
             let piece = unsafe { P::load(at) };
             to.copy_from_slice(pod::bytes_of(&piece));
         }
@@ -97,7 +108,7 @@ impl<T: Pod> Global<T> {
 
     /// As [`Global::read`], the other way round.
     fn write<P: Piece>(&self, bytes: &[u8]) {
-        let start = self.0.get().cast::<P>();
+        let start = self.start().cast::<P>();
         let pieces = bytes
             .chunks_exact(size_of::<P>())
             .filter_map(pod::read::<P>);
@@ -142,6 +153,27 @@ mod tests {
         round_trip([1u8, 2, 3], [9, 8, 7]);
         round_trip([[1u32; 3]; 5], [[7; 3]; 5]);
         round_trip((), ());
+    }
+
+    #[test]
+    fn it_may_lie_anywhere() {
+        #[repr(C)]
+        struct Odd {
+            before: Global<u8>,
+            word: Global<u64>,
+            after: Global<[u16; 3]>,
+        }
+        let odd = Odd {
+            before: Global::new(1),
+            word: Global::new(u64::MAX),
+            after: Global::new([1, 2, 3]),
+        };
+        assert_eq!(std::mem::offset_of!(Odd, word), 1);
+        odd.word.set(0x0102_0304_0506_0708);
+        assert_eq!(
+            (odd.before.get(), odd.word.get(), odd.after.get()),
+            (1, 0x0102_0304_0506_0708, [1, 2, 3])
+        );
     }
 
     #[test]

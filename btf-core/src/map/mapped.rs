@@ -61,8 +61,8 @@ impl<T: Section> Mapped<T> {
             ))
             .hint("declare its variables as plain fields"));
         }
-        // A struct is padded to its alignment, which the section need not be; the kernel pads the value to eight bytes.
-        if size > len.next_multiple_of(8) || align_of::<T>() > crate::sys::page_size() {
+        // A struct is padded to its alignment, which the section need not be; of that the page has enough.
+        if size > len.next_multiple_of(16) || align_of::<T>() > crate::sys::page_size() {
             return Err(map.unfit(format!(
                 "section {section} has {len} bytes, but `{type_name}` has {size}"
             )));

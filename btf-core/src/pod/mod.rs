@@ -72,6 +72,29 @@ pub fn read<T: Pod>(bytes: &[u8]) -> Option<T> {
     Some(unsafe { bytes.as_ptr().cast::<T>().read_unaligned() })
 }
 
+/// The value `offset` bytes into `bytes`; zeros if it does not lie within them. Members of unions are read with it.
+pub fn read_at<T: Pod>(bytes: &[u8], offset: usize) -> T {
+    let rest = bytes.get(offset..).unwrap_or_default();
+    read(rest).unwrap_or_else(zeroed)
+}
+
+/// Sets the value `offset` bytes into `bytes`; what does not lie within them is dropped.
+pub fn write_at<T: Pod>(bytes: &mut [u8], offset: usize, value: &T) {
+    let rest = bytes.get_mut(offset..).unwrap_or_default();
+    for (to, from) in rest.iter_mut().zip(bytes_of(value)) {
+        *to = *from;
+    }
+}
+
+/// The values that follow `offset` bytes into `bytes`, as many as there are whole ones: a flexible array.
+pub fn tail<T: Pod>(bytes: &[u8], offset: usize) -> impl ExactSizeIterator<Item = T> {
+    let rest = bytes.get(offset..).unwrap_or_default();
+    // A type of no size has no elements that could be counted.
+    let size = size_of::<T>();
+    let count = rest.len().checked_div(size).unwrap_or(0);
+    (0..count).map(move |n| read_at(rest, n * size))
+}
+
 /// The value whose bytes are all zero.
 pub fn zeroed<T: Pod>() -> T {
     // SAFETY: every bit pattern is a `T`, the one of zeros included.
@@ -90,6 +113,19 @@ pub fn boxed<T: Pod>(bytes: &[u8]) -> Box<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn members_and_tails_stay_within_their_bytes() {
+        let mut bytes = [0; 5];
+        write_at(&mut bytes, 3, &0x0102_0304u32.to_be_bytes());
+        assert_eq!(bytes, [0, 0, 0, 1, 2]);
+        assert_eq!(read_at::<[u8; 2]>(&bytes, 3), [1, 2]);
+        assert_eq!(read_at::<[u8; 2]>(&bytes, 4), [0, 0]);
+        assert_eq!(read_at::<u8>(&bytes, 9), 0);
+        let tail: Vec<[u8; 2]> = tail(&bytes, 2).collect();
+        assert_eq!(tail, [[0, 1]]);
+        assert_eq!(super::tail::<()>(&bytes, 0).len(), 0);
+    }
 
     #[test]
     fn values_round_trip_through_bytes() {

@@ -61,8 +61,8 @@ pub(super) fn all(object: &Object, btf: &Btf, types: &mut Types) -> Vec<Map> {
 }
 
 fn kind(spec: &MapSpec, btf: &Btf, types: &mut Types) -> MapKind {
-    let mut part = |id: Option<TypeId>, size: u32| match id {
-        Some(id) => types.reference(btf.ty(id)),
+    let mut part = |id: Option<TypeId>, size: u32, what: &str| match id {
+        Some(id) => types.reference(btf.ty(id), &format!("{}_{what}", spec.name)),
         None => TypeRef::Bytes(size.into()),
     };
     let shape = KINDS
@@ -70,11 +70,16 @@ fn kind(spec: &MapSpec, btf: &Btf, types: &mut Types) -> MapKind {
         .find(|(map_type, _)| *map_type == spec.map_type);
     match shape.map(|(_, shape)| shape) {
         Some(Shape::KeyValue(name)) => {
-            let key = part(spec.key, spec.key_size);
-            MapKind::KeyValue(name, key, part(spec.value, spec.value_size))
+            let key = part(spec.key, spec.key_size, "key");
+            MapKind::KeyValue(name, key, part(spec.value, spec.value_size, "value"))
         }
-        Some(Shape::Value(name)) => MapKind::Value(name, part(spec.value, spec.value_size)),
-        Some(Shape::RingBuf) => MapKind::RingBuf(spec.value.map(|id| types.reference(btf.ty(id)))),
+        Some(Shape::Value(name)) => {
+            MapKind::Value(name, part(spec.value, spec.value_size, "value"))
+        }
+        Some(Shape::RingBuf) => MapKind::RingBuf(
+            spec.value
+                .map(|id| types.reference(btf.ty(id), &format!("{}_value", spec.name))),
+        ),
         None => MapKind::Untyped,
     }
 }

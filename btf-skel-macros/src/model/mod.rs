@@ -1,6 +1,9 @@
 //! What a skeleton has, as plain data: no tokens, no macro input.
 
+mod exports;
+mod layout;
 mod maps;
+mod members;
 mod programs;
 mod sections;
 mod types;
@@ -10,10 +13,11 @@ use btf_core::obj::Object;
 
 use crate::names::Scope;
 
+pub(crate) use layout::{Layout, Part, Tail};
 pub(crate) use maps::{Map, MapKind};
 pub(crate) use programs::Program;
 pub(crate) use sections::Section;
-pub(crate) use types::{Bits, Body, Part, TypeDef, TypeRef, Variant};
+pub(crate) use types::{Accessor, Alias, Body, Place, TypeDef, TypeRef, Value};
 
 /// Names that the module itself has.
 const RESERVED: [&str; 6] = ["Maps", "OpenMaps", "Progs", "OpenProgs", "Links", "Self"];
@@ -28,6 +32,7 @@ pub(crate) struct Skeleton {
     /// Name of the open state's struct.
     pub(crate) open: String,
     pub(crate) types: Vec<TypeDef>,
+    pub(crate) aliases: Vec<Alias>,
     pub(crate) maps: Vec<Map>,
     pub(crate) programs: Vec<Program>,
     pub(crate) sections: Vec<Section>,
@@ -48,11 +53,14 @@ impl Skeleton {
         let mut types = types::Types::new(scope);
         let maps = maps::all(object, btf, &mut types);
         let sections = sections::all(object, btf, sections, &mut types)?;
+        exports::all(btf, &mut types);
+        let (types, aliases) = types.finish();
         Ok(Skeleton {
             name: object.name().to_owned(),
             loaded,
             open,
-            types: types.finish(),
+            types,
+            aliases,
             maps,
             programs: programs::all(object),
             sections,

@@ -5,7 +5,8 @@ use btf_core::btf::{Btf, Linkage};
 use btf_core::obj::{DataKind, Object};
 use btf_core::{Error, Result};
 
-use super::types::{Field, Part, Types, lay_out};
+use super::layout::{Field, Layout, lay_out};
+use super::types::Types;
 use crate::names::Scope;
 
 /// A section with named variables.
@@ -20,8 +21,7 @@ pub(crate) struct Section {
     /// Struct of shared cells; `None` for constants, which keep their struct.
     pub(crate) shared: Option<String>,
     pub(crate) size: u64,
-    pub(crate) packed: bool,
-    pub(crate) parts: Vec<Part>,
+    pub(crate) layout: Layout,
 }
 
 /// Names of a section, taken before those of types so that `Rodata` is always the section.
@@ -81,15 +81,16 @@ pub(super) fn all(
             };
             fields.push(Field {
                 name: scope.value(variable.name()),
-                ty: types.reference(ty),
+                ty: types.reference(ty, variable.name()),
                 offset: variable.offset().into(),
                 declaration: btf_core::btf::dump::declaration(ty, variable.name()),
+                members: Vec::new(),
             });
         }
         // The section ends with its last variable, a struct at a multiple of its alignment; the map has room for that.
         let align = fields.iter().map(|f| types.measure(&f.ty).1).max();
         let size = (data.size as u64).next_multiple_of(align.unwrap_or(1));
-        let (parts, packed, _) = lay_out(types, fields, Vec::new(), size).ok_or_else(|| {
+        let layout = lay_out(types, &mut scope, fields, Vec::new(), size).ok_or_else(|| {
             Error::malformed(format!("variables of section {} overlap", data.name))
         })?;
         out.push(Section {
@@ -98,8 +99,7 @@ pub(super) fn all(
             ty,
             shared,
             size,
-            packed,
-            parts,
+            layout,
         });
     }
     Ok(out)

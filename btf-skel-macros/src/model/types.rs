@@ -1,13 +1,15 @@
-//! C types as Rust types of the same layout: which Rust type stands for each, and where its parts lie.
-//!
-//! Layout never rests on Rust's rules alone: padding is spelled out, a struct whose members do not lie at their natural
-//! alignment is packed, and every size and offset is checked when the skeleton is compiled.
+//! C types as Rust types of the same layout: which Rust type stands for each.
 
 use std::collections::HashMap;
 
-use btf_core::btf::{Kind, Member, Type, TypeId, dump};
+use btf_core::btf::{Kind, Type, TypeId, dump};
 
-use crate::names::Scope;
+use super::layout::{Layout, is_signed};
+use super::members::{self, Outer};
+use crate::names::{self, Scope};
+
+/// How far types lie within each other before what is deeper becomes bytes.
+const MAX_DEPTH: u32 = 64;
 
 /// A use of a type.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,87 +24,107 @@ pub(crate) enum TypeRef {
     Array(Box<TypeRef>, u64),
     /// One of the skeleton's types.
     Named(usize),
+    /// One of the skeleton's names for a type, and that type.
+    Alias(usize, Box<TypeRef>),
     /// Bytes of a type that has no better form.
     Bytes(u64),
+}
+
+impl TypeRef {
+    /// The type behind a typedef.
+    pub(crate) fn bare(&self) -> &TypeRef {
+        match self {
+            TypeRef::Alias(_, ty) => ty,
+            ty => ty,
+        }
+    }
 }
 
 /// A type that the skeleton defines.
 #[derive(Debug)]
 pub(crate) struct TypeDef {
     pub(crate) name: String,
-    /// `struct event`
-    pub(crate) c_name: String,
+    /// What it is in C, as Markdown: `struct event` in backticks, or where a type without a name stands.
+    pub(crate) phrase: String,
     pub(crate) size: u64,
     pub(crate) body: Body,
 }
 
+/// A typedef.
+#[derive(Debug)]
+pub(crate) struct Alias {
+    pub(crate) name: String,
+    /// As in C.
+    pub(crate) declaration: String,
+    pub(crate) ty: TypeRef,
+}
+
 #[derive(Debug)]
 pub(crate) enum Body {
-    Struct {
-        packed: bool,
+    Struct(Layout),
+    /// Bytes with a typed view for each member.
+    Union {
         align: u64,
-        parts: Vec<Part>,
+        members: Vec<Accessor>,
     },
-    /// Bytes with a typed view for each variant.
-    Union(Vec<Variant>),
     /// A number with names for some values.
     Enum {
         repr: &'static str,
-        values: Vec<(String, i128)>,
+        values: Vec<Value>,
     },
     /// Members that overlap in a way that only bytes can show.
     Opaque,
 }
 
-/// A piece of a struct, in order of offset.
+/// A name for a value of an enum.
 #[derive(Debug)]
-pub(crate) enum Part {
-    Field(Field),
-    /// Bytes with no name.
-    Padding(u64),
-    /// Bytes shared by bitfields.
-    Bits {
-        offset: u64,
-        size: u64,
-        fields: Vec<Bits>,
-    },
+pub(crate) struct Value {
+    pub(crate) name: String,
+    pub(crate) c_name: String,
+    pub(crate) value: i128,
 }
 
+/// A member that is read and written by methods: of a union, or a bitfield.
 #[derive(Debug)]
-pub(crate) struct Field {
+pub(crate) struct Accessor {
     pub(crate) name: String,
+    pub(crate) setter: String,
     pub(crate) ty: TypeRef,
-    pub(crate) offset: u64,
+    pub(crate) place: Place,
     /// As in C.
     pub(crate) declaration: String,
 }
 
-/// A bitfield.
+/// Where a member lies in the bytes that hold it.
 #[derive(Debug)]
-pub(crate) struct Bits {
-    pub(crate) c_name: String,
-    pub(crate) name: String,
-    /// First bit, from the start of the struct.
-    pub(crate) offset: u64,
-    pub(crate) bits: u64,
-    pub(crate) ty: TypeRef,
-    pub(crate) signed: bool,
-    pub(crate) declaration: String,
+pub(crate) enum Place {
+    Byte(u64),
+    Bits {
+        /// First bit.
+        offset: u64,
+        width: u64,
+        signed: bool,
+    },
 }
 
-/// A member of a union.
-#[derive(Debug)]
-pub(crate) struct Variant {
-    pub(crate) name: String,
-    pub(crate) ty: TypeRef,
-    pub(crate) declaration: String,
+/// What a type that has no name itself is called, after the place where it is used.
+pub(super) struct Hint {
+    /// As a C name.
+    pub(super) name: String,
+    /// For docs.
+    pub(super) phrase: String,
 }
 
 /// The skeleton's types as they are found.
 pub(crate) struct Types {
     scope: Scope,
     defs: Vec<Option<TypeDef>>,
+    /// For each definition its name, and the C name it comes from.
+    names: Vec<(String, String)>,
     known: HashMap<TypeId, usize>,
+    aliases: Vec<Alias>,
+    known_aliases: HashMap<TypeId, usize>,
+    depth: u32,
 }
 
 impl Types {
@@ -110,22 +132,49 @@ impl Types {
         Types {
             scope,
             defs: Vec::new(),
+            names: Vec::new(),
             known: HashMap::new(),
+            aliases: Vec::new(),
+            known_aliases: HashMap::new(),
+            depth: 0,
         }
     }
 
-    pub(super) fn finish(self) -> Vec<TypeDef> {
-        self.defs.into_iter().flatten().collect()
+    pub(super) fn finish(self) -> (Vec<TypeDef>, Vec<Alias>) {
+        (self.defs.into_iter().flatten().collect(), self.aliases)
     }
 
-    /// What stands for a type, which is defined if it has to be.
-    pub(super) fn reference(&mut self, ty: Type<'_>) -> TypeRef {
-        self.named(ty, None)
+    /// What stands for the type of a variable or of a map's key or value (`name` says which, should the type have none);
+    /// it is defined if it has to be.
+    pub(super) fn reference(&mut self, ty: Type<'_>, name: &str) -> TypeRef {
+        let hint = Hint {
+            name: name.to_owned(),
+            phrase: format!("the type of `{name}`"),
+        };
+        self.named(ty, Some(&hint))
     }
 
-    /// As [`Types::reference`]; `hint` names a type that has no name itself.
-    fn named(&mut self, ty: Type<'_>, hint: Option<&str>) -> TypeRef {
-        let alias = typedef_name(ty);
+    /// As [`Types::reference`].
+    pub(super) fn named(&mut self, ty: Type<'_>, hint: Option<&Hint>) -> TypeRef {
+        if self.depth >= MAX_DEPTH {
+            return TypeRef::Bytes(ty.byte_size().unwrap_or(0));
+        }
+        self.depth += 1;
+        let bare = self.bare(ty, hint);
+        self.depth -= 1;
+        let outer = ty.strip_modifiers();
+        if outer.kind() == Kind::TYPEDEF {
+            self.alias(outer, bare)
+        } else {
+            bare
+        }
+    }
+
+    fn bare(&mut self, ty: Type<'_>, hint: Option<&Hint>) -> TypeRef {
+        let typedef = typedef_name(ty).map(|name| Hint {
+            name: name.to_owned(),
+            phrase: format!("`{name}`"),
+        });
         let ty = ty.strip();
         let size = ty.byte_size().unwrap_or(0);
         match ty.kind() {
@@ -136,15 +185,48 @@ impl Types {
                 _ => TypeRef::Bytes(size),
             },
             Kind::PTR => TypeRef::Pointer,
-            Kind::ARRAY => self.array(ty, size, hint),
+            Kind::ARRAY => self.array(ty, size, typedef.as_ref().or(hint)),
             Kind::STRUCT | Kind::UNION | Kind::ENUM | Kind::ENUM64 => {
-                TypeRef::Named(self.define(ty, alias.or(hint), size))
+                TypeRef::Named(self.define(ty, typedef.as_ref().or(hint), size))
             }
             _ => TypeRef::Bytes(size),
         }
     }
 
-    fn array(&mut self, ty: Type<'_>, size: u64, hint: Option<&str>) -> TypeRef {
+    /// The name for `ty` that `typedef` gives it, unless it is one of a number or the type's own.
+    fn alias(&mut self, typedef: Type<'_>, ty: TypeRef) -> TypeRef {
+        let c_name = typedef.name();
+        let is_own = match ty.bare() {
+            TypeRef::Named(index) => self
+                .names
+                .get(*index)
+                .is_some_and(|(name, from)| from == c_name || *name == names::upper_camel(c_name)),
+            TypeRef::Number(name, _) => names::is_number(c_name, name),
+            TypeRef::Bool => matches!(c_name, "bool" | "_Bool"),
+            TypeRef::Bytes(0) => true,
+            _ => false,
+        };
+        if is_own {
+            return ty;
+        }
+        let index = match self.known_aliases.get(&typedef.id()) {
+            Some(index) => *index,
+            None => {
+                let target = typedef.target().unwrap_or(typedef);
+                self.aliases.push(Alias {
+                    name: self.scope.ty(c_name),
+                    declaration: format!("typedef {}", dump::declaration(target, c_name)),
+                    ty: ty.clone(),
+                });
+                let index = self.aliases.len() - 1;
+                self.known_aliases.insert(typedef.id(), index);
+                index
+            }
+        };
+        TypeRef::Alias(index, Box::new(ty))
+    }
+
+    fn array(&mut self, ty: Type<'_>, size: u64, hint: Option<&Hint>) -> TypeRef {
         let Some(array) = ty.array() else {
             return TypeRef::Bytes(size);
         };
@@ -158,89 +240,56 @@ impl Types {
         TypeRef::Array(Box::new(self.named(array.element, hint)), array.len.into())
     }
 
-    fn define(&mut self, ty: Type<'_>, hint: Option<&str>, size: u64) -> usize {
+    fn define(&mut self, ty: Type<'_>, hint: Option<&Hint>, size: u64) -> usize {
         if let Some(known) = self.known.get(&ty.id()) {
             return *known;
         }
-        let c_name = if ty.is_anonymous() {
-            hint.unwrap_or("anonymous")
-        } else {
-            ty.name()
+        let (c_name, phrase) = match (ty.is_anonymous(), hint) {
+            (false, _) => (ty.name(), format!("`{} {}`", keyword(ty.kind()), ty.name())),
+            (true, Some(hint)) => (hint.name.as_str(), hint.phrase.clone()),
+            (true, None) => ("anonymous", "a type without a name".to_owned()),
         };
         let name = self.scope.ty(c_name);
         let index = self.defs.len();
         self.known.insert(ty.id(), index);
+        self.names.push((name.clone(), c_name.to_owned()));
         self.defs.push(None);
-        let body = match ty.kind() {
-            Kind::STRUCT => self.structure(ty, c_name, size),
-            Kind::UNION => Body::Union(self.variants(ty, c_name)),
-            _ => enumeration(ty, size),
+        let outer = Outer {
+            name: c_name,
+            phrase: &phrase,
         };
-        let c_name = match (ty.is_anonymous(), hint) {
-            (true, Some(hint)) => hint.to_owned(),
-            (true, None) => "(no name)".to_owned(),
-            (false, _) => format!("{} {}", keyword(ty.kind()), ty.name()),
+        let body = match ty.kind() {
+            Kind::STRUCT => {
+                members::structure(self, ty, &outer, size).map_or(Body::Opaque, Body::Struct)
+            }
+            Kind::UNION => self.union(ty, &outer, size),
+            _ => enumeration(ty, size),
         };
         self.defs[index] = Some(TypeDef {
             name,
-            c_name,
+            phrase,
             size,
             body,
         });
         index
     }
 
-    fn variants(&mut self, ty: Type<'_>, c_name: &str) -> Vec<Variant> {
-        let mut scope = Scope::default();
-        let mut out = Vec::new();
-        for m in ty.members().iter() {
-            // A bitfield in a union has no bytes of its own; the others show its bits.
-            if bitfield(m).is_some() {
-                continue;
-            }
-            let (member, hint) = member_name(m, c_name);
-            out.push(Variant {
-                name: scope.value(&member),
-                ty: self.named(m.ty(), Some(&hint)),
-                declaration: dump::declaration(m.ty(), m.name()),
-            });
-        }
-        out
-    }
-
-    fn structure(&mut self, ty: Type<'_>, c_name: &str, size: u64) -> Body {
-        let mut scope = Scope::default();
-        let (mut fields, mut bits) = (Vec::new(), Vec::new());
-        for m in ty.members().iter() {
-            let (member, hint) = member_name(m, c_name);
-            let declaration = dump::declaration(m.ty(), m.name());
-            match bitfield(m) {
-                // Padding between bitfields.
-                Some(_) if m.name_bytes().is_empty() => {}
-                Some((offset, width)) => bits.push(Bits {
-                    c_name: m.name().to_owned(),
-                    name: scope.value(&member),
-                    offset,
-                    bits: width,
-                    ty: self.named(m.ty(), Some(&hint)),
-                    signed: is_signed(m.ty()),
-                    declaration: format!("{declaration} : {width}"),
-                }),
-                None => fields.push(Field {
-                    name: scope.value(&member),
-                    ty: self.named(m.ty(), Some(&hint)),
-                    offset: u64::from(m.bit_offset()) / 8,
-                    declaration,
-                }),
-            }
-        }
-        match lay_out(self, fields, bits, size) {
-            Some((parts, packed, align)) => Body::Struct {
-                packed,
-                align,
-                parts,
+    fn union(&mut self, ty: Type<'_>, outer: &Outer<'_>, size: u64) -> Body {
+        let members = members::union(self, ty, outer, size);
+        let is_aligned = |m: &Accessor, align| match m.place {
+            Place::Byte(at) => at.is_multiple_of(align),
+            Place::Bits { .. } => true,
+        };
+        let aligns = members.iter().map(|m| (self.measure(&m.ty).1, m));
+        let packed = aligns.clone().any(|(align, m)| !is_aligned(m, align));
+        let align = aligns.map(|(align, _)| align).max().unwrap_or(1);
+        Body::Union {
+            align: if packed || !size.is_multiple_of(align) {
+                1
+            } else {
+                align
             },
-            None => Body::Opaque,
+            members,
         }
     }
 
@@ -255,12 +304,9 @@ impl Types {
                 let (size, align) = self.measure(element);
                 (size.saturating_mul(*n), align)
             }
+            TypeRef::Alias(_, ty) => self.measure(ty),
             TypeRef::Named(index) => match self.defs.get(*index).and_then(Option::as_ref) {
-                Some(def) => match def.body {
-                    Body::Struct { align, .. } => (def.size, align),
-                    Body::Enum { .. } => (def.size, def.size),
-                    Body::Union(_) | Body::Opaque => (def.size, 1),
-                },
+                Some(def) => (def.size, def.align()),
                 // Only a struct that contains itself is asked for before it is done.
                 None => (0, 1),
             },
@@ -268,93 +314,14 @@ impl Types {
     }
 }
 
-/// Parts in order with padding between them, whether the struct must be packed, and its alignment; `None` if they overlap.
-pub(super) fn lay_out(
-    types: &Types,
-    fields: Vec<Field>,
-    bits: Vec<Bits>,
-    size: u64,
-) -> Option<(Vec<Part>, bool, u64)> {
-    let mut pieces: Vec<(u64, u64, Part)> = Vec::new();
-    let (mut packed, mut align) = (false, 1);
-    for field in fields {
-        let (field_size, field_align) = types.measure(&field.ty);
-        packed |= !field.offset.is_multiple_of(field_align);
-        align = align.max(field_align);
-        pieces.push((field.offset, field_size, Part::Field(field)));
-    }
-    for run in runs(bits) {
-        let start = run.first()?.offset / 8;
-        let end = run.iter().map(|b| (b.offset + b.bits).div_ceil(8)).max()?;
-        pieces.push((
-            start,
-            end - start,
-            Part::Bits {
-                offset: start,
-                size: end - start,
-                fields: run,
-            },
-        ));
-    }
-    // A flexible array takes no room and may lie where another part does.
-    pieces.sort_by_key(|(offset, size, _)| (*offset, *size));
-    packed |= !size.is_multiple_of(align);
-    let mut parts = Vec::new();
-    let mut at = 0;
-    for (offset, part_size, part) in pieces {
-        if offset < at {
-            return None;
+impl TypeDef {
+    /// Alignment in C, as far as BTF tells.
+    pub(crate) fn align(&self) -> u64 {
+        match self.body {
+            Body::Struct(Layout { align, .. }) | Body::Union { align, .. } => align,
+            Body::Enum { .. } => self.size,
+            Body::Opaque => 1,
         }
-        if offset > at {
-            parts.push(Part::Padding(offset - at));
-        }
-        at = offset.checked_add(part_size)?;
-        parts.push(part);
-    }
-    match size.checked_sub(at)? {
-        0 => {}
-        rest => parts.push(Part::Padding(rest)),
-    }
-    Some((parts, packed, if packed { 1 } else { align }))
-}
-
-/// Bitfields that share bytes, together.
-fn runs(mut bits: Vec<Bits>) -> Vec<Vec<Bits>> {
-    bits.sort_by_key(|b| b.offset);
-    let mut runs: Vec<Vec<Bits>> = Vec::new();
-    let mut end = 0;
-    for b in bits {
-        let next = (b.offset + b.bits).div_ceil(8);
-        match runs.last_mut() {
-            Some(run) if b.offset / 8 < end => run.push(b),
-            _ => runs.push(vec![b]),
-        }
-        end = next;
-    }
-    runs
-}
-
-/// First bit and width of a bitfield; compilers of old put both into the INT.
-fn bitfield(m: Member<'_>) -> Option<(u64, u64)> {
-    if let Some(bits) = m.bitfield_size() {
-        return Some((m.bit_offset().into(), bits.into()));
-    }
-    let int = m.ty().strip().int()?;
-    let size = m.ty().byte_size()?;
-    let is_bits = u64::from(int.bits) != size * 8 || int.bit_offset != 0;
-    is_bits.then(|| {
-        (
-            u64::from(m.bit_offset()) + u64::from(int.bit_offset),
-            int.bits.into(),
-        )
-    })
-}
-
-fn is_signed(ty: Type<'_>) -> bool {
-    let ty = ty.strip();
-    match ty.int() {
-        Some(int) => int.encoding.contains(btf_core::btf::IntEncoding::SIGNED),
-        None => ty.kind().is_any_enum() && ty.flag(),
     }
 }
 
@@ -396,13 +363,14 @@ fn enumeration(ty: Type<'_>, size: u64) -> Body {
     let values = ty
         .enumerators()
         .iter()
-        .map(|e| {
-            let value = if ty.flag() {
+        .map(|e| Value {
+            name: scope.constant(e.name()),
+            c_name: e.name().to_owned(),
+            value: if ty.flag() {
                 e.value().into()
             } else {
                 e.value().cast_unsigned().into()
-            };
-            (scope.constant(e.name()), value)
+            },
         })
         .collect();
     Body::Enum { repr, values }
@@ -433,14 +401,4 @@ fn typedef_name<'a>(ty: Type<'a>) -> Option<&'a str> {
         }
     }
     name
-}
-
-/// A member's name, made up if it has none, and a name for its type in case that has none.
-fn member_name(m: Member<'_>, parent: &str) -> (String, String) {
-    let name = match m.name() {
-        "" => format!("anon_{}", m.index()),
-        name => name.to_owned(),
-    };
-    let hint = format!("{parent}_{name}");
-    (name, hint)
 }

@@ -1,7 +1,9 @@
 //! The model as code. Everything is named by absolute path, so that nothing in the user's scope can stand in the way.
 
+mod members;
 mod sections;
 mod skeleton;
+mod structs;
 mod types;
 
 use heck::ToSnakeCase;
@@ -24,7 +26,7 @@ pub(crate) fn module(skeleton: &Skeleton, input: &Input, object: &str) -> syn::R
     Ok(quote! {
         #[doc = #doc]
         #[allow(
-            dead_code, // Nobody uses everything that an object declares.
+            dead_code, unused_variables, // Nobody uses everything that an object declares.
             non_camel_case_types, non_snake_case, non_upper_case_globals, // Names that C chose.
             unsafe_code, // The promises that types are plain data, each with its proof.
             clippy::all, clippy::pedantic

@@ -3,7 +3,8 @@
 use proc_macro2::{Literal, TokenStream};
 use quote::quote;
 
-use super::types::{Struct, padding, reference};
+use super::structs::{Struct, padding};
+use super::types::reference;
 use crate::model::{Part, Section, Skeleton};
 use crate::names::ident;
 
@@ -20,14 +21,12 @@ fn initial(section: &Section, skeleton: &Skeleton) -> TokenStream {
     let name = ident(&section.ty);
     let form = Struct {
         name: &name,
-        size: section.size,
-        packed: section.packed,
-        parts: &section.parts,
+        layout: &section.layout,
     };
     let doc = format!("Initial values of the variables in `{}`.", section.c_name);
     let definition = form.definition(&doc, skeleton);
     let debug = form.debug();
-    let size = Literal::u64_unsuffixed(form.size);
+    let size = Literal::u64_unsuffixed(section.size);
     quote! {
         #definition
         #debug
@@ -49,25 +48,17 @@ fn shared(section: &Section, skeleton: &Skeleton) -> TokenStream {
         section.c_name
     );
     let text = name.to_string();
-    let repr = if section.packed {
-        quote! { C, packed }
-    } else {
-        quote! { C }
-    };
-    let fields = section
-        .parts
-        .iter()
-        .enumerate()
-        .map(|(n, part)| match part {
-            Part::Field(field) => {
-                let (name, ty) = (ident(&field.name), reference(&field.ty, skeleton));
-                let doc = format!("C: `{}`.", field.declaration);
-                quote! { #[doc = #doc] pub #name: ::btf_core::map::Global<#ty> }
-            }
-            Part::Padding(size) | Part::Bits { size, .. } => padding(n, *size),
-        });
-    let names: Vec<_> = section
-        .parts
+    let parts = &section.layout.parts;
+    let fields = parts.iter().filter_map(|part| match part {
+        Part::Field(field) => {
+            let (name, ty) = (ident(&field.name), reference(&field.ty, skeleton));
+            let doc = format!("C: `{}`.", field.declaration);
+            Some(quote! { #[doc = #doc] pub #name: ::btf_core::map::Global<#ty> })
+        }
+        Part::Padding { name, size } | Part::Bits { name, size, .. } => Some(padding(name, *size)),
+        Part::Align { .. } => None,
+    });
+    let names: Vec<_> = parts
         .iter()
         .filter_map(|part| match part {
             Part::Field(field) => Some((ident(&field.name), field.name.clone(), field.offset)),
@@ -85,7 +76,7 @@ fn shared(section: &Section, skeleton: &Skeleton) -> TokenStream {
     });
     quote! {
         #[doc = #doc]
-        #[repr(#repr)]
+        #[repr(C)]
         pub struct #name { #(#fields),* }
 
         const _: () = { #(#checks)* };

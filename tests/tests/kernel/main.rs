@@ -9,3 +9,4 @@ mod maps;
 mod opensnoop;
 mod refused;
 mod support;
+mod torture;
