@@ -72,7 +72,7 @@ fn slopes(report: &mut Report, work: &str, unit: &'static str, xs: &[f64], sides
             exponent = slope.exponent;
         }
     }
-    report.target(work, "linear growth", exponent, LINEAR);
+    report.growth(work, exponent, LINEAR);
 }
 
 /// One process: the milliseconds that had passed after each kernel, and its peak of memory.

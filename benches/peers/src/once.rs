@@ -11,7 +11,7 @@ pub(crate) struct Side {
     /// programs.
     pub(crate) core: fn(&Path, usize, Option<&Path>) -> Result<Duration, String>,
     /// Reads a kernel's types from memory.
-    pub(crate) parse: fn(&[u8]) -> Result<Duration, String>,
+    pub(crate) parse: fn(Vec<u8>) -> Result<Duration, String>,
 }
 
 /// Does what the arguments ask for.
@@ -40,7 +40,7 @@ fn run(side: &Side, args: &[&str]) -> Result<(), String> {
             Ok(())
         }
         ["parse", btf] => {
-            println!("{}", (side.parse)(&read(Path::new(btf))?)?.as_nanos());
+            println!("{}", (side.parse)(read(Path::new(btf))?)?.as_nanos());
             Ok(())
         }
         _ => Err("usage: core OBJECT PROGRAMS running|BTF... | parse BTF".to_owned()),

@@ -143,16 +143,32 @@ impl Report {
         }
     }
 
-    /// A target, met or missed.
-    pub(crate) fn target(&mut self, work: &str, versus: &str, ratio: f64, target: f64) {
+    fn target(&mut self, work: &str, versus: &str, ratio: f64, target: f64) {
+        let text = format!("{} of {versus}", fraction(ratio));
+        self.outcome((work, versus), (ratio, target), (&text, &fraction(target)));
+    }
+
+    /// Whether an exponent is that of linear growth.
+    pub(crate) fn growth(&mut self, work: &str, exponent: f64, at_most: f64) {
+        let text = format!("exponent {exponent:.2}");
+        let figures = (exponent, at_most);
+        self.outcome(
+            (work, "linear growth"),
+            figures,
+            (&text, &at_most.to_string()),
+        );
+    }
+
+    /// A target, met or missed: work and versus, figure and target, and both as text.
+    fn outcome(&mut self, names: (&str, &str), figures: (f64, f64), texts: (&str, &str)) {
+        let ((work, versus), (ratio, target)) = (names, figures);
         let met = ratio <= target;
         *(if met { &mut self.met } else { &mut self.missed }) += 1;
+        let mark = if met { "met   " } else { "MISSED" };
+        let what = work.rsplit_once(": ").map_or("time", |(_, what)| what);
         self.line(&format!(
-            "  {}  {}: {} of {versus}, target {}",
-            if met { "met   " } else { "MISSED" },
-            work.rsplit_once(": ").map_or("time", |(_, what)| what),
-            fraction(ratio),
-            fraction(target)
+            "  {mark}  {what}: {}, target {}",
+            texts.0, texts.1
         ));
         self.json(&format!(
             r#"{{"work":{},"versus":"{versus}","ratio":{ratio:.4},"target":{target:.4},"met":{met}}}"#,

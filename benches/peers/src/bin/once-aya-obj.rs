@@ -28,9 +28,9 @@ fn core(object: &Path, _programs: usize, btf: Option<&Path>) -> Result<Duration,
     Ok(elapsed)
 }
 
-fn parse(bytes: &[u8]) -> Result<Duration, String> {
+fn parse(bytes: Vec<u8>) -> Result<Duration, String> {
     let started = Instant::now();
-    let btf = Btf::parse(bytes, Default::default()).map_err(aya::text)?;
+    let btf = Btf::parse(&bytes, Default::default()).map_err(aya::text)?;
     let elapsed = started.elapsed();
     black_box(btf);
     Ok(elapsed)

@@ -47,9 +47,8 @@ fn core(object: &Path, programs: usize, btf: Option<&Path>) -> Result<Duration, 
     Ok(elapsed)
 }
 
-fn parse(bytes: &[u8]) -> Result<Duration, String> {
-    // It keeps the bytes that it is given; aya-obj and libbpf copy theirs.
-    let bytes = bytes.to_vec();
+/// It keeps the bytes that it is given; aya-obj and libbpf copy theirs.
+fn parse(bytes: Vec<u8>) -> Result<Duration, String> {
     let started = Instant::now();
     let btf = Btf::parse(bytes).map_err(text)?;
     let elapsed = started.elapsed();

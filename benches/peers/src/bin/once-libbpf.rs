@@ -37,7 +37,7 @@ fn core(object: &Path, programs: usize, btf: Option<&Path>) -> Result<Duration, 
     Ok(relocated - started)
 }
 
-fn parse(bytes: &[u8]) -> Result<Duration, String> {
+fn parse(bytes: Vec<u8>) -> Result<Duration, String> {
     let size = u32::try_from(bytes.len()).map_err(|_| "more than 4 GiB")?;
     let started = Instant::now();
     // SAFETY: so many bytes lie there, and libbpf makes a copy of them.
