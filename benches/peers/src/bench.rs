@@ -68,6 +68,14 @@ impl Bench {
     pub(crate) fn run(&self, json: bool, only: Option<&str>) -> Result<bool, String> {
         let wanted = |work: &str| only.is_none_or(|only| work.contains(only));
         let rows = self.rows()?;
+        let works: Vec<&str> = rows
+            .iter()
+            .map(|row| row.work)
+            .chain([growth::WORK])
+            .collect();
+        if !works.iter().any(|work| wanted(work)) {
+            return Err(format!("no such work; there are: {}", works.join("; ")));
+        }
         self.compare()?;
         let mut report = Report::new(json);
         for row in rows.iter().filter(|row| wanted(row.work)) {
