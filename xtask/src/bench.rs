@@ -1,5 +1,7 @@
 //! The task `bench`: btf-core beside libbpf, aya-obj and bpftool. What is measured, and how, is the peers' business.
 
+use crate::arch::Arch;
+use crate::foreign::Types;
 use crate::kernel::Selection;
 use crate::{Result, peers, tool, unexpected, value};
 
@@ -13,8 +15,8 @@ pub(crate) const USAGE: &str = "cargo xtask bench [OPTIONS]
 
   Every time is taken in a fresh process, the sides turn about. Status 1: a target is missed.";
 
-/// The kernels whose types are relocated against; those of the last are parsed and dumped, too.
-const KERNELS: &[&str] = &["5.10", "6.1", "6.12", "6.18", "7.0", "7.2", "newest"];
+/// The kernels whose types are relocated against, on both architectures; those of the last of all are parsed and dumped, too.
+const KERNELS: &[&str] = &["5.10", "6.1", "6.12", "6.18", "newest"];
 
 pub(crate) fn run(args: &[String]) -> Result<u8> {
     let mut selection = Selection::default();
@@ -33,6 +35,11 @@ pub(crate) fn run(args: &[String]) -> Result<u8> {
     tool::install(&[tool::BPFTOOL])?;
     let mut bench = peers::build_all(&selection)?;
     bench.arg("bench").args(options);
+    for series in selection.series()? {
+        let types = Types::fetch(Arch::Arm64, series, selection.refresh, selection.offline)?;
+        let label = format!("{series}-{}", types.arch.name());
+        peers::btf(&mut bench, &label, &types.release, &types.btf);
+    }
     for kernel in selection.kernels()? {
         peers::kernel(&mut bench, &kernel);
     }
