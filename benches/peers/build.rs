@@ -8,6 +8,7 @@ fn main() {
         println!("cargo:rustc-link-arg-bin={program}=-Wl,--wrap=syscall");
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let root = root.canonicalize().expect("it holds this crate");
     let mut folders = vec![
         PathBuf::from("bpf"),
         root.join("tests/bpf"),
@@ -16,7 +17,9 @@ fn main() {
     for example in list(&root.join("examples")) {
         folders.push(example.join("src/bpf"));
     }
-    let mut builder = btf_build::Builder::new();
+    // Golden objects are committed: where they were compiled is no part of them.
+    let map = format!("-ffile-prefix-map={}=.", root.display());
+    let mut builder = btf_build::Builder::new().flag(map);
     for folder in folders {
         println!("cargo:rerun-if-changed={}", folder.display());
         for file in list(&folder) {

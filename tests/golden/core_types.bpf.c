@@ -64,6 +64,45 @@ int types(void *ctx)
 	return 0;
 }
 
+/* Some of the kernel's members, in the kernel's types or in others. */
+struct load_weight {
+	unsigned long weight;
+};
+
+struct load_weight___other {
+	struct load_weight *weight;
+};
+
+struct list_head {
+	struct list_head *next, *prev;
+};
+
+struct list_head___more {
+	struct list_head *next, *prev, *third;
+};
+
+enum pid_type___more {
+	PIDTYPE_PID___more,
+	PIDTYPE_NEVER___more,
+};
+
+typedef int (*no_such_function)(struct list_head *);
+
+SEC("socket")
+int matches(void *ctx)
+{
+	sink += bpf_core_type_matches(struct load_weight);
+	sink += bpf_core_type_matches(struct load_weight___other);
+	sink += bpf_core_type_matches(struct list_head);
+	sink += bpf_core_type_matches(struct list_head___more);
+	sink += bpf_core_type_matches(struct task_struct);
+	sink += bpf_core_type_matches(enum pid_type);
+	sink += bpf_core_type_matches(enum pid_type___more);
+	sink += bpf_core_type_matches(pid_t);
+	sink += bpf_core_type_matches(no_such_function);
+	return 0;
+}
+
 SEC("socket")
 int ids(void *ctx)
 {
