@@ -5,20 +5,58 @@ use std::path::{Path, PathBuf};
 use proc_macro2::TokenStream;
 
 use btf_core::obj::Object;
+use btf_core::private::{did_you_mean, similar};
 
-use crate::input::Input;
+use crate::input::{Input, Options};
 use crate::model::Skeleton;
 use crate::{locate, tokens};
 
-pub(crate) fn expand(input: &Input) -> syn::Result<TokenStream> {
-    let error = |message: String| syn::Error::new(input.span(), message);
+pub(crate) fn expand(input: Input) -> syn::Result<TokenStream> {
+    let span = input.span();
+    let read = read(&input).map_err(|message| syn::Error::new(span, message));
+    let (parts, mut errors) = input.apart();
+    match read {
+        Ok((skeleton, path)) => {
+            for unknown in unknown_types(&skeleton, &parts.options) {
+                errors.push(unknown);
+            }
+            errors.result()?;
+            tokens::module(&skeleton, &parts, &path)
+        }
+        Err(error) => {
+            errors.push(error);
+            errors.result().map(|()| TokenStream::new())
+        }
+    }
+}
+
+/// The object's model, and its path for `include_bytes!`.
+fn read(input: &Input) -> Result<(Skeleton, String), String> {
     let name = input.name.value();
-    let out_dir = std::env::var_os("OUT_DIR").map(PathBuf::from);
-    let path = locate::object(&name, out_dir.as_deref()).map_err(error)?;
-    let bytes =
-        std::fs::read(&path).map_err(|e| error(format!("cannot read {}: {e}", path.display())))?;
-    let skeleton = model(&name, &bytes).map_err(error)?;
-    tokens::module(&skeleton, input, &path_text(&path).map_err(error)?)
+    let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
+    let path = match &input.options.path {
+        Some(path) => locate::given(&path.value(), variable("CARGO_MANIFEST_DIR").as_deref())?,
+        None => locate::object(&name, variable("OUT_DIR").as_deref())?,
+    };
+    let bytes = std::fs::read(&path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
+    Ok((model(&name, &bytes)?, path_text(&path)?))
+}
+
+/// Types that traits are to be derived for, and that are not there.
+fn unknown_types(skeleton: &Skeleton, options: &Options) -> Vec<syn::Error> {
+    let names = || skeleton.types.iter().map(|def| def.name.as_str());
+    let asked = options.derives.iter().flat_map(|derive| &derive.types);
+    asked
+        .filter(|ty| !names().any(|name| *ty == name))
+        .map(|ty| {
+            let missing = format!("the object `{}` has no type `{ty}`", skeleton.name);
+            let message = match did_you_mean(&similar(&ty.to_string(), names())) {
+                Some(hint) => format!("{missing} ({hint})"),
+                None => missing,
+            };
+            syn::Error::new(ty.span(), message)
+        })
+        .collect()
 }
 
 /// What the object says.
@@ -60,7 +98,7 @@ mod tests {
 
     fn skeleton(name: &str, bytes: &[u8]) -> String {
         let skeleton = model(name, bytes).unwrap();
-        let tokens = tokens::content(&skeleton, "[OUT_DIR]/NAME.bpf.o");
+        let tokens = tokens::content(&skeleton, &Options::default(), "[OUT_DIR]/NAME.bpf.o");
         prettyplease::unparse(&syn::parse2(tokens).unwrap())
     }
 

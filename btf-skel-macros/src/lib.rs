@@ -33,18 +33,26 @@ use proc_macro::TokenStream;
 /// include_skel!(pub mod greeting = "hello");   // another visibility and name
 /// ```
 ///
+/// A crate may have any number of skeletons, each a module. Options may follow the name:
+///
+/// | option | does |
+/// |---|---|
+/// | `derive(PartialOrd, my::Trait)` | derives traits for the types of the object, or for some: `derive(PartialOrd for Event, Key)`. Padding is a field for them |
+/// | `path = "objects/hello.bpf.o"` | takes the object from this file, relative to the package's folder, rather than from `OUT_DIR` |
+/// | `crate = my_crate::btf_core` | names btf-core where it is not `::btf_core` |
+///
 /// For `src/bpf/hello.bpf.c`, compiled with `btf_build::build`, the module has
 ///
 /// * `Hello::open()`, which reads the object and returns `OpenHello`: settings of maps (`open.maps.events`) and
 ///   programs (`open.progs.on_exec`), and initial values of globals (`open.rodata.only_pid`), all typed;
 /// * `OpenHello::load()`, which returns `Hello`: the same maps and programs in the kernel, and globals in shared memory;
 /// * `Hello::attach()`, which attaches every loaded program by its section and returns `Links`;
-/// * the types that maps and globals mention, with C's layout, checked at compile time.
+/// * the types that maps and globals mention, with C's layout, checked at compile time; others by `BPF_EXPORT_TYPE` in the source.
 ///
 /// Names follow Rust's habits; each item's documentation has the C name.
 #[proc_macro]
 pub fn include_skel(input: TokenStream) -> TokenStream {
-    match syn::parse::<input::Input>(input).and_then(|input| expand::expand(&input)) {
+    match syn::parse::<input::Input>(input).and_then(expand::expand) {
         Ok(tokens) => tokens.into(),
         Err(error) => error.into_compile_error().into(),
     }

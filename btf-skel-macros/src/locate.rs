@@ -46,6 +46,20 @@ pub(crate) fn object(name: &str, out_dir: Option<&Path>) -> Result<PathBuf, Stri
     })
 }
 
+/// The path of an object that the argument gives, relative to the package.
+///
+/// # Errors
+///
+/// A sentence that says where there is no such file.
+pub(crate) fn given(path: &str, package: Option<&Path>) -> Result<PathBuf, String> {
+    let path = package.unwrap_or(Path::new("")).join(path);
+    if path.is_file() {
+        Ok(path)
+    } else {
+        Err(format!("there is no file {}", path.display()))
+    }
+}
+
 /// Names of the objects that were built.
 fn built(out_dir: &Path) -> Vec<String> {
     let mut names: Vec<String> = std::fs::read_dir(out_dir)

@@ -94,12 +94,40 @@ fn main() -> btf_core::Result<()> {{
     )
 }
 
+/// Two skeletons of one object, one of them with every option.
+const OPTIONS: &str = r#"
+mod reexported {
+    pub use btf_core as core;
+}
+
+btf_skel_macros::include_skel!("snoop");
+btf_skel_macros::include_skel!(
+    pub(crate) mod other = "snoop",
+    derive(PartialOrd, Ord, Debug),
+    derive(Eq for Tally),
+    path = "copied.bpf.o",
+    crate = crate::reexported::core,
+);
+
+fn main() {
+    let tally = other::Tally::default();
+    assert!(tally <= tally.max(other::Tally { opened: 1 }));
+    let _: fn() -> reexported::core::Result<other::OpenSnoop> = other::Snoop::open;
+    let _: fn() -> btf_core::Result<snoop::OpenSnoop> = snoop::Snoop::open;
+}
+"#;
+
 /// In one case: cargo lets only one build at a time.
 #[test]
 fn what_the_compiler_says() {
     let misuse = Misuse::new();
     let right = "    skel.maps.counts.insert(&7, &snoop::Tally { opened: 1 })?;";
     let said = misuse.check("right", &using(right));
+    assert!(said.success, "{}", said.stderr);
+
+    let built = misuse.0.built("snoop.bpf.o");
+    std::fs::copy(&built[0], misuse.0.dir().join("copied.bpf.o")).unwrap();
+    let said = misuse.check("options", OPTIONS);
     assert!(said.success, "{}", said.stderr);
 
     arguments(&misuse);
@@ -141,8 +169,23 @@ fn arguments(misuse: &Misuse) {
      --> src/bin/argument.rs:1:40
     "#);
     insta::assert_snapshot!(of_macro(misuse, "\"snoop\", \"hello\""), @r"
-    error: nothing may follow the object's name
-     --> src/bin/argument.rs:1:39
+    error: only options may follow the object's name: `derive`, `path`, `crate`
+     --> src/bin/argument.rs:1:41
+    ");
+    let said = misuse.errors(
+        "argument",
+        "btf_skel_macros::include_skel!(\"snop\", drive(Ord), path);\n\nfn main() {}\n",
+    );
+    for error in [
+        "error: there is no BPF object `snop` (did you mean `snoop`?)",
+        "error: include_skel! has no option `drive` (did you mean `derive`?)",
+        "error: `path` is written path = \"objects/hello.bpf.o\"",
+    ] {
+        assert!(said.contains(error), "no `{error}` in:\n{said}");
+    }
+    insta::assert_snapshot!(of_macro(misuse, "\"snoop\", derive(Ord for Taly)"), @r"
+    error: the object `snoop` has no type `Taly` (did you mean `Tally`?)
+     --> src/bin/argument.rs:1:56
     ");
 }
 

@@ -1,5 +1,6 @@
 //! C's `bool` in memory that somebody else writes.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
@@ -48,6 +49,18 @@ impl Eq for Bool {}
 impl PartialEq<bool> for Bool {
     fn eq(&self, other: &bool) -> bool {
         self.get() == *other
+    }
+}
+
+impl PartialOrd for Bool {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Bool {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.get().cmp(&other.get())
     }
 }
 

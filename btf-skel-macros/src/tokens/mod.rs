@@ -7,10 +7,10 @@ mod structs;
 mod types;
 
 use heck::ToSnakeCase;
-use proc_macro2::TokenStream;
-use quote::quote;
+use proc_macro2::{Group, TokenStream, TokenTree};
+use quote::{ToTokens, quote};
 
-use crate::input::Input;
+use crate::input::{Input, Options};
 use crate::model::Skeleton;
 use crate::names::ident;
 
@@ -22,7 +22,10 @@ pub(crate) fn module(skeleton: &Skeleton, input: &Input, object: &str) -> syn::R
     };
     let visibility = &input.visibility;
     let doc = format!("Skeleton of the BPF object `{}`.", skeleton.name);
-    let content = content(skeleton, object);
+    let mut content = content(skeleton, &input.options, object);
+    if let Some(core) = &input.options.core {
+        content = with_core_at(content, &core.to_token_stream());
+    }
     Ok(quote! {
         #[doc = #doc]
         #[allow(
@@ -38,9 +41,9 @@ pub(crate) fn module(skeleton: &Skeleton, input: &Input, object: &str) -> syn::R
 }
 
 /// What the module contains.
-pub(crate) fn content(skeleton: &Skeleton, object: &str) -> TokenStream {
+pub(crate) fn content(skeleton: &Skeleton, options: &Options, object: &str) -> TokenStream {
     let version = env!("CARGO_PKG_VERSION");
-    let types = types::all(skeleton);
+    let types = types::all(skeleton, &options.derives);
     let sections = sections::all(skeleton);
     let states = skeleton::all(skeleton);
     quote! {
@@ -52,5 +55,37 @@ pub(crate) fn content(skeleton: &Skeleton, object: &str) -> TokenStream {
         #states
         #sections
         #types
+    }
+}
+
+/// Puts another path where the code says `::btf_core`.
+fn with_core_at(tokens: TokenStream, core: &TokenStream) -> TokenStream {
+    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+    let mut out = TokenStream::new();
+    let mut rest = tokens.as_slice();
+    loop {
+        match rest {
+            [
+                TokenTree::Punct(a),
+                TokenTree::Punct(b),
+                TokenTree::Ident(name),
+                after @ ..,
+            ] if (a.as_char(), b.as_char()) == (':', ':') && name == "btf_core" => {
+                out.extend(core.clone());
+                rest = after;
+            }
+            [TokenTree::Group(group), after @ ..] => {
+                let inner = with_core_at(group.stream(), core);
+                let mut group_at = Group::new(group.delimiter(), inner);
+                group_at.set_span(group.span());
+                out.extend([TokenTree::Group(group_at)]);
+                rest = after;
+            }
+            [other, after @ ..] => {
+                out.extend([other.clone()]);
+                rest = after;
+            }
+            [] => return out,
+        }
     }
 }

@@ -24,7 +24,7 @@ fn initial(section: &Section, skeleton: &Skeleton) -> TokenStream {
         layout: &section.layout,
     };
     let doc = format!("Initial values of the variables in `{}`.", section.c_name);
-    let definition = form.definition(&doc, skeleton);
+    let definition = form.definition(&quote! { #[doc = #doc] }, skeleton);
     let debug = form.debug();
     let size = Literal::u64_unsuffixed(section.size);
     quote! {

@@ -16,7 +16,7 @@ pub(super) struct Struct<'a> {
 
 impl Struct<'_> {
     /// The struct, with checks of its offsets.
-    pub(super) fn definition(&self, doc: &str, skeleton: &Skeleton) -> TokenStream {
+    pub(super) fn definition(&self, attributes: &TokenStream, skeleton: &Skeleton) -> TokenStream {
         let name = self.name;
         let repr = if self.layout.packed {
             quote! { C, packed }
@@ -39,7 +39,7 @@ impl Struct<'_> {
         });
         let fields: Vec<TokenStream> = fields.collect();
         quote! {
-            #[doc = #doc]
+            #attributes
             #[derive(Clone, Copy)]
             #[repr(#repr)]
             pub struct #name { #(#fields),* }
@@ -153,7 +153,7 @@ fn alignment(name: &str, align: u64) -> TokenStream {
     }
 }
 
-fn has_float(layout: &Layout, skeleton: &Skeleton) -> bool {
+pub(super) fn has_float(layout: &Layout, skeleton: &Skeleton) -> bool {
     layout
         .parts
         .iter()
@@ -176,10 +176,10 @@ fn is_float(ty: &TypeRef, skeleton: &Skeleton) -> bool {
 }
 
 /// A type of which only the bytes are known.
-pub(super) fn bytes(name: &Ident, doc: &str, size: u64) -> TokenStream {
+pub(super) fn bytes(name: &Ident, attributes: &TokenStream, size: u64) -> TokenStream {
     let size = Literal::u64_unsuffixed(size);
     quote! {
-        #[doc = #doc]
+        #attributes
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[repr(transparent)]
         pub struct #name(pub [::core::primitive::u8; #size]);
@@ -189,7 +189,7 @@ pub(super) fn bytes(name: &Ident, doc: &str, size: u64) -> TokenStream {
 /// A union: all that C may see in its bytes, any of which is defined for any bytes.
 pub(super) fn union(
     name: &Ident,
-    doc: &str,
+    attributes: &TokenStream,
     (size, align): (u64, u64),
     members: &[Accessor],
     skeleton: &Skeleton,
@@ -202,7 +202,7 @@ pub(super) fn union(
     let debug = debug(name, members.iter().map(debug_member));
     let accessors = accessors(&Storage::Field(ident("bytes")), members, skeleton);
     quote! {
-        #[doc = #doc]
+        #attributes
         ///
         /// A union: its bytes, with a view for each member.
         #[derive(Clone, Copy, PartialEq, Eq, Hash)]

@@ -4,11 +4,15 @@ use proc_macro2::{Literal, TokenStream};
 use quote::{format_ident, quote};
 
 use super::structs::{self, Struct};
+use crate::input::Derive;
 use crate::model::{Alias, Body, Skeleton, TypeDef, TypeRef, Value};
 use crate::names::ident;
 
-pub(super) fn all(skeleton: &Skeleton) -> TokenStream {
-    let types = skeleton.types.iter().map(|def| definition(def, skeleton));
+pub(super) fn all(skeleton: &Skeleton, derives: &[Derive]) -> TokenStream {
+    let types = skeleton
+        .types
+        .iter()
+        .map(|def| definition(def, derives, skeleton));
     let aliases = skeleton.aliases.iter().map(|def| alias(def, skeleton));
     quote! { #(#types)* #(#aliases)* }
 }
@@ -50,27 +54,77 @@ fn alias(alias: &Alias, skeleton: &Skeleton) -> TokenStream {
     quote! { #[doc = #doc] pub type #name = #ty; }
 }
 
-fn definition(def: &TypeDef, skeleton: &Skeleton) -> TokenStream {
+/// Traits that a type has without being asked for them.
+fn own_traits(def: &TypeDef, skeleton: &Skeleton) -> &'static [&'static str] {
+    match &def.body {
+        Body::Struct(layout) if structs::has_float(layout, skeleton) => {
+            &["Clone", "Copy", "Debug", "Default", "PartialEq"]
+        }
+        Body::Enum { .. } => &[
+            "Clone",
+            "Copy",
+            "Debug",
+            "Default",
+            "PartialEq",
+            "Eq",
+            "Hash",
+            "PartialOrd",
+            "Ord",
+        ],
+        _ => &[
+            "Clone",
+            "Copy",
+            "Debug",
+            "Default",
+            "PartialEq",
+            "Eq",
+            "Hash",
+        ],
+    }
+}
+
+/// The traits that the macro's argument asks to derive for a type, but for those that it has.
+fn extra_traits(def: &TypeDef, derives: &[Derive], skeleton: &Skeleton) -> TokenStream {
+    let own = own_traits(def, skeleton);
+    let traits: Vec<_> = derives
+        .iter()
+        .filter(|derive| derive.types.is_empty() || derive.types.iter().any(|ty| *ty == def.name))
+        .flat_map(|derive| &derive.traits)
+        .filter(|path| {
+            path.get_ident()
+                .is_none_or(|name| own.iter().all(|own| name != own))
+        })
+        .collect();
+    if traits.is_empty() {
+        TokenStream::new()
+    } else {
+        quote! { #[derive(#(#traits),*)] }
+    }
+}
+
+fn definition(def: &TypeDef, derives: &[Derive], skeleton: &Skeleton) -> TokenStream {
     let name = ident(&def.name);
     let unit = if def.size == 1 { "byte" } else { "bytes" };
     let doc = format!("C: {}, {} {unit}.", def.phrase, def.size);
+    let extra = extra_traits(def, derives, skeleton);
+    let attributes = quote! { #extra #[doc = #doc] };
     let body = match &def.body {
         Body::Struct(layout) => {
             let form = Struct {
                 name: &name,
                 layout,
             };
-            let definition = form.definition(&doc, skeleton);
+            let definition = form.definition(&attributes, skeleton);
             let debug = form.debug();
             let compare = form.compare(skeleton);
             let methods = form.methods(skeleton);
             quote! { #definition #debug #compare #methods }
         }
         Body::Union { align, members } => {
-            structs::union(&name, &doc, (def.size, *align), members, skeleton)
+            structs::union(&name, &attributes, (def.size, *align), members, skeleton)
         }
-        Body::Enum { repr, values } => enumeration(&name, &doc, repr, values),
-        Body::Opaque => structs::bytes(&name, &doc, def.size),
+        Body::Enum { repr, values } => enumeration(&name, &attributes, repr, values),
+        Body::Opaque => structs::bytes(&name, &attributes, def.size),
     };
     let (size, align) = (
         Literal::u64_unsuffixed(def.size),
@@ -97,7 +151,12 @@ fn definition(def: &TypeDef, skeleton: &Skeleton) -> TokenStream {
     }
 }
 
-fn enumeration(name: &proc_macro2::Ident, doc: &str, repr: &str, values: &[Value]) -> TokenStream {
+fn enumeration(
+    name: &proc_macro2::Ident,
+    attributes: &TokenStream,
+    repr: &str,
+    values: &[Value],
+) -> TokenStream {
     let repr = format_ident!("{repr}");
     let text = name.to_string();
     let constants = values.iter().map(|v| {
@@ -115,7 +174,7 @@ fn enumeration(name: &proc_macro2::Ident, doc: &str, repr: &str, values: &[Value
         quote! { #value => f.write_str(#c_name), }
     });
     quote! {
-        #[doc = #doc]
+        #attributes
         ///
         /// Any number may turn up; the constants are those with a name.
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
