@@ -13,6 +13,32 @@ struct task_struct___gone {
 	int no_such_field;
 } __attribute__((preserve_access_index));
 
+/* What kernels have renamed: each has one of the two, and the other one's name is near. */
+struct task_struct___state {
+	long state;
+	unsigned int __state;
+} __attribute__((preserve_access_index));
+
+struct kernfs_node___parent {
+	void *parent;
+	void *__parent;
+} __attribute__((preserve_access_index));
+
+struct dentry___name {
+	unsigned char d_iname[32];
+	union {
+		unsigned char string[40];
+	} d_shortname;
+} __attribute__((preserve_access_index));
+
+struct task_strukt {
+	int pid;
+} __attribute__((preserve_access_index));
+
+enum pid_type___more {
+	PIDTYPE_TGIDS___more = 1,
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1);
@@ -54,6 +80,80 @@ int missing_field(void *ctx)
 	struct task_struct___gone *task = (void *)bpf_get_current_task();
 
 	sink = BPF_CORE_READ(task, no_such_field);
+	return 0;
+}
+
+SEC("?raw_tp/sys_enter")
+int old_state(void *ctx)
+{
+	struct task_struct___state *task = (void *)bpf_get_current_task();
+
+	sink = BPF_CORE_READ(task, state);
+	return 0;
+}
+
+SEC("?raw_tp/sys_enter")
+int new_state(void *ctx)
+{
+	struct task_struct___state *task = (void *)bpf_get_current_task();
+
+	sink = BPF_CORE_READ(task, __state);
+	return 0;
+}
+
+SEC("?raw_tp/sys_enter")
+int old_parent(void *ctx)
+{
+	struct kernfs_node___parent *node = (void *)bpf_get_current_task();
+
+	sink = (__u64)BPF_CORE_READ(node, parent);
+	return 0;
+}
+
+SEC("?raw_tp/sys_enter")
+int new_parent(void *ctx)
+{
+	struct kernfs_node___parent *node = (void *)bpf_get_current_task();
+
+	sink = (__u64)BPF_CORE_READ(node, __parent);
+	return 0;
+}
+
+SEC("?raw_tp/sys_enter")
+int old_name(void *ctx)
+{
+	struct dentry___name *dentry = (void *)bpf_get_current_task();
+
+	sink = BPF_CORE_READ(dentry, d_iname[1]);
+	return 0;
+}
+
+SEC("?raw_tp/sys_enter")
+int new_name(void *ctx)
+{
+	struct dentry___name *dentry = (void *)bpf_get_current_task();
+
+	sink = BPF_CORE_READ(dentry, d_shortname.string[1]);
+	return 0;
+}
+
+/* The instruction that must not be reached is not the program's own. */
+static __attribute__((noinline)) int pid_of(struct task_strukt *task)
+{
+	return BPF_CORE_READ(task, pid);
+}
+
+SEC("?raw_tp/sys_enter")
+int missing_type(void *ctx)
+{
+	sink = pid_of((void *)bpf_get_current_task());
+	return 0;
+}
+
+SEC("?raw_tp/sys_enter")
+int missing_enumerator(void *ctx)
+{
+	sink = bpf_core_enum_value(enum pid_type___more, PIDTYPE_TGIDS___more);
 	return 0;
 }
 

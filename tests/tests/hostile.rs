@@ -48,6 +48,12 @@ fn exercise(bytes: &[u8], target: &Btf) {
         }
     }
     let _ = dump::header(btf, &dump::Options::default());
+    for finding in object
+        .report(object.programs(), &Targets::new(target))
+        .unwrap_or_default()
+    {
+        let _ = finding.to_string();
+    }
     // Both ways round: damaged types asking, and damaged types answering.
     for (local, target) in [(btf, target), (btf, btf)] {
         for function in object.functions() {

@@ -134,7 +134,7 @@ fn what_has_no_answer_is_listed() {
         assert!(!all.contains(answered), "{answered} is in:\n{all}");
     }
     assert!(
-        list[0].starts_with("object `relocations`: instruction "),
+        list[0].starts_with("object `relocations`: program `fields`: instruction "),
         "{}",
         list[0]
     );
@@ -149,7 +149,7 @@ fn what_has_no_answer_is_listed() {
         let poisoned = minimal
             .unresolved
             .iter()
-            .find(|u| matches!(u.outcome, Outcome::Poisoned));
+            .find(|u| matches!(u.outcome, Outcome::Poisoned(_)));
         let text = poisoned.expect("the read of a state").to_string();
         assert!(text.contains("task_struct___renamed.state"), "{text}");
     }

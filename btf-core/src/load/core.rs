@@ -8,17 +8,16 @@ use crate::btf::ext::CoreKind;
 use crate::btf::{Btf, Kind};
 use crate::error::{Context, Result};
 use crate::insn::Insn;
-use crate::obj::place::place;
 use crate::obj::relocated::{self, Site};
-use crate::obj::{Answer, Object, ProgramSpec, Relocated};
-use crate::relo::{self, Fixup, Relo, Targets, essential_name};
+use crate::obj::{Object, ProgramSpec, Relocated};
+use crate::relo::{Fixup, Targets, essential_name};
 
 /// The instructions of an object's functions, relocated where that was asked for.
 #[derive(Debug)]
 pub(super) struct Code<'a> {
     relocated: Relocated<'a>,
-    /// By position in [`Object::functions`]; instructions are counted from the function's start.
-    poisons: Vec<Vec<Poison>>,
+    /// Whether the types of modules were looked at.
+    with_modules: bool,
 }
 
 impl Code<'_> {
@@ -27,11 +26,33 @@ impl Code<'_> {
         self.relocated.insns(function)
     }
 
-    /// Which of its instructions must not be reached.
-    pub(super) fn poisons_of(&self, function: usize) -> impl Iterator<Item = &Poison> {
-        self.poisons.get(function).into_iter().flatten()
+    /// If this instruction of a function must not be reached: why.
+    ///
+    /// It is found out now, and not when relocating: most of such instructions are never reached.
+    pub(super) fn poison(&self, function: usize, insn: usize, kernel: &Kernel) -> Option<Poison> {
+        let vmlinux = kernel.core_target().ok()?;
+        let modules: Vec<Btf> = match self.with_modules {
+            true => kernel
+                .core_modules()
+                .filter_map(|(_, btf)| btf.ok())
+                .collect(),
+            false => Vec::new(),
+        };
+        let targets = Targets::new(vmlinux).with_modules(&modules);
+        let (access, why) = self.relocated.why_poisoned(function, insn, &targets)?;
+        Some(Poison {
+            insn,
+            why: format!("it needs `{access}`, but {}", why.reason()),
+            hint: Some(match why.hint() {
+                Some(hint) => format!("{hint} If not, {GUARD_HINT}"),
+                None => GUARD_HINT.to_owned(),
+            }),
+        })
     }
 }
+
+const GUARD_HINT: &str = "guard the access so that the branch is dead where the kernel lacks it \
+                          (bpf_core_field_exists and its like)";
 
 /// Relocates all functions that these programs reach, in one go. The kernel's types are looked for only if there is a need.
 pub(super) fn relocate<'a>(
@@ -39,41 +60,28 @@ pub(super) fn relocate<'a>(
     programs: &[&'a ProgramSpec],
     kernel: &Kernel,
 ) -> Result<Code<'a>> {
-    let mut poisons = vec![Vec::new(); object.functions().len()];
     let sites = relocated::sites(object, programs.iter().copied())?;
     if sites.is_empty() {
-        let relocated = Relocated::unchanged(object);
-        return Ok(Code { relocated, poisons });
-    }
-    let btf = object.require_btf()?;
-    let fixups = fixups(object, btf, &sites, kernel)?;
-    let relocated = Relocated::patch(object, sites, fixups)?;
-    for answer in relocated.answers().filter(Answer::poisons) {
-        poisons[answer.function].push(Poison {
-            insn: answer.site.insn,
-            why: missing(object, btf, &answer),
+        return Ok(Code {
+            relocated: Relocated::unchanged(object),
+            with_modules: false,
         });
     }
-    Ok(Code { relocated, poisons })
-}
-
-/// Why an instruction must not be reached, for the user whose program reaches it.
-fn missing(object: &Object, btf: &Btf, answer: &Answer<'_>) -> String {
-    let relo = Relo {
-        kind: answer.site.kind,
-        root: answer.site.root,
-        access: &answer.site.access,
-    };
-    format!(
-        "{}: it needs `{}`, which this kernel does not have, or not in a form that fits",
-        place(object, answer.function, answer.site.insn),
-        relo::describe(btf, &relo)
-    )
+    let (fixups, with_modules) = fixups(object, object.require_btf()?, &sites, kernel)?;
+    Ok(Code {
+        relocated: Relocated::patch(object, sites, fixups)?,
+        with_modules,
+    })
 }
 
 /// Answers the relocations against the kernel proper, and against its modules too if one asks for a type that the kernel
-/// proper does not have.
-fn fixups(object: &Object, btf: &Btf, sites: &[Site<'_>], kernel: &Kernel) -> Result<Vec<Fixup>> {
+/// proper does not have; and says whether modules were looked at.
+fn fixups(
+    object: &Object,
+    btf: &Btf,
+    sites: &[Site<'_>],
+    kernel: &Kernel,
+) -> Result<(Vec<Fixup>, bool)> {
     let vmlinux = kernel
         .core_target()
         .context(|| "its CO-RE relocations need the kernel's types")?;
@@ -87,15 +95,15 @@ fn fixups(object: &Object, btf: &Btf, sites: &[Site<'_>], kernel: &Kernel) -> Re
             )
     };
     if !sites.iter().zip(&fixups).any(may_lack_type) {
-        return Ok(fixups);
+        return Ok((fixups, false));
     }
     let mut modules = kernel.core_modules().peekable();
     if modules.peek().is_none() || has_all_roots(btf, sites, vmlinux) {
-        return Ok(fixups);
+        return Ok((fixups, false));
     }
     let modules: Vec<Btf> = modules.map(|(_, btf)| btf).collect::<Result<_>>()?;
     let targets = Targets::new(vmlinux).with_modules(&modules);
-    relocated::fixups(object, sites, &targets)
+    Ok((relocated::fixups(object, sites, &targets)?, true))
 }
 
 /// Whether the kernel proper has a type for each root, by name.

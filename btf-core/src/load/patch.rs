@@ -13,13 +13,18 @@ use crate::obj::{ExternSpec, Image, Object, RelocTarget};
 const POISON_MAP: i32 = 2_001_000_000;
 const POISON_KFUNC: i32 = 2_002_000_000;
 
+const MAP_HINT: &str = "create the map, or let a constant in .rodata decide whether it is used";
+const KFUNC_HINT: &str = "guard the call with bpf_ksym_exists()";
+
 /// An instruction that the verifier refuses if it is reached, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Poison {
     /// Its position in the program.
     pub(super) insn: usize,
-    /// What is refused and why, to follow the words "the verifier refused".
+    /// Why, to follow the place of the instruction.
     pub(super) why: String,
+    /// What to try.
+    pub(super) hint: Option<String>,
 }
 
 /// Resolves what an image refers to. `maps` and `data` are in the order of the object's.
@@ -43,9 +48,12 @@ pub(super) fn patch(
                 None => {
                     poison(image, at, 2, POISON_MAP.wrapping_add(n as i32));
                     let name = object.maps().get(n).map_or("", |m| &m.name);
-                    let why =
-                        format!("instruction {at}: it uses map `{name}`, which was not created");
-                    poisons.push(Poison { insn: at, why });
+                    let why = format!("it uses map `{name}`, which was not created");
+                    poisons.push(Poison {
+                        insn: at,
+                        why,
+                        hint: Some(MAP_HINT.to_owned()),
+                    });
                 }
             },
             RelocTarget::Data { section, offset } => {
@@ -105,10 +113,12 @@ fn without_extern(
     }
     if is_call {
         poison(image, at, 1, POISON_KFUNC.wrapping_add(n as i32));
-        let why = format!(
-            "instruction {at}: it calls the weak {noun} `{name}`, which is taken as absent"
-        );
-        return Ok(Some(Poison { insn: at, why }));
+        let why = format!("it calls the weak {noun} `{name}`, which is taken as absent");
+        return Ok(Some(Poison {
+            insn: at,
+            why,
+            hint: Some(KFUNC_HINT.to_owned()),
+        }));
     }
     // The address of what is absent is 0, which is what programs test for.
     if let Some([first, second]) = pair(image, at) {

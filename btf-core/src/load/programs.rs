@@ -7,7 +7,7 @@ use super::core::Code;
 use super::kernel::Kernel;
 use super::loaded::LoadedData;
 use super::open_program::OpenProgram;
-use super::patch::{Poison, patch};
+use super::patch::patch;
 use super::rejection;
 use crate::btf::sanitize::Feature;
 use crate::error::{Context, Error, ErrorKind, Result};
@@ -39,13 +39,7 @@ impl Loader<'_> {
         let mut image = self
             .object
             .link(spec, |function| self.code.insns(function))?;
-        let mut poisons = patch(self.object, &mut image, self.maps, self.data)?;
-        for &(start, function) in &image.parts {
-            poisons.extend(self.code.poisons_of(function).map(|p| Poison {
-                insn: start + p.insn,
-                why: p.why.clone(),
-            }));
-        }
+        let poisons = patch(self.object, &mut image, self.maps, self.data)?;
         let (attach_btf_id, attach_btf) = match (&spec.target, def.attach_btf) {
             (Some(target), true) => self.kernel.attach_target(def.attach_type, target)?,
             (None, true) => return Err(no_target(program)),
@@ -74,8 +68,15 @@ impl Loader<'_> {
             let (function, insn) = image.function_of(insn)?;
             Some(place(self.object, function, insn))
         };
+        let poison = |insn| match poisons.iter().find(|p| p.insn == insn) {
+            Some(poison) => Some(poison.clone()),
+            None => {
+                let (function, insn) = image.function_of(insn)?;
+                self.code.poison(function, insn, self.kernel)
+            }
+        };
         sys::prog_load(&loading)
-            .map_err(|(e, log)| rejection::explain(&spec.section, e, log, &poisons, place))
+            .map_err(|(e, log)| rejection::explain(&spec.section, e, log, poison, place))
     }
 }
 

@@ -7,12 +7,13 @@ use crate::error::{Error, ErrorKind};
 use crate::sys;
 
 /// Makes an error of what the kernel answered to loading a program; `log` is the verifier's, empty if it said nothing.
-/// `place` says where an instruction comes from.
+/// `poison` says what is wrong with an instruction that must not be reached; it is asked only for one that was. `place`
+/// says where an instruction comes from.
 pub(super) fn explain(
     section: &str,
     e: io::Error,
     log: String,
-    poisons: &[Poison],
+    poison: impl Fn(usize) -> Option<Poison>,
     place: impl Fn(usize) -> Option<String>,
 ) -> Error {
     let Some(summary) = summary(&log) else {
@@ -21,20 +22,23 @@ pub(super) fn explain(
     let last = last_insn(&log);
     let poison = last
         .filter(|last| last.is_unknown_call)
-        .and_then(|last| poisons.iter().find(|p| p.insn == last.insn));
-    let (why, hint) = match (poison, last.and_then(|last| place(last.insn))) {
-        (Some(poison), _) => (poison.why.clone(), GUARD_HINT),
-        (None, Some(place)) => (format!("{place}: {summary}"), LOG_HINT),
-        (None, None) => (format!("it: {summary}"), LOG_HINT),
+        .and_then(|last| poison(last.insn));
+    let place = last
+        .and_then(|last| place(last.insn))
+        .unwrap_or_else(|| "it".to_owned());
+    let (why, hint) = match poison {
+        Some(poison) => (poison.why, poison.hint),
+        None => (summary.to_owned(), None),
     };
-    Error::new(ErrorKind::Verifier, format!("the verifier refused {why}"))
-        .hint(hint)
-        .with_verifier_log(log)
+    Error::new(
+        ErrorKind::Verifier,
+        format!("the verifier refused {place}: {why}"),
+    )
+    .hint(hint.unwrap_or_else(|| LOG_HINT.to_owned()))
+    .with_verifier_log(log)
 }
 
 const LOG_HINT: &str = "verifier_log() has the whole log";
-const GUARD_HINT: &str = "guard the access so that the branch is dead where the kernel lacks it \
-                          (bpf_core_field_exists and its like)";
 
 /// Refused before the verifier looked at the instructions.
 fn without_log(section: &str, e: io::Error) -> Error {
@@ -111,7 +115,8 @@ mod tests {
     fn refused(log: &str, poisons: &[Poison]) -> Error {
         let e = io::Error::from_raw_os_error(libc::EACCES);
         let place = |insn| (insn < 100).then(|| format!("instruction {insn} of `f`"));
-        explain("fentry/x", e, log.to_owned(), poisons, place)
+        let poison = |insn| poisons.iter().find(|p| p.insn == insn).cloned();
+        explain("fentry/x", e, log.to_owned(), poison, place)
     }
 
     #[test]
@@ -147,9 +152,13 @@ mod tests {
         let poisons = [3, 17].map(|insn| Poison {
             insn,
             why: format!("reason {insn}"),
+            hint: Some("guard it".into()),
         });
         let e = refused(log, &poisons);
-        assert_eq!(e.message(), "the verifier refused reason 17");
+        assert_eq!(
+            e.to_string(),
+            "the verifier refused instruction 17 of `f`: reason 17 (guard it)"
+        );
         // A program may call an unknown helper without any relocation.
         let e = refused(log, &poisons[..1]);
         assert_eq!(
@@ -161,7 +170,7 @@ mod tests {
     #[test]
     fn without_a_log_the_kernels_answer_is_explained() {
         let e = io::Error::from_raw_os_error(libc::EPERM);
-        let e = explain("fentry/x", e, String::new(), &[], |_| None);
+        let e = explain("fentry/x", e, String::new(), |_| None, |_| None);
         assert_eq!(e.kind(), ErrorKind::Permission);
         assert!(e.to_string().contains("CAP_BPF"), "{e}");
         assert!(e.verifier_log().is_none());

@@ -3,17 +3,14 @@
 //! Made for carrying the types of kernels along that have no BTF of their own: a kernel's is megabytes, this is a few
 //! kilobytes for all of an application's programs.
 
-use std::fmt;
-
-use super::place::place;
 use super::relocated::{Site, sites};
-use super::{CoreSite, Object};
+use super::{Finding, Object};
 use crate::btf::Btf;
 use crate::btf::ext::CoreKind;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::relo::footprint::Footprint;
 use crate::relo::shrink::{Care, Shrunk};
-use crate::relo::{self, Fixup, Relo};
+use crate::relo::{self, Fixup, Relo, Targets};
 
 /// What [`minimise`] makes.
 #[derive(Debug)]
@@ -21,61 +18,9 @@ pub struct Minimal<'a> {
     /// The types that relocations need. [`Btf::to_target_bytes`] gives what to put into a file.
     pub btf: Btf,
     /// The relocations to which the kernel's BTF has no answer, in order of object and instruction.
-    pub unresolved: Vec<Unresolved<'a>>,
+    pub unresolved: Vec<Finding<'a>>,
     /// How many relocations there are.
     pub relocations: usize,
-}
-
-/// A relocation to which a kernel has no answer.
-#[derive(Debug)]
-pub struct Unresolved<'a> {
-    /// The object it is in.
-    pub object: &'a Object,
-    /// Position of its function in [`Object::functions`].
-    pub function: usize,
-    /// The question.
-    pub site: &'a CoreSite,
-    /// What becomes of it.
-    pub outcome: Outcome,
-}
-
-/// What becomes of a relocation without an answer.
-#[derive(Debug)]
-pub enum Outcome {
-    /// A question whether something exists, or for the size or number of a type, is answered with 0.
-    Absent,
-    /// The instruction must not be reached.
-    Poisoned,
-    /// The object is refused.
-    Failed(Error),
-}
-
-impl fmt::Display for Unresolved<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let place = place(self.object, self.function, self.site.insn);
-        write!(f, "object `{}`: {place}: ", self.object.name())?;
-        let access = self
-            .object
-            .btf()
-            .map_or_else(String::new, |btf| relo::describe(btf, &relo_of(self.site)));
-        match &self.outcome {
-            Outcome::Absent => write!(f, "{access} is 0: the kernel has no such thing"),
-            Outcome::Poisoned => write!(
-                f,
-                "{access}: the kernel has no such thing, or not in a form that fits"
-            ),
-            // It names the access.
-            Outcome::Failed(e) => write!(f, "{e}"),
-        }
-    }
-}
-
-fn relo_of(site: &CoreSite) -> Relo<'_> {
-    Relo {
-        kind: site.kind,
-        root: site.root,
-        access: &site.access,
-    }
 }
 
 /// Makes the smallest BTF under which the relocations of all programs of these objects come out as under `kernel`,
@@ -123,10 +68,21 @@ pub fn minimise<'a>(objects: &[&'a Object], kernel: &Btf) -> Result<Minimal<'a>>
     let mut footprint = Footprint::default();
     let answers = answer(&asked, kernel, &mut footprint);
     let btf = shrink(&asked, kernel, &footprint, &answers)?;
+    let mut unresolved = Vec::new();
+    for asked in &asked {
+        let findings = asked
+            .object
+            .report(asked.object.programs(), &Targets::new(kernel))?;
+        unresolved.extend(
+            findings
+                .into_iter()
+                .filter(|found| !found.outcome.is_value()),
+        );
+    }
     Ok(Minimal {
         btf,
         relocations: answers.iter().map(Vec::len).sum(),
-        unresolved: unresolved(asked, answers),
+        unresolved,
     })
 }
 
@@ -205,39 +161,4 @@ fn is_same(before: &Result<Fixup>, after: &Result<Fixup>, shrunk: &Shrunk) -> bo
         (Err(before), Err(after)) => before.kind() == after.kind(),
         _ => false,
     }
-}
-
-fn unresolved<'a>(asked: Vec<Asked<'a>>, answers: Answers) -> Vec<Unresolved<'a>> {
-    let mut out = Vec::new();
-    for (asked, answers) in asked.into_iter().zip(answers) {
-        for (site, answer) in asked.sites.iter().zip(answers) {
-            let outcome = match answer {
-                Err(e) => Outcome::Failed(e),
-                Ok(fixup) if fixup.poisons(site.insn()) => Outcome::Poisoned,
-                Ok(fixup) if is_absent(&fixup) => Outcome::Absent,
-                Ok(_) => continue,
-            };
-            out.push(Unresolved {
-                object: asked.object,
-                function: site.function(),
-                site: site.site,
-                outcome,
-            });
-        }
-    }
-    out
-}
-
-/// Whether 0 says that there is nothing.
-fn is_absent(fixup: &Fixup) -> bool {
-    let says = matches!(
-        fixup.kind,
-        CoreKind::FIELD_EXISTS
-            | CoreKind::TYPE_EXISTS
-            | CoreKind::TYPE_SIZE
-            | CoreKind::TYPE_ID_TARGET
-            | CoreKind::TYPE_MATCHES
-            | CoreKind::ENUMVAL_EXISTS
-    );
-    says && fixup.target == 0
 }

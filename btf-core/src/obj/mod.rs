@@ -11,6 +11,7 @@ mod maps;
 mod minimise;
 pub(crate) mod place;
 pub(crate) mod relocated;
+mod report;
 mod section;
 
 use crate::btf::{Btf, TypeId};
@@ -21,8 +22,9 @@ pub use data::{DataKind, DataSection};
 pub use functions::{CoreSite, ElfReloc, Function, LineSite, RelocTarget};
 pub use image::Image;
 pub use maps::{MapSpec, MapType, Pinning};
-pub use minimise::{Minimal, Outcome, Unresolved, minimise};
+pub use minimise::{Minimal, minimise};
 pub use relocated::{Answer, Relocated};
+pub use report::{Finding, Outcome};
 pub use section::{Attach, AttachType, ProgType, SectionDef, section_defs};
 
 /// What a BPF ELF object holds.

@@ -4,7 +4,7 @@
 //! and instructions in errors are counted as the source's function counts them.
 
 use super::place::place;
-use super::{CoreSite, Function, Image, Object, ProgramSpec};
+use super::{CoreSite, Function, Image, Object, Outcome, ProgramSpec};
 use crate::error::{Context, Error, Result};
 use crate::insn::Insn;
 use crate::relo::{self, Fixup, Relo, ReloError, Targets};
@@ -34,20 +34,28 @@ impl Object {
     ///
     /// # Errors
     ///
-    /// [`crate::ErrorKind::Relocation`] for the first relocation that cannot be carried out, naming program, instruction,
-    /// source line and access; [`crate::ErrorKind::NotFound`] for relocations without BTF; as [`Object::reachable`].
+    /// [`crate::ErrorKind::Relocation`] for the first relocation that cannot be carried out, naming object, program,
+    /// instruction, source line and access; [`crate::ErrorKind::NotFound`] for relocations without BTF; as [`Object::reachable`].
     pub fn relocate<'a>(
         &'a self,
         programs: impl IntoIterator<Item = &'a ProgramSpec>,
         targets: &Targets<'_>,
     ) -> Result<Relocated<'a>> {
-        let sites = sites(self, programs)?;
-        if sites.is_empty() {
-            return Ok(Relocated::unchanged(self));
-        }
-        let fixups = fixups(self, &sites, targets)?;
-        Relocated::patch(self, sites, fixups)
+        relocate(self, programs, targets).context(|| format!("object `{}`", self.name()))
     }
+}
+
+fn relocate<'a>(
+    object: &'a Object,
+    programs: impl IntoIterator<Item = &'a ProgramSpec>,
+    targets: &Targets<'_>,
+) -> Result<Relocated<'a>> {
+    let sites = sites(object, programs)?;
+    if sites.is_empty() {
+        return Ok(Relocated::unchanged(object));
+    }
+    let fixups = fixups(object, &sites, targets)?;
+    Relocated::patch(object, sites, fixups)
 }
 
 /// The functions of an object, patched where relocations asked for it.
@@ -107,7 +115,26 @@ impl<'a> Relocated<'a> {
         self.object.link(program, |function| self.insns(function))
     }
 
-    /// Every relocation with its answer, in the order of `.BTF.ext`.
+    /// Why this instruction of a function was replaced by one that must not be reached, if it was; `targets` are those that it
+    /// was relocated against.
+    ///
+    /// The relocations are answered again for it.
+    #[cfg(feature = "load")]
+    pub(crate) fn why_poisoned(
+        &self,
+        function: usize,
+        insn: usize,
+        targets: &Targets<'_>,
+    ) -> Option<(String, relo::Explanation)> {
+        let (index, (site, _)) = self.answers.iter().enumerate().find(|(_, (site, fixup))| {
+            (site.at, site.site.insn) == (function, insn) && fixup.poisons(site.insn())
+        })?;
+        let relos: Vec<Relo<'_>> = self.answers.iter().map(|(site, _)| site.relo()).collect();
+        let why = relo::explain(self.object.btf()?, targets, &relos, index)?;
+        Some((site.access(self.object), why))
+    }
+
+    /// Every relocation with its answer, in the order of `.BTF.ext`. [`Object::report`] has explanations, too.
     pub fn answers(&self) -> impl Iterator<Item = Answer<'_>> {
         self.answers.iter().map(|(site, fixup)| Answer {
             function: site.at,
@@ -135,6 +162,11 @@ impl Answer<'_> {
     /// Whether the instruction was replaced by one that must not be reached.
     pub fn poisons(&self) -> bool {
         self.fixup.poisons(self.insn)
+    }
+
+    /// What the relocation came to; it has not failed.
+    pub fn outcome(&self) -> Outcome {
+        Outcome::of(*self.fixup, self.insn)
     }
 }
 
@@ -168,7 +200,13 @@ impl<'a> Site<'a> {
         insn.copied().unwrap_or_default()
     }
 
-    fn access(&self, object: &Object) -> String {
+    /// The first program that reaches it.
+    pub(crate) fn program(&self) -> &'a str {
+        self.program
+    }
+
+    /// The access as the C programmer wrote it.
+    pub(crate) fn access(&self, object: &Object) -> String {
         object
             .btf()
             .map_or_else(String::new, |btf| relo::describe(btf, &self.relo()))

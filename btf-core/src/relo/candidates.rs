@@ -51,10 +51,10 @@ impl<'l, 't> Candidates<'l, 't> {
         for layer in layers.into_iter().rev() {
             this.search(layer, targets.vmlinux, |_| true);
         }
+        if this.wanted.iter().all(|w| !w.found.is_empty()) {
+            return this;
+        }
         for module in targets.modules {
-            if this.wanted.iter().all(|w| !w.found.is_empty()) {
-                break;
-            }
             // What the kernel itself has is never searched in modules; what one module has may be in another too.
             this.search(module, module, |found| {
                 found

@@ -50,6 +50,21 @@ impl Fixup {
         self.poison || self.refuse_resize && matches!(insn.class(), op::LDX | op::ST | op::STX)
     }
 
+    /// Whether the answer is 0 because there is no such thing: a question whether something exists, or for the size or the
+    /// number of a type.
+    pub fn is_absent(&self) -> bool {
+        let says = matches!(
+            self.kind,
+            CoreKind::FIELD_EXISTS
+                | CoreKind::TYPE_EXISTS
+                | CoreKind::TYPE_SIZE
+                | CoreKind::TYPE_ID_TARGET
+                | CoreKind::TYPE_MATCHES
+                | CoreKind::ENUMVAL_EXISTS
+        );
+        says && !self.poison && self.target == 0
+    }
+
     /// Patches the instruction at `at`.
     ///
     /// # Errors

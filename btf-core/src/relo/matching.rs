@@ -34,12 +34,7 @@ pub(super) fn spec<'t>(
     }
     let mut ty = candidate;
     for (n, step) in local.steps.iter().enumerate() {
-        ty = ty.strip();
-        let next = match step.name {
-            Some(_) => member(step, ty, &mut found, effort)?,
-            None => element(n, step, ty, &mut found)?,
-        };
-        match next {
+        match self::step(n, step, ty, &mut found, effort)? {
             Some(next) => ty = next,
             None => return Ok(None),
         }
@@ -47,7 +42,27 @@ pub(super) fn spec<'t>(
     Ok(Some(found))
 }
 
-fn enumerator<'t>(local: &Spec<'_>, candidate: Type<'t>) -> Option<Accessor<'t>> {
+/// Step `n` of an access, from `ty`: what it leads to, or `None` if there is no such member or element.
+///
+/// # Errors
+///
+/// As [`spec`].
+pub(super) fn step<'t>(
+    n: usize,
+    local: &Accessor<'_>,
+    ty: Type<'t>,
+    found: &mut Spec<'t>,
+    effort: &mut Effort,
+) -> Result<Option<Type<'t>>> {
+    let ty = ty.strip();
+    match local.name {
+        Some(_) => member(local, ty, found, effort),
+        None => element(n, local, ty, found),
+    }
+}
+
+/// The enumerator of `candidate` that is asked for.
+pub(super) fn enumerator<'t>(local: &Spec<'_>, candidate: Type<'t>) -> Option<Accessor<'t>> {
     let wanted = essential_name(local.steps.first()?.name?.as_bytes());
     let ty = candidate.strip();
     ty.enumerators()

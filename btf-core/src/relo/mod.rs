@@ -10,10 +10,13 @@ mod access;
 mod candidates;
 mod compat;
 mod effort;
+mod explain;
 mod fixup;
 pub(crate) mod footprint;
 mod matching;
 pub(crate) mod shrink;
+#[cfg(test)]
+mod tests;
 mod types_match;
 mod value;
 
@@ -26,8 +29,11 @@ use crate::error::{Error, ErrorKind, Result};
 use access::Spec;
 use candidates::Candidates;
 use effort::Effort;
+use explain::types::titled;
 
 pub use access::describe;
+pub(crate) use explain::survey;
+pub use explain::{Explanation, explain};
 pub use fixup::{Fixup, POISON};
 
 /// One question to the target.
@@ -42,6 +48,7 @@ pub struct Relo<'a> {
 }
 
 /// Where to look: the kernel's BTF, and those of its modules if the kernel's has no candidate.
+#[derive(Clone, Copy, Debug)]
 pub struct Targets<'a> {
     vmlinux: &'a Btf,
     modules: &'a [Btf],
@@ -107,10 +114,13 @@ pub fn relocate(
 /// Answers one relocation after another.
 struct Relocator<'l, 't> {
     local: &'l Btf,
+    targets: Targets<'t>,
     found: Candidates<'l, 't>,
     /// The candidates that earlier relocations of each root have left.
     left: HashMap<TypeId, Vec<Type<'t>>>,
     effort: Effort,
+    /// Why roots have no candidate; only of those that were asked about.
+    absent: HashMap<TypeId, Explanation>,
 }
 
 impl<'l, 't> Relocator<'l, 't> {
@@ -121,9 +131,11 @@ impl<'l, 't> Relocator<'l, 't> {
             .map(|r| local.ty(r.root));
         Relocator {
             local,
+            targets: *targets,
             found: Candidates::find(roots, targets),
             left: HashMap::new(),
             effort: Effort::for_relocations(relos.len()),
+            absent: HashMap::new(),
         }
     }
 
@@ -198,8 +210,12 @@ fn ambiguous(first: Type<'_>, a: &Fixup, second: Type<'_>, b: &Fixup) -> Error {
     Error::new(
         ErrorKind::Relocation,
         format!(
-            "two types of the target answer differently: {first:?} says {}, {second:?} says {}",
+            "the kernel has two types that answer differently: {} {} says {}, {} {} says {}",
+            titled(first),
+            first.id(),
             says(a),
+            titled(second),
+            second.id(),
             says(b)
         ),
     )
@@ -224,22 +240,4 @@ pub fn essential_name(name: &[u8]) -> &[u8] {
 /// Whether two kinds may stand for each other: the same, or enums of either width.
 fn kinds_compatible(a: Kind, b: Kind) -> bool {
     a == b || a.is_any_enum() && b.is_any_enum()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::essential_name;
-
-    #[test]
-    fn the_essential_name_ends_at_the_last_separator() {
-        let essential =
-            |s: &str| String::from_utf8_lossy(essential_name(s.as_bytes())).into_owned();
-        assert_eq!(essential("task_struct___old"), "task_struct");
-        assert_eq!(essential("a___b___c"), "a___b");
-        assert_eq!(essential("a____b"), "a____b");
-        assert_eq!(essential("___a"), "___a");
-        assert_eq!(essential("a___"), "a___");
-        assert_eq!(essential("x"), "x");
-        assert_eq!(essential(""), "");
-    }
 }

@@ -4,7 +4,7 @@ use super::access::Spec;
 use super::fixup::Fixup;
 use crate::btf::ext::CoreKind;
 use crate::btf::{IntEncoding, Kind, Type};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Context, Error, ErrorKind, Result};
 
 /// A value, and what patching an instruction with it needs to know.
 #[derive(Clone, Copy, Default)]
@@ -24,7 +24,10 @@ struct Value<'a> {
 /// [`ErrorKind::Relocation`] if the field has no such property, or does not fit an integer.
 pub(super) fn fixup(kind: CoreKind, local: &Spec<'_>, target: Option<&Spec<'_>>) -> Result<Fixup> {
     let (old, new) = if kind.is_field() {
-        (field(kind, Some(local))?, field(kind, target)?)
+        (
+            field(kind, Some(local)).context(|| "by the object's types")?,
+            field(kind, target).context(|| "by the kernel's types")?,
+        )
     } else if kind.is_enumval() {
         (enumerator(kind, Some(local))?, enumerator(kind, target)?)
     } else {
@@ -191,7 +194,8 @@ impl Place {
             if bytes >= 8 {
                 return Err(wrong(format!(
                     "a bitfield of {bits} bits at bit {bit_offset} fits no 64-bit load"
-                )));
+                ))
+                .hint("read the bytes that it lies in, and take its bits out of them"));
             }
             bytes *= 2;
         }
