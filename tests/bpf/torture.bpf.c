@@ -41,6 +41,13 @@ struct {
 	});
 } anonymous_values SEC(".maps");
 
+/* Samples lie at multiples of eight bytes, a struct with an __int128 at those of sixteen. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 64 * 1024);
+	__type(value, struct scalars);
+} samples SEC(".maps");
+
 /* Types that nothing else mentions. */
 BPF_EXPORT_TYPE(struct exported);
 BPF_EXPORT_TYPE(enum exported_kind);
@@ -97,6 +104,8 @@ int write_all(unsigned long long *ctx)
 	value = bpf_map_lookup_elem(&values, &key);
 	if (value)
 		fill(value);
+	bpf_ringbuf_output(&samples, &from_bpf.scalars, sizeof(from_bpf.scalars), 0);
+	bpf_ringbuf_output(&samples, &from_bpf.scalars, sizeof(from_bpf.scalars), 0);
 	outcome.runs++;
 	return 0;
 }

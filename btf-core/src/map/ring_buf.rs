@@ -11,7 +11,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::{Map, MapType};
 use crate::error::{Context, Error, ErrorKind, Result};
-use crate::pod::Pod;
+use crate::pod::{self, Pod};
 use crate::sys::{Access, Mapping, page_size};
 
 /// What the kernel puts in front of each sample: its length with two flags, and the page it lies in.
@@ -23,28 +23,27 @@ const DISCARD: u32 = 1 << 30;
 
 /// What a ring buffer's samples may be seen as: a [`Pod`] type, or `[u8]` for bytes as they come.
 pub trait Sample {
+    /// Shows the bytes of a sample as this type; `None` if they are too few.
     #[doc(hidden)]
-    const ALIGN: usize;
-
-    /// Views the bytes of a sample as this type; `None` if they are too few.
-    #[doc(hidden)]
-    fn view(bytes: &[u8]) -> Option<&Self>;
+    fn view<R>(bytes: &[u8], show: impl FnOnce(&Self) -> R) -> Option<R>;
 
     #[doc(hidden)]
     fn describe() -> String;
 }
 
 impl<T: Pod> Sample for T {
-    const ALIGN: usize = align_of::<T>();
-
-    fn view(bytes: &[u8]) -> Option<&T> {
+    fn view<R>(bytes: &[u8], show: impl FnOnce(&T) -> R) -> Option<R> {
         let start = bytes.as_ptr().cast::<T>();
-        if bytes.len() < size_of::<T>() || !start.is_aligned() {
+        if !start.is_aligned() {
+            // Samples are aligned to eight bytes, `__int128` to sixteen.
+            return pod::read(bytes).map(|copy| show(&copy));
+        }
+        if bytes.len() < size_of::<T>() {
             return None;
         }
         // SAFETY: there are enough bytes and they are aligned (checked above); any bytes are a `T`; they are borrowed for
         // as long as the result.
-        Some(unsafe { &*start })
+        Some(show(unsafe { &*start }))
     }
 
     fn describe() -> String {
@@ -53,10 +52,8 @@ impl<T: Pod> Sample for T {
 }
 
 impl Sample for [u8] {
-    const ALIGN: usize = 1;
-
-    fn view(bytes: &[u8]) -> Option<&[u8]> {
-        Some(bytes)
+    fn view<R>(bytes: &[u8], show: impl FnOnce(&[u8]) -> R) -> Option<R> {
+        Some(show(bytes))
     }
 
     fn describe() -> String {
@@ -91,13 +88,6 @@ impl<T: Sample + ?Sized> TryFrom<Map> for RingBuf<T> {
 
     fn try_from(map: Map) -> Result<Self> {
         map.expect_type("a ring buffer", &[MapType::RINGBUF])?;
-        if T::ALIGN > HEADER {
-            return Err(map.unfit(format!(
-                "its samples are aligned to {HEADER} bytes, but `{}` wants {}",
-                std::any::type_name::<T>(),
-                T::ALIGN
-            )));
-        }
         Ok(RingBuf {
             map,
             is_consumed: Arc::default(),
@@ -174,8 +164,8 @@ impl Drop for Claim {
 
 /// Reads a ring buffer and calls a function for each sample.
 ///
-/// Made by [`RingBuf::consumer`]. Samples are handed out where the kernel has put them, without a copy, and given back when
-/// the function returns, even by a panic.
+/// Made by [`RingBuf::consumer`]. Samples are handed out where the kernel has put them, without a copy (but for types that want
+/// more than its eight bytes of alignment), and given back when the function returns, even by a panic.
 pub struct Consumer<T: Sample + ?Sized, F: FnMut(&T)> {
     ring: Ring,
     name: String,
@@ -234,11 +224,10 @@ impl<T: Sample + ?Sized, F: FnMut(&T)> Consumer<T, F> {
             let Some(bytes) = sample.bytes() else {
                 continue;
             };
-            let Some(view) = T::view(bytes) else {
+            if T::view(bytes, &mut self.on_sample).is_none() {
                 let why = format!("a sample has {} bytes, but {}", bytes.len(), T::describe());
                 return Err(Error::new(ErrorKind::InvalidInput, why).context(what()));
-            };
-            (self.on_sample)(view);
+            }
             count += 1;
         }
         Ok(count)
@@ -357,10 +346,23 @@ mod tests {
     #[test]
     fn samples_are_seen_in_place_if_they_fit() {
         let words = [0x0102_0304u32, 5, 6];
-        let bytes = crate::pod::bytes_of(&words);
-        assert_eq!(<[u32; 2] as Sample>::view(bytes), Some(&[words[0], 5]));
-        assert!(<[u32; 4] as Sample>::view(bytes).is_none());
-        assert!(<u32 as Sample>::view(&bytes[1..]).is_none());
-        assert_eq!(<[u8] as Sample>::view(bytes), Some(bytes));
+        let bytes = pod::bytes_of(&words);
+        let in_place = |seen: &[u32; 2]| (*seen, std::ptr::from_ref(seen).addr());
+        let start = bytes.as_ptr().addr();
+        assert_eq!(Sample::view(bytes, in_place), Some(([words[0], 5], start)));
+        assert_eq!(<[u32; 4]>::view(bytes, |_| ()), None);
+        assert_eq!(<[u8]>::view(bytes, |seen| seen == bytes), Some(true));
+    }
+
+    #[test]
+    fn samples_that_are_not_aligned_are_copied() {
+        let words = [0u64, 7, 0];
+        let bytes = pod::bytes_of(&words);
+        // One of the two is no multiple of sixteen.
+        for start in [0, 8] {
+            let value = pod::read::<u128>(&bytes[start..]);
+            assert_eq!(u128::view(&bytes[start..], |seen| *seen), value);
+            assert_eq!(u128::view(&bytes[start..start + 15], |_| ()), None);
+        }
     }
 }

@@ -402,6 +402,13 @@ fn what_a_program_writes_is_read_member_by_member() {
     let skel = run(open, fill, false);
     read(&skel.bss.from_bpf.get());
     read(&skel.maps.values.get(0).unwrap().unwrap());
+
+    let mut samples = Vec::new();
+    let on_sample = |sample: &torture::Scalars| samples.push(*sample);
+    let mut consumer = skel.maps.samples.consumer(on_sample).unwrap();
+    assert_eq!(consumer.consume().unwrap(), 2);
+    drop(consumer);
+    assert_eq!(samples, [skel.bss.from_bpf.get().scalars; 2]);
 }
 
 #[test]
