@@ -50,7 +50,12 @@ pub(crate) fn executable(mut cargo: Command, args: &[&str]) -> Result<PathBuf> {
         return Err(format!("`cargo {}` failed", args.join(" ")));
     }
     let messages = String::from_utf8_lossy(&output.stdout);
-    let last = messages.lines().filter_map(named_executable).next_back();
+    // Beside a test, cargo builds the package's programs, and in no certain order.
+    let wanted = args.windows(2).find(|pair| pair[0] == "--test");
+    let wanted = wanted.map(|pair| format!("\"name\":\"{}\"", pair[1]));
+    let is_wanted = |line: &&str| wanted.as_ref().is_none_or(|name| line.contains(name));
+    let executables = messages.lines().filter(is_wanted);
+    let last = executables.filter_map(named_executable).next_back();
     last.ok_or_else(|| format!("`cargo {}` built no executable", args.join(" ")))
 }
 
