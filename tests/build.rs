@@ -1,5 +1,9 @@
 //! Compiles the BPF programs of the tests, and those of examples that the kernel cases run.
 
+use std::path::{Path, PathBuf};
+
+use btf_core::btf::{Btf, Builder, IntEncoding, Linkage, TypeId};
+
 fn main() {
     btf_build::Builder::new()
         .source("bpf/attach.bpf.c")
@@ -10,4 +14,51 @@ fn main() {
         .source("bpf/types.bpf.c")
         .source("../examples/opensnoop/src/bpf/opensnoop.bpf.c")
         .build();
+    let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets it"));
+    for (kernel, first) in [
+        ("5_10", None),
+        ("6_1", Some("user_namespace")),
+        ("6_12", Some("mnt_idmap")),
+    ] {
+        for_kernel(kernel, &vfs_unlink(first), &out);
+    }
+}
+
+/// Compiles `unlink_KERNEL.bpf.c` as on a machine with a kernel that has this function and no other.
+fn for_kernel(kernel: &str, btf: &Btf, out: &Path) {
+    // Beside the other objects, it would change their vmlinux.h.
+    let dir = out.join(kernel);
+    let types = dir.join("kernel.btf");
+    std::fs::create_dir_all(&dir).expect("a folder in OUT_DIR");
+    // Cargo watches its time.
+    if std::fs::read(&types).ok().as_deref() != Some(btf.as_bytes()) {
+        std::fs::write(&types, btf.as_bytes()).expect("a file in OUT_DIR");
+    }
+    btf_build::Builder::new()
+        .source(format!("bpf/unlink_{kernel}.bpf.c"))
+        .vmlinux(types)
+        .out_dir(dir)
+        .build();
+}
+
+/// `vfs_unlink` as kernels had it, with this struct's pointer as its first argument since 5.12.
+fn vfs_unlink(first: Option<&str>) -> Btf {
+    let mut types = Builder::new();
+    let int = types.int("int", 4, IntEncoding::SIGNED);
+    let mut pointer = |name: &str| -> TypeId {
+        let to = types.forward_struct(name);
+        types.pointer(to)
+    };
+    let mut params = Vec::new();
+    match first {
+        Some("user_namespace") => params.push(("mnt_userns", pointer("user_namespace"))),
+        Some(first) => params.push(("idmap", pointer(first))),
+        None => {}
+    }
+    let inode = pointer("inode");
+    params.extend([("dir", inode), ("dentry", pointer("dentry"))]);
+    params.push(("delegated_inode", types.pointer(inode)));
+    let proto = types.prototype(int, params);
+    types.function("vfs_unlink", proto, Linkage::STATIC);
+    types.finish().expect("sound types")
 }

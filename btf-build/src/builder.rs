@@ -8,7 +8,7 @@ use crate::compile::{Compiled, Compiler, Failure};
 use crate::error::{Error, Result};
 use crate::output::{make_dir, write_if_changed};
 use crate::target::Target;
-use crate::{clang, environment, headers, object, vmlinux};
+use crate::{clang, environment, headers, object, prototypes, vmlinux};
 
 /// Compiles BPF sources with settings other than the default ones.
 ///
@@ -140,6 +140,7 @@ impl Builder {
         includes.extend([include_dir, vmlinux_dir.clone()]);
         let compiler = Compiler::new(&clang, &target, &includes, &self.flags)?;
 
+        let mut prototypes = prototypes::Kernel::new(&kernel, target.is_host());
         let mut read = BTreeSet::new();
         let mut artifacts = Vec::with_capacity(names.len());
         // A header that was made from other types must not be used as it is.
@@ -159,7 +160,7 @@ impl Builder {
                 other => other?,
             };
             let object = out_dir.join(format!("{name}.bpf.o"));
-            finish(&name, &object, &compiled)?;
+            finish(&name, &object, &compiled, &mut prototypes)?;
             read.extend(compiled.read);
             artifacts.push(Artifact { name, object });
         }
@@ -201,12 +202,19 @@ impl Builder {
 }
 
 /// Checks the object and puts it in its place; clang's warnings go to cargo.
-fn finish(name: &str, object: &Path, compiled: &Compiled) -> Result<()> {
+fn finish(
+    name: &str,
+    object: &Path,
+    compiled: &Compiled,
+    kernel: &mut prototypes::Kernel<'_>,
+) -> Result<()> {
     let checked = object::check(name, &compiled.elf)?;
+    let declarations = prototypes::keep(&checked.object, &compiled.elf, object, kernel)?;
     for line in compiled
         .stderr
         .lines()
         .chain(checked.warnings.iter().map(String::as_str))
+        .chain(declarations.iter().map(String::as_str))
     {
         println!("cargo::warning={line}");
     }

@@ -20,6 +20,21 @@
 //! | `BTF_BUILD_KERNEL_BTF` | where the running kernel's BTF is, if not at `/sys/kernel/btf/vmlinux` |
 //! | `CFLAGS_bpfel_unknown_none`, `CFLAGS_bpfeb_unknown_none` | flags for clang, as with the `cc` crate; plain `CFLAGS` are the host's and not used |
 //!
+//! # Arguments of programs
+//!
+//! What fentry, fexit, fmod_ret, tp_btf, raw_tp and other programs that attach by type are passed is in no BTF of the object. It
+//! is looked up in the BTF that `vmlinux.h` comes from, and left beside the object as `NAME.target.btf`, for the skeleton
+//! and for loading. What `BPF_PROG` declares is held against it; a wrong count, order or type is a warning with both prototypes:
+//!
+//! ```text
+//! src/bpf/hello.bpf.c:19: warning: program `on_unlink` does not declare what `vfs_unlink` has: argument 1 is `struct
+//! mnt_idmap *idmap` and is declared `struct inode *dir`
+//!   declared: int on_unlink(struct inode *dir, struct dentry *dentry)
+//!   kernel:   int vfs_unlink(struct mnt_idmap *idmap, struct inode *dir, struct dentry *dentry, …)
+//! ```
+//!
+//! A ready `vmlinux.h` has no BTF: then nothing is left and nothing checked.
+//!
 //! # Cargo is told
 //!
 //! about every source and every header that clang read outside `OUT_DIR`, and about nothing else, so that an edited header
@@ -30,11 +45,13 @@ mod builder;
 mod clang;
 mod compile;
 mod depfile;
+mod dwarf;
 mod environment;
 mod error;
 mod headers;
 mod object;
 mod output;
+mod prototypes;
 mod target;
 mod vmlinux;
 

@@ -10,6 +10,8 @@ use crate::error::{Error, Result};
 /// An object that is fit to be embedded.
 pub(crate) struct Checked {
     pub(crate) bytes: Vec<u8>,
+    /// What they say.
+    pub(crate) object: Object,
     /// What is odd, but no reason to fail.
     pub(crate) warnings: Vec<String>,
 }
@@ -49,7 +51,11 @@ pub(crate) fn check(name: &str, elf: &[u8]) -> Result<Checked> {
             Some(format!("program `{}` will not be loaded: {why}", p.name))
         })
         .collect();
-    Ok(Checked { bytes, warnings })
+    Ok(Checked {
+        bytes,
+        object,
+        warnings,
+    })
 }
 
 /// Removes `.debug_*` sections and their relocations.

@@ -46,8 +46,23 @@ impl Source {
         }
     }
 
+    /// The types as BTF; `None` if there are none, or only as a header, or of another architecture than is built for.
+    ///
+    /// # Errors
+    ///
+    /// If a file that was named cannot be read as what it is.
+    pub(crate) fn btf(&self, is_host: bool) -> Result<Option<Btf>> {
+        match self {
+            Source::Running(path) if !is_host || !path.exists() => Ok(None),
+            Source::Running(path) | Source::File(path) => match read(path)? {
+                Types::Btf(btf) => Ok(Some(btf)),
+                Types::Header(_) => Ok(None),
+            },
+        }
+    }
+
     /// Tells one state of the source from another without reading it.
-    fn key(&self) -> Result<String> {
+    pub(crate) fn key(&self) -> Result<String> {
         let mut key = format!(
             "btf-build {}\n{}\n",
             env!("CARGO_PKG_VERSION"),
@@ -114,8 +129,14 @@ pub(crate) fn provide(dir: &Path, source: &Source, target: &Target) -> Result<()
     write_if_changed(&stamp, key.as_bytes())
 }
 
-/// The header's text, by what the file turns out to be.
-fn text(path: &Path) -> Result<Vec<u8>> {
+/// What a file of types turned out to be.
+enum Types {
+    Btf(Btf),
+    /// Text of a ready header.
+    Header(Vec<u8>),
+}
+
+fn read(path: &Path) -> Result<Types> {
     let bytes =
         std::fs::read(path).map_err(|e| Error::io("cannot read kernel types from", path, &e))?;
     let raw = if bytes.starts_with(b"\x7fELF") {
@@ -123,23 +144,33 @@ fn text(path: &Path) -> Result<Vec<u8>> {
     } else if bytes.starts_with(&[0x9f, 0xeb]) || bytes.starts_with(&[0xeb, 0x9f]) {
         bytes
     } else if path.extension().is_some_and(|e| e == "h") {
-        return Ok(bytes);
+        return Ok(Types::Header(bytes));
     } else {
         return Err(Error::new(format!(
             "{} is neither raw BTF, nor an ELF file, nor a header (.h)",
             path.display()
         )));
     };
-    let bad = |e: btf_core::Error| {
-        Error::new(format!(
-            "cannot make vmlinux.h from {}: {e}",
-            path.display()
-        ))
-    };
-    let btf = Btf::parse(raw).map_err(bad)?;
-    dump::header(&btf, &dump::Options::default())
-        .map(String::into_bytes)
-        .map_err(bad)
+    Btf::parse(raw)
+        .map(Types::Btf)
+        .map_err(|e| unusable(path, &e))
+}
+
+fn unusable(path: &Path, e: &btf_core::Error) -> Error {
+    Error::new(format!(
+        "cannot make vmlinux.h from {}: {e}",
+        path.display()
+    ))
+}
+
+/// The header's text.
+fn text(path: &Path) -> Result<Vec<u8>> {
+    match read(path)? {
+        Types::Header(text) => Ok(text),
+        Types::Btf(btf) => dump::header(&btf, &dump::Options::default())
+            .map(String::into_bytes)
+            .map_err(|e| unusable(path, &e)),
+    }
 }
 
 fn section_of_elf(path: &Path, bytes: &[u8]) -> Result<Vec<u8>> {

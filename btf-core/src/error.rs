@@ -22,6 +22,8 @@ pub enum ErrorKind {
     InvalidInput,
     /// A CO-RE relocation could not be carried out.
     Relocation,
+    /// What a program attaches to has another prototype in this kernel than the program is built for.
+    Prototype,
     /// The verifier refused a program; [`Error::verifier_log`] has its words.
     Verifier,
     /// The kernel refused for want of privileges (`EPERM`, `EACCES`).

@@ -3,7 +3,8 @@
 //! The pure side reads and computes, and never asks the kernel:
 //!
 //! * [`btf`]: the type format of the kernel and of compiled programs;
-//! * [`obj`]: a compiled object as plain data; [`relo`]: CO-RE.
+//! * [`obj`]: a compiled object as plain data; [`relo`]: CO-RE;
+//! * [`target`]: what programs attach to by type, and its prototype.
 //!
 //! The kernel side, behind the default feature `load`:
 //!
@@ -54,6 +55,7 @@ pub mod prog;
 pub mod relo;
 #[cfg(feature = "load")]
 mod sys;
+pub mod target;
 
 pub use error::{Error, ErrorKind, Result};
 pub use pod::Pod;

@@ -17,6 +17,21 @@ pub const fn check_version(macros: &str) {
     );
 }
 
+/// The first bytes of some words, in this machine's order.
+pub fn bytes_of_words<const N: usize>(words: &[u64]) -> [u8; N] {
+    let mut bytes = words.iter().flat_map(|word| word.to_ne_bytes());
+    std::array::from_fn(|_| bytes.next().unwrap_or(0))
+}
+
+/// Puts bytes into words, in this machine's order.
+pub fn words_of_bytes(words: &mut [u64], bytes: &[u8]) {
+    for (word, bytes) in words.iter_mut().zip(bytes.chunks(8)) {
+        let mut whole = [0; 8];
+        whole[..bytes.len()].copy_from_slice(bytes);
+        *word = u64::from_ne_bytes(whole);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::check_version;

@@ -4,11 +4,13 @@ use std::path::{Path, PathBuf};
 
 use proc_macro2::TokenStream;
 
+use btf_core::btf::Btf;
 use btf_core::obj::Object;
 use btf_core::private::{did_you_mean, similar};
 
 use crate::input::{Input, Options};
 use crate::model::Skeleton;
+use crate::tokens::Files;
 use crate::{locate, tokens};
 
 pub(crate) fn expand(input: Input) -> syn::Result<TokenStream> {
@@ -16,12 +18,12 @@ pub(crate) fn expand(input: Input) -> syn::Result<TokenStream> {
     let read = read(&input).map_err(|message| syn::Error::new(span, message));
     let (parts, mut errors) = input.apart();
     match read {
-        Ok((skeleton, path)) => {
+        Ok((skeleton, files)) => {
             for unknown in unknown_types(&skeleton, &parts.options) {
                 errors.push(unknown);
             }
             errors.result()?;
-            tokens::module(&skeleton, &parts, &path)
+            tokens::module(&skeleton, &parts, &files)
         }
         Err(error) => {
             errors.push(error);
@@ -30,8 +32,8 @@ pub(crate) fn expand(input: Input) -> syn::Result<TokenStream> {
     }
 }
 
-/// The object's model, and its path for `include_bytes!`.
-fn read(input: &Input) -> Result<(Skeleton, String), String> {
+/// The object's model, and the paths for `include_bytes!`.
+fn read(input: &Input) -> Result<(Skeleton, Files), String> {
     let name = input.name.value();
     let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
     let path = match &input.options.path {
@@ -39,7 +41,21 @@ fn read(input: &Input) -> Result<(Skeleton, String), String> {
         None => locate::object(&name, variable("OUT_DIR").as_deref())?,
     };
     let bytes = std::fs::read(&path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
-    Ok((model(&name, &bytes)?, path_text(&path)?))
+    let beside = locate::prototypes(&path, &name);
+    let skeleton = model(&name, &bytes, read_prototypes(&beside)?.as_ref())?;
+    let files = Files {
+        object: path_text(&path)?,
+        prototypes: path_text(&beside)?,
+    };
+    Ok((skeleton, files))
+}
+
+/// The BTF beside the object; there is none if no program attaches by type, or the kernel's was not at hand.
+fn read_prototypes(path: &Path) -> Result<Option<Btf>, String> {
+    if !path.is_file() {
+        return Ok(None);
+    }
+    Btf::from_file(path).map(Some).map_err(|e| e.to_string())
 }
 
 /// Types that traits are to be derived for, and that are not there.
@@ -60,9 +76,13 @@ fn unknown_types(skeleton: &Skeleton, options: &Options) -> Vec<syn::Error> {
 }
 
 /// What the object says.
-pub(crate) fn model(name: &str, bytes: &[u8]) -> Result<Skeleton, String> {
+pub(crate) fn model(
+    name: &str,
+    bytes: &[u8],
+    prototypes: Option<&Btf>,
+) -> Result<Skeleton, String> {
     let object = Object::parse(name, bytes).map_err(|e| e.to_string())?;
-    Skeleton::of(&object).map_err(|e| e.to_string())
+    Skeleton::of(&object, prototypes).map_err(|e| e.to_string())
 }
 
 /// `include_bytes!` takes text.
@@ -76,7 +96,7 @@ fn path_text(path: &Path) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use btf_core::btf::Kind;
+    use btf_core::btf::{Builder, IntEncoding, Kind, Linkage, TypeId};
 
     const WORKSPACE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
@@ -96,16 +116,69 @@ mod tests {
         (artifact.name, bytes)
     }
 
-    fn skeleton(name: &str, bytes: &[u8]) -> String {
-        let skeleton = model(name, bytes).unwrap();
-        let tokens = tokens::content(&skeleton, &Options::default(), "[OUT_DIR]/NAME.bpf.o");
+    fn skeleton(name: &str, bytes: &[u8], prototypes: Option<&Btf>) -> String {
+        let skeleton = model(name, bytes, prototypes).unwrap();
+        let files = Files {
+            object: "[OUT_DIR]/NAME.bpf.o".to_owned(),
+            prototypes: "[OUT_DIR]/NAME.target.btf".to_owned(),
+        };
+        let tokens = tokens::content(&skeleton, &Options::default(), &files);
         prettyplease::unparse(&syn::parse2(tokens).unwrap())
+    }
+
+    /// What the objects' programs attach to, as some kernel might have it.
+    fn prototypes() -> Btf {
+        let mut b = Builder::new();
+        let int = b.int("int", 4, IntEncoding::SIGNED);
+        let long = b.int("long", 8, IntEncoding::SIGNED);
+        let (char, boolean) = (
+            b.int("char", 1, IntEncoding::SIGNED),
+            b.int("_Bool", 1, IntEncoding::BOOL),
+        );
+        let text = b.constant(char);
+        let [text, how, file, regs] = [
+            text,
+            b.forward_struct("open_how"),
+            b.forward_struct("file"),
+            b.forward_struct("pt_regs"),
+        ]
+        .map(|to| b.pointer(to));
+        let open = b.prototype(long, [("dfd", int), ("filename", text), ("how", how)]);
+        b.function("do_sys_openat2", open, Linkage::STATIC);
+        let nothing: [(&str, TypeId, u32); 0] = [];
+        let (pair, state) = (
+            b.structure("pair", 16, nothing),
+            b.enumeration("state", 4, false, []),
+        );
+        let hook = [
+            ("file", file),
+            ("type", pair),
+            ("state", state),
+            ("last", boolean),
+        ];
+        let hook = b.prototype(int, hook);
+        b.function("security_file_open", hook, Linkage::STATIC);
+        let data = b.pointer(TypeId::VOID);
+        let probe = b.prototype(
+            TypeId::VOID,
+            [("__data", data), ("regs", regs), ("id", long)],
+        );
+        let probe = b.pointer(probe);
+        b.typedef("btf_trace_sys_enter", probe);
+        b.finish().unwrap()
     }
 
     #[test]
     fn opensnoop() {
         let (name, bytes) = compile("examples/opensnoop/src/bpf/opensnoop.bpf.c");
-        insta::assert_snapshot!("opensnoop", skeleton(&name, &bytes));
+        insta::assert_snapshot!("opensnoop", skeleton(&name, &bytes, Some(&prototypes())));
+    }
+
+    /// Each form of argument, and each kind of target: of a function, a result, a hook, a tracepoint.
+    #[test]
+    fn arguments() {
+        let (name, bytes) = compile("tests/bpf/attach.bpf.c");
+        insta::assert_snapshot!("attach", skeleton(&name, &bytes, Some(&prototypes())));
     }
 
     /// clang 14 has no ENUM64 and cuts such values to 32 bits.
@@ -118,7 +191,7 @@ mod tests {
         } else {
             format!("{snapshot}_without_enum64")
         };
-        insta::assert_snapshot!(snapshot, skeleton(&name, &bytes));
+        insta::assert_snapshot!(snapshot, skeleton(&name, &bytes, None));
     }
 
     #[test]

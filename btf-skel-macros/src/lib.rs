@@ -47,7 +47,9 @@ use proc_macro::TokenStream;
 ///   programs (`open.progs.on_exec`), and initial values of globals (`open.rodata.only_pid`), all typed;
 /// * `OpenHello::load()`, which returns `Hello`: the same maps and programs in the kernel, and globals in shared memory;
 /// * `Hello::attach()`, which attaches every loaded program by its section and returns `Links`;
-/// * the types that maps and globals mention, with C's layout, checked at compile time; others by `BPF_EXPORT_TYPE` in the source.
+/// * the types that maps and globals mention, with C's layout, checked at compile time; others by `BPF_EXPORT_TYPE` in the source;
+/// * the arguments of each program that attaches by type (`OnExecArgs`), from the prototype that its target had in the BTF that
+///   `vmlinux.h` comes from. Loading compares that with the running kernel's.
 ///
 /// Names follow Rust's habits; each item's documentation has the C name.
 #[proc_macro]

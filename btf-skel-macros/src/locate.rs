@@ -60,6 +60,13 @@ pub(crate) fn given(path: &str, package: Option<&Path>) -> Result<PathBuf, Strin
     }
 }
 
+/// Where the prototypes of an object's targets are, if they were at hand when it was built.
+pub(crate) fn prototypes(object: &Path, name: &str) -> PathBuf {
+    let file = object.file_name().and_then(|file| file.to_str());
+    let stem = file.and_then(|file| file.strip_suffix(SUFFIX));
+    object.with_file_name(format!("{}.target.btf", stem.unwrap_or(name)))
+}
+
 /// Names of the objects that were built.
 fn built(out_dir: &Path) -> Vec<String> {
     let mut names: Vec<String> = std::fs::read_dir(out_dir)

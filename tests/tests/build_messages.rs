@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
+use btf_core::btf::{Builder, IntEncoding, Linkage, TypeId};
 use btf_tests::text::redact;
 
 /// A package with a build script, in a folder of its own.
@@ -423,4 +424,170 @@ fn outside_of_a_build_script() {
     error: the environment variable OUT_DIR is not set
       help: btf-build is called from build.rs, which cargo runs with that variable set
     ");
+}
+
+/// The types of a kernel with a function, a hook and a tracepoint.
+fn kernel() -> Vec<u8> {
+    let mut types = Builder::new();
+    let int = types.int("int", 4, IntEncoding::SIGNED);
+    let long = types.int("long", 8, IntEncoding::SIGNED);
+    let [idmap, inode, dentry, regs] = ["mnt_idmap", "inode", "dentry", "pt_regs"].map(|name| {
+        let to = types.forward_struct(name);
+        types.pointer(to)
+    });
+    let unlink = [("idmap", idmap), ("dir", inode), ("dentry", dentry)];
+    let unlink = types.prototype(int, unlink);
+    types.function("vfs_unlink", unlink, Linkage::STATIC);
+    let void = types.pointer(TypeId::VOID);
+    let enter = [("__data", void), ("regs", regs), ("id", long)];
+    let enter = types.prototype(TypeId::VOID, enter);
+    let enter = types.pointer(enter);
+    types.typedef("btf_trace_sys_enter", enter);
+    types.finish().unwrap().as_bytes().to_vec()
+}
+
+const DECLARES: &str = r#"
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+char LICENSE[] SEC("license") = "GPL";
+
+struct inode;
+struct dentry;
+struct mnt_idmap;
+struct mnt_idmap___old;
+struct pt_regs {
+	long rdi;
+};
+
+/* A body of which no instruction is left is not in DWARF. */
+long sum;
+
+SEC("fentry/vfs_unlink")
+int BPF_PROG(before_5_12, struct inode *dir, struct dentry *dentry)
+{
+	sum += dentry != 0;
+	return 0;
+}
+
+SEC("fexit/vfs_unlink")
+int BPF_PROG(too_many, struct mnt_idmap *idmap, struct inode *dir, struct dentry *dentry, int result, int more)
+{
+	sum += result + more;
+	return 0;
+}
+
+SEC("fexit/vfs_unlink")
+int BPF_PROG(result_first, int result)
+{
+	sum += result;
+	return 0;
+}
+
+SEC("tp_btf/sys_enter")
+int BPF_PROG(swapped, long id, void *regs)
+{
+	sum += id && regs;
+	return 0;
+}
+
+SEC("raw_tp/sys_enter")
+int BPF_PROG(unsigned_id, void *regs, unsigned long id)
+{
+	sum += id && regs;
+	return 0;
+}
+
+/* These are right: all, some, none; any pointer; another flavour; the low part of a number. */
+SEC("fexit/vfs_unlink")
+int BPF_PROG(right, struct mnt_idmap___old *idmap, void *dir, const struct dentry *dentry, int result)
+{
+	sum += result;
+	return 0;
+}
+
+SEC("fexit/vfs_unlink")
+int BPF_PROG(right_without_arguments)
+{
+	sum++;
+	return 0;
+}
+
+SEC("tp_btf/sys_enter")
+int BPF_PROG(right_low_part, void *regs, int id)
+{
+	sum += id;
+	return 0;
+}
+
+/* What this kernel does not have may be another's. */
+SEC("fentry/gone")
+int BPF_PROG(not_known, int what)
+{
+	sum += what;
+	return 0;
+}
+
+SEC("kprobe/vfs_unlink")
+int BPF_KPROBE(by_register, int what)
+{
+	sum += what;
+	return 0;
+}
+"#;
+
+#[test]
+fn arguments_that_are_declared_wrongly() {
+    let package = Package::with_source("declared", DECLARES);
+    fs::write(package.dir.join("kernel.btf"), kernel()).unwrap();
+    let build = || {
+        let mut script = package.script(&["src/bpf/x.bpf.c"]);
+        script.env("BTF_BUILD_VMLINUX", "kernel.btf");
+        package.warnings(&script.output().unwrap())
+    };
+    let warnings = build();
+    insta::assert_snapshot!(warnings, @r"
+    src/bpf/x.bpf.c:20: warning: program `before_5_12` does not declare what `vfs_unlink` has: argument 1 is `struct mnt_idmap *idmap` and is declared `struct inode *dir`
+      declared: int before_5_12(struct inode *dir, struct dentry *dentry)
+      kernel:   int vfs_unlink(struct mnt_idmap *idmap, struct inode *dir, struct dentry *dentry)
+    src/bpf/x.bpf.c:27: warning: program `too_many` does not declare what `vfs_unlink` has: it has 3 arguments and the result and is declared with 5
+      declared: int too_many(struct mnt_idmap *idmap, struct inode *dir, struct dentry *dentry, int result, int more)
+      kernel:   int vfs_unlink(struct mnt_idmap *idmap, struct inode *dir, struct dentry *dentry), whose result is argument 4
+    src/bpf/x.bpf.c:34: warning: program `result_first` does not declare what `vfs_unlink` has: argument 1 is `struct mnt_idmap *idmap` and is declared `int result`
+      declared: int result_first(int result)
+      kernel:   int vfs_unlink(struct mnt_idmap *idmap, struct inode *dir, struct dentry *dentry), whose result is argument 4
+    src/bpf/x.bpf.c:41: warning: program `swapped` does not declare what `sys_enter` has: argument 1 is `struct pt_regs *regs` and is declared `long id`
+      declared: int swapped(long id, void *regs)
+      kernel:   void sys_enter(struct pt_regs *regs, long id)
+    src/bpf/x.bpf.c:48: warning: program `unsigned_id` does not declare what `sys_enter` has: argument 2 is `long id` and is declared `unsigned long id`
+      declared: int unsigned_id(void *regs, unsigned long id)
+      kernel:   void sys_enter(struct pt_regs *regs, long id)
+    ");
+    // From what was left the first time, not the kernel's types.
+    let kept = fs::read(package.dir.join("out/x.target.btf")).unwrap();
+    assert_eq!(build(), warnings);
+    assert_eq!(
+        fs::read(package.dir.join("out/x.target.btf")).unwrap(),
+        kept
+    );
+}
+
+/// A ready header has no prototypes: then nothing is checked, and nothing kept.
+#[test]
+fn declarations_are_not_checked_against_a_header() {
+    let package = Package::with_source("declared_header", DECLARES);
+    fs::write(package.dir.join("kernel.btf"), kernel()).unwrap();
+    package.write("vmlinux.h", "typedef int nothing;\n");
+    let mut script = package.script(&["src/bpf/x.bpf.c"]);
+    let with_types = script.env("BTF_BUILD_VMLINUX", "kernel.btf").output();
+    assert!(
+        package
+            .warnings(&with_types.unwrap())
+            .contains("before_5_12")
+    );
+    assert!(package.dir.join("out/x.target.btf").exists());
+    let with_header = script.env("BTF_BUILD_VMLINUX", "vmlinux.h").output();
+    assert_eq!(package.warnings(&with_header.unwrap()), "");
+    assert!(!package.dir.join("out/x.target.btf").exists());
 }

@@ -16,6 +16,15 @@ pub(super) struct Kernel {
     vmlinux: OnceCell<Btf>,
 }
 
+/// What a program attaches to by type.
+pub(super) struct AttachTarget {
+    pub(super) id: u32,
+    /// The types that have it.
+    pub(super) btf: Btf,
+    /// The BTF object of the module that it lies in.
+    pub(super) fd: Option<OwnedFd>,
+}
+
 impl Kernel {
     pub(super) fn new(given: Option<Btf>) -> Kernel {
         Kernel {
@@ -62,15 +71,20 @@ impl Kernel {
         &self,
         attach_type: AttachType,
         name: &str,
-    ) -> Result<(u32, Option<OwnedFd>)> {
+    ) -> Result<AttachTarget> {
         let modules =
             std::iter::once_with(sys::module_names).flat_map(|names| self.read_modules(names));
-        let BtfTarget { id, module } = target::find(self.vmlinux()?, modules, attach_type, name)?;
+        let BtfTarget { id, module, btf } =
+            target::find(self.vmlinux()?, modules, attach_type, name)?;
         let Some(module) = module else {
-            return Ok((id, None));
+            return Ok(AttachTarget { id, btf, fd: None });
         };
         match sys::module_btf_fd(&module) {
-            Ok(Some(fd)) => Ok((id, Some(fd))),
+            Ok(Some(fd)) => Ok(AttachTarget {
+                id,
+                btf,
+                fd: Some(fd),
+            }),
             Ok(None) => Err(Error::not_found(format!(
                 "module `{module}` was unloaded, and function `{name}` with it"
             ))),

@@ -17,6 +17,7 @@ mod open_map;
 mod open_program;
 mod patch;
 mod programs;
+mod prototype;
 mod rejection;
 mod types;
 

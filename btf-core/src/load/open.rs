@@ -39,6 +39,7 @@ pub struct OpenObject {
     /// Contents of the sections of globals, in the object's order.
     data: Vec<Vec<u8>>,
     kernel_btf: Option<Btf>,
+    prototypes: Option<Btf>,
 }
 
 impl OpenObject {
@@ -121,6 +122,12 @@ impl OpenObject {
         self.kernel_btf = Some(btf);
     }
 
+    /// Says what prototypes the programs' targets had where the object was built: the types in `NAME.target.btf`, which
+    /// btf-build leaves beside the object. Loading compares the running kernel's with them.
+    pub fn set_prototypes(&mut self, btf: Btf) {
+        self.prototypes = Some(btf);
+    }
+
     fn section(&self, name: &str) -> Result<usize> {
         self.object
             .data()
@@ -142,7 +149,8 @@ impl OpenObject {
     ///
     /// Naming the program, map or section: [`ErrorKind::Relocation`] for a CO-RE relocation that cannot be carried out,
     /// [`ErrorKind::Verifier`] with the log for a program that the verifier refuses, [`ErrorKind::NotFound`] for an attach
-    /// target that this kernel does not have, [`ErrorKind::Permission`], [`ErrorKind::Unsupported`] and [`ErrorKind::Os`] for what
+    /// target that this kernel does not have, [`ErrorKind::Prototype`] for one that it has in another form than the program
+    /// reads, [`ErrorKind::Permission`], [`ErrorKind::Unsupported`] and [`ErrorKind::Os`] for what
     /// else the kernel refuses, [`ErrorKind::InvalidInput`] for a map or program that was not put back.
     pub fn load(self) -> Result<LoadedObject> {
         let what = self.what();
@@ -156,6 +164,7 @@ impl OpenObject {
             programs,
             data,
             kernel_btf,
+            prototypes,
         } = self;
         let maps = all(maps, "map")?;
         let programs = all(programs, "program")?;
@@ -189,6 +198,7 @@ impl OpenObject {
             object: &object,
             code: &code,
             kernel: &kernel,
+            prototypes: prototypes.as_ref(),
             btf: btf.as_ref(),
             maps: &maps,
             data: &data,
@@ -219,6 +229,7 @@ impl From<Object> for OpenObject {
             programs: object.programs().iter().map(program_slot).collect(),
             data: object.data().iter().map(DataSection::contents).collect(),
             kernel_btf: None,
+            prototypes: None,
             object,
         }
     }

@@ -7,11 +7,15 @@ use crate::obj::{ProgramSpec, SectionDef};
 #[derive(Debug, Clone)]
 pub struct OpenProgram {
     pub(super) spec: ProgramSpec,
+    pub(super) check_prototype: bool,
 }
 
 impl OpenProgram {
     pub(super) fn new(spec: ProgramSpec) -> OpenProgram {
-        OpenProgram { spec }
+        OpenProgram {
+            spec,
+            check_prototype: true,
+        }
     }
 
     /// Its name: that of its function.
@@ -43,6 +47,17 @@ impl OpenProgram {
     /// tracepoint.
     pub fn set_attach_target(&mut self, target: &str) {
         self.spec.target = Some(target.to_owned());
+    }
+
+    /// Whether loading it fails where the running kernel's prototype of what it attaches to differs, in what the program
+    /// reads, from the one that it is built for.
+    pub fn check_prototype(&self) -> bool {
+        self.check_prototype
+    }
+
+    /// Sets whether such a difference is an error. Without the check, what the program reads may be another argument.
+    pub fn set_check_prototype(&mut self, check: bool) {
+        self.check_prototype = check;
     }
 
     /// What its section means.

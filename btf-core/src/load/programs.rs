@@ -8,8 +8,9 @@ use super::kernel::Kernel;
 use super::loaded::LoadedData;
 use super::open_program::OpenProgram;
 use super::patch::patch;
-use super::rejection;
+use super::{prototype, rejection};
 use crate::btf::sanitize::Feature;
+use crate::btf::{Btf, TypeId};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::map::Map;
 use crate::obj::place::place;
@@ -21,6 +22,8 @@ pub(super) struct Loader<'a> {
     pub(super) object: &'a Object,
     pub(super) code: &'a Code<'a>,
     pub(super) kernel: &'a Kernel,
+    /// What the object was built for.
+    pub(super) prototypes: Option<&'a Btf>,
     pub(super) btf: Option<&'a OwnedFd>,
     pub(super) maps: &'a [Option<Map>],
     pub(super) data: &'a [LoadedData],
@@ -40,11 +43,15 @@ impl Loader<'_> {
             .object
             .link(spec, |function| self.code.insns(function))?;
         let poisons = patch(self.object, &mut image, self.maps, self.data)?;
-        let (attach_btf_id, attach_btf) = match (&spec.target, def.attach_btf) {
-            (Some(target), true) => self.kernel.attach_target(def.attach_type, target)?,
+        let target = match (&spec.target, def.attach_btf) {
+            (Some(target), true) => Some(self.kernel.attach_target(def.attach_type, target)?),
             (None, true) => return Err(no_target(program)),
-            (_, false) => (0, None),
+            (_, false) => None,
         };
+        if let (Some(built), true) = (self.prototypes, program.check_prototype) {
+            let running = target.as_ref().map(|t| t.btf.ty(TypeId(t.id)));
+            prototype::check(program, built, &image.insns, running, self.kernel)?;
+        }
         let license = CString::new(self.object.license())
             .map_err(|_| Error::malformed("the object's license has a NUL in it"))?;
         let (func_info, line_info) = info(&image);
@@ -61,8 +68,8 @@ impl Loader<'_> {
             btf: self.btf.map(AsFd::as_fd),
             func_info: btf_with_funcs.map_or(&[], |_| &func_info),
             line_info: btf_with_funcs.map_or(&[], |_| &line_info),
-            attach_btf_id,
-            attach_btf: attach_btf.as_ref().map(AsFd::as_fd),
+            attach_btf_id: target.as_ref().map_or(0, |t| t.id),
+            attach_btf: target.as_ref().and_then(|t| t.fd.as_ref().map(AsFd::as_fd)),
         };
         let place = |insn| {
             let (function, insn) = image.function_of(insn)?;
@@ -127,7 +134,6 @@ fn info(image: &Image) -> (Vec<FuncInfo>, Vec<LineInfo>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::btf::TypeId;
     use crate::btf::ext::LineInfo as Line;
     use crate::obj::LineSite;
 

@@ -37,6 +37,7 @@ impl AttachType {
     pub const TRACE_FENTRY: AttachType = AttachType(24);
     pub const TRACE_FEXIT: AttachType = AttachType(25);
     pub const MODIFY_RETURN: AttachType = AttachType(26);
+    pub const LSM_MAC: AttachType = AttachType(27);
     pub const TRACE_ITER: AttachType = AttachType(28);
     pub const XDP: AttachType = AttachType(37);
 }

@@ -3,6 +3,7 @@
 //! [`Program`] owns the descriptor and attaches by what its section says. [`Tracing`], [`RawTracepoint`], [`Tracepoint`] and
 //! [`Kprobe`] are made of it (`TryFrom`) and offer what their kind can do besides.
 
+mod arguments;
 mod kprobe;
 mod raw_tracepoint;
 pub(crate) mod target;
@@ -15,6 +16,7 @@ use crate::error::{Context, Error, ErrorKind, Result};
 use crate::link::{self, Link};
 use crate::obj::{Attach, ProgType, SectionDef};
 
+pub use arguments::{Arguments, MAX_WORDS};
 pub use kprobe::Kprobe;
 pub use raw_tracepoint::RawTracepoint;
 pub use tracepoint::Tracepoint;

@@ -1,15 +1,43 @@
 //! Programs on raw tracepoints.
 
-use super::{Program, typed};
-use crate::error::{Context, Result};
+use std::marker::PhantomData;
+use std::ops::Deref;
+
+use super::{Arguments, MAX_WORDS, Program};
+use crate::error::{Context, Error, ErrorKind, Result};
 use crate::link::{self, Link};
+use crate::obj::{Attach, ProgType};
+use crate::sys;
 
-/// A program in `SEC("raw_tp/…")` or `SEC("raw_tracepoint/…")`.
+/// A program in `SEC("raw_tp/…")` or `SEC("raw_tracepoint/…")`; `A` is what its tracepoint passes to it.
 #[derive(Debug)]
-pub struct RawTracepoint(pub(super) Program);
-typed!(RawTracepoint, "a raw tracepoint program", RawTracepoint);
+pub struct RawTracepoint<A = [u64; MAX_WORDS]> {
+    program: Program,
+    arguments: PhantomData<fn(&A)>,
+}
 
-impl RawTracepoint {
+impl<A> TryFrom<Program> for RawTracepoint<A> {
+    type Error = Error;
+
+    fn try_from(program: Program) -> Result<Self> {
+        let program = program.expect("a raw tracepoint program", &[Attach::RawTracepoint])?;
+        Ok(RawTracepoint {
+            program,
+            arguments: PhantomData,
+        })
+    }
+}
+
+/// The untyped program: its name, section, descriptor.
+impl<A> Deref for RawTracepoint<A> {
+    type Target = Program;
+
+    fn deref(&self) -> &Program {
+        &self.program
+    }
+}
+
+impl<A> RawTracepoint<A> {
     /// Attaches it to the tracepoint of this name (`sched_switch`), whatever its section says.
     ///
     /// # Errors
@@ -19,5 +47,50 @@ impl RawTracepoint {
     pub fn attach_to(&self, name: &str) -> Result<Link> {
         self.fd()?;
         link::raw_tracepoint(self, name).context(|| self.what())
+    }
+}
+
+impl<A: Arguments> RawTracepoint<A> {
+    /// Runs it once with these arguments, attached or not (`BPF_PROG_TEST_RUN`, from 5.10 on), and returns what it returned.
+    ///
+    /// Pointers are what the program makes of them: it reads through them with `bpf_probe_read_kernel` and its like, which fails
+    /// for an address that is none.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`] if it is not loaded; [`ErrorKind::Unsupported`] if the kernel does not run it by itself; else
+    /// what the kernel answers.
+    pub fn test_run(&self, arguments: &A) -> Result<i32> {
+        let fd = self.fd()?;
+        // A context of full length, whatever the program reads of it.
+        let mut words = arguments.to_words();
+        words.resize(MAX_WORDS, 0);
+        sys::prog_test_run(fd, &words)
+            .map(u32::cast_signed)
+            .map_err(|e| self.explain(e))
+            .context(|| self.what())
+    }
+
+    fn explain(&self, e: std::io::Error) -> Error {
+        let is_writable = self.prog_type() != Some(ProgType::RAW_TRACEPOINT);
+        let errno = e.raw_os_error();
+        match errno {
+            // ENOTSUPP, which is the kernel's own.
+            Some(libc::EINVAL | libc::EOPNOTSUPP | 524) => {
+                let error = Error::new(
+                    ErrorKind::Unsupported,
+                    "this kernel does not run it by itself",
+                );
+                error.hint(if is_writable {
+                    "a program in SEC(\"raw_tp.w/…\") runs at its tracepoint only"
+                } else {
+                    "kernels from 5.10 on do"
+                })
+            }
+            Some(libc::EPERM | libc::EACCES) => {
+                Error::os("the kernel refused to run it", e).hint(sys::privileges_hint())
+            }
+            _ => Error::os("the kernel refused to run it", e),
+        }
     }
 }

@@ -1,30 +1,20 @@
 //! What programs attach to by type: functions and tracepoints in the BTF of the kernel and its modules.
 
-use crate::btf::{Btf, Kind};
+use crate::btf::{Btf, Kind, Type};
 use crate::error::{Error, Result};
 use crate::near::{did_you_mean, similar};
 use crate::obj::AttachType;
-
-/// `BPF_LSM_MAC` of `enum bpf_attach_type`.
-const LSM_MAC: AttachType = AttachType(27);
+use crate::target::{Naming, naming};
 
 /// An attach target in BTF.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct BtfTarget {
     /// Its type.
     pub(crate) id: u32,
     /// The module whose BTF has it, if it is not the kernel proper's.
     pub(crate) module: Option<String>,
-}
-
-/// How the targets of an attach type are named in BTF, and of what kind they are (libbpf's `btf_get_kernel_prefix_kind`).
-fn naming(attach_type: AttachType) -> (&'static str, Kind, &'static str) {
-    match attach_type {
-        AttachType::TRACE_RAW_TP => ("btf_trace_", Kind::TYPEDEF, "tracepoint"),
-        AttachType::TRACE_ITER => ("bpf_iter_", Kind::FUNC, "iterator"),
-        LSM_MAC => ("bpf_lsm_", Kind::FUNC, "security hook"),
-        _ => ("", Kind::FUNC, "function"),
-    }
+    /// The BTF that has it.
+    pub(crate) btf: Btf,
 }
 
 /// Finds `target` in the kernel's BTF, or else in that of its modules; `module:name` asks one module only.
@@ -36,7 +26,7 @@ pub(crate) fn find(
     attach_type: AttachType,
     target: &str,
 ) -> Result<BtfTarget> {
-    let (prefix, kind, noun) = naming(attach_type);
+    let Naming { prefix, kind, noun } = naming(attach_type);
     let (wanted_module, name) = match target.split_once(':') {
         Some((module, name)) => (Some(module), name),
         None => (None, target),
@@ -48,6 +38,7 @@ pub(crate) fn find(
         return Ok(BtfTarget {
             id: t.id().0,
             module: None,
+            btf: vmlinux.clone(),
         });
     }
     let mut searched = None;
@@ -56,10 +47,12 @@ pub(crate) fn find(
             continue;
         }
         let btf = btf?;
-        if let Some(t) = btf.find(&full, kind).filter(|t| t.id().0 >= btf.first_id()) {
+        let own = |t: &Type<'_>| t.id().0 >= btf.first_id();
+        if let Some(id) = btf.find(&full, kind).filter(own).map(|t| t.id().0) {
             return Ok(BtfTarget {
-                id: t.id().0,
+                id,
                 module: Some(module),
+                btf,
             });
         }
         searched = wanted_module.map(|_| btf);
@@ -87,7 +80,7 @@ pub(crate) fn find(
 
 /// Names of targets in the kernel's BTF that come close to `name`.
 pub(crate) fn near<'a>(vmlinux: &'a Btf, attach_type: AttachType, name: &str) -> Vec<&'a str> {
-    let (prefix, kind, _) = naming(attach_type);
+    let Naming { prefix, kind, .. } = naming(attach_type);
     let names = vmlinux
         .types()
         .filter(|t| t.kind() == kind)
@@ -116,39 +109,25 @@ mod tests {
         Btf::parse_split(assemble(&types, b"\0"), base).unwrap()
     }
 
-    fn search(attach_type: AttachType, target: &str) -> Result<BtfTarget> {
+    fn search(attach_type: AttachType, target: &str) -> Result<(u32, Option<String>)> {
         let base = vmlinux();
         let modules = [("m".to_owned(), Ok(module(&base)))];
-        find(&base, modules.into_iter(), attach_type, target)
+        let found = find(&base, modules.into_iter(), attach_type, target)?;
+        Ok((found.id, found.module))
     }
 
     #[test]
     fn each_attach_type_has_its_names() {
         let fentry = AttachType::TRACE_FENTRY;
-        assert_eq!(
-            search(fentry, "vfs_unlink").unwrap(),
-            BtfTarget {
-                id: 2,
-                module: None
-            }
-        );
+        assert_eq!(search(fentry, "vfs_unlink").unwrap(), (2, None));
         let tp_btf = search(AttachType::TRACE_RAW_TP, "sched_switch").unwrap();
-        assert_eq!(
-            tp_btf,
-            BtfTarget {
-                id: 3,
-                module: None
-            }
-        );
+        assert_eq!(tp_btf, (3, None));
         assert!(search(fentry, "sched_switch").is_err());
     }
 
     #[test]
     fn modules_are_searched_after_the_kernel() {
-        let found = BtfTarget {
-            id: 4,
-            module: Some("m".into()),
-        };
+        let found = (4, Some("m".to_owned()));
         assert_eq!(search(AttachType::TRACE_FEXIT, "m_only").unwrap(), found);
         assert_eq!(search(AttachType::TRACE_FEXIT, "m:m_only").unwrap(), found);
         let e = search(AttachType::TRACE_FEXIT, "n:vfs_unlink").unwrap_err();

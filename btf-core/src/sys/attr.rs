@@ -119,6 +119,28 @@ abi! {
 }
 
 abi! {
+    /// `BPF_PROG_TEST_RUN`.
+    ProgTestRun, 80 {
+        prog_fd: u32 = 0,
+        retval: u32 = 4,
+        data_size_in: u32 = 8,
+        data_size_out: u32 = 12,
+        data_in: u64 = 16,
+        data_out: u64 = 24,
+        repeat: u32 = 32,
+        duration: u32 = 36,
+        ctx_size_in: u32 = 40,
+        ctx_size_out: u32 = 44,
+        ctx_in: u64 = 48,
+        ctx_out: u64 = 56,
+        flags: u32 = 64,
+        cpu: u32 = 68,
+        batch_size: u32 = 72,
+        pad: u32 = 76,
+    }
+}
+
+abi! {
     /// `BPF_BTF_LOAD`.
     BtfLoad, 32 {
         btf: u64 = 0,

@@ -34,7 +34,7 @@ pub(crate) use mmap::{Access, Mapping};
 pub(crate) use perf::{Event, perf_disable, perf_enable, perf_event_open, perf_set_program};
 pub(crate) use privileges::privileges_hint;
 pub(crate) use probe::btf_feature_is_known;
-pub(crate) use prog::{Loading, link_create_perf, prog_load, raw_tracepoint_open};
+pub(crate) use prog::{Loading, link_create_perf, prog_load, prog_test_run, raw_tracepoint_open};
 
 /// The size of a page, the unit of memory maps and ring buffers.
 pub(crate) fn page_size() -> usize {
@@ -52,6 +52,7 @@ impl Command {
     const MAP_DELETE_ELEM: Command = Command(3);
     const MAP_GET_NEXT_KEY: Command = Command(4);
     const PROG_LOAD: Command = Command(5);
+    const PROG_TEST_RUN: Command = Command(10);
     const OBJ_GET_INFO_BY_FD: Command = Command(15);
     const RAW_TRACEPOINT_OPEN: Command = Command(17);
     const BTF_LOAD: Command = Command(18);

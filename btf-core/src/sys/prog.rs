@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::attr::{self, FuncInfo, LineInfo, object_name};
 use super::log::{Attempt, with_log};
-use super::{Command, address, address_mut, bpf_fd, fd_number, length};
+use super::{Command, address, address_mut, bpf, bpf_fd, fd_number, length};
 use crate::insn::Insn;
 
 /// How often a load that the kernel interrupted is tried again, as libbpf does.
@@ -114,6 +114,20 @@ pub(crate) fn raw_tracepoint_open(prog: impl AsFd, name: Option<&CStr>) -> io::R
     };
     // SAFETY: the name is null or a live C string; the command returns a descriptor.
     unsafe { bpf_fd(Command::RAW_TRACEPOINT_OPEN, &mut attr) }
+}
+
+/// Runs a program once with this context, and returns what it returned.
+pub(crate) fn prog_test_run(prog: impl AsFd, context: &[u64]) -> io::Result<u32> {
+    let mut attr = attr::ProgTestRun {
+        prog_fd: fd_number(prog),
+        ctx_size_in: length(context)?.saturating_mul(8),
+        ctx_in: address(context),
+        ..Default::default()
+    };
+    // SAFETY: the context is a borrowed slice whose length in bytes `attr` states; the kernel reads it, and writes to `attr`
+    // alone.
+    unsafe { bpf(Command::PROG_TEST_RUN, &mut attr) }?;
+    Ok(attr.retval)
 }
 
 /// Makes a link of a program and a perf event (from 5.15 on; `EINVAL` before).

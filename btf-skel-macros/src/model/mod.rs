@@ -1,5 +1,6 @@
 //! What a skeleton has, as plain data: no tokens, no macro input.
 
+mod arguments;
 mod exports;
 mod layout;
 mod maps;
@@ -9,10 +10,12 @@ mod sections;
 mod types;
 
 use btf_core::Result;
+use btf_core::btf::Btf;
 use btf_core::obj::Object;
 
 use crate::names::Scope;
 
+pub(crate) use arguments::{Argument, Arguments, Form};
 pub(crate) use layout::{Layout, Part, Tail};
 pub(crate) use maps::{Map, MapKind};
 pub(crate) use programs::Program;
@@ -36,20 +39,23 @@ pub(crate) struct Skeleton {
     pub(crate) maps: Vec<Map>,
     pub(crate) programs: Vec<Program>,
     pub(crate) sections: Vec<Section>,
+    /// Whether it has the prototypes that the object was built for.
+    pub(crate) has_prototypes: bool,
 }
 
 impl Skeleton {
-    /// Models an object.
+    /// Models an object; `prototypes` is the BTF beside it, if there is any.
     ///
     /// # Errors
     ///
     /// If it has no BTF, or a variable that does not lie where BTF says.
-    pub(crate) fn of(object: &Object) -> Result<Skeleton> {
+    pub(crate) fn of(object: &Object, prototypes: Option<&Btf>) -> Result<Skeleton> {
         let btf = object.require_btf()?;
         let mut scope = Scope::reserving(&RESERVED);
         let loaded = scope.ty(object.name());
         let open = scope.ty(&format!("open_{}", object.name()));
         let sections = sections::names(object, &mut scope);
+        let programs = programs::all(object, prototypes, &mut scope);
         let mut types = types::Types::new(scope);
         let maps = maps::all(object, btf, &mut types);
         let sections = sections::all(object, btf, sections, &mut types)?;
@@ -62,8 +68,9 @@ impl Skeleton {
             types,
             aliases,
             maps,
-            programs: programs::all(object),
+            programs,
             sections,
+            has_prototypes: prototypes.is_some(),
         })
     }
 }

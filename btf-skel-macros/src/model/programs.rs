@@ -1,7 +1,9 @@
 //! Programs: which type of btf-core stands for one, by how its section attaches.
 
+use btf_core::btf::Btf;
 use btf_core::obj::{Attach, Object};
 
+use super::arguments::{self, Arguments};
 use crate::names::Scope;
 
 /// A program of the object.
@@ -14,6 +16,7 @@ pub(crate) struct Program {
     pub(crate) ty: &'static str,
     /// Whether the skeleton attaches it by its section.
     pub(crate) attaches: bool,
+    pub(crate) arguments: Option<Arguments>,
 }
 
 /// The table: a new way to attach is a row here.
@@ -25,7 +28,7 @@ const TYPES: &[(Attach, &str)] = &[
     (Attach::Kretprobe, "Kprobe"),
 ];
 
-pub(super) fn all(object: &Object) -> Vec<Program> {
+pub(super) fn all(object: &Object, prototypes: Option<&Btf>, types: &mut Scope) -> Vec<Program> {
     let mut scope = Scope::default();
     object
         .programs()
@@ -42,6 +45,7 @@ pub(super) fn all(object: &Object) -> Vec<Program> {
                 section: spec.section.clone(),
                 ty: ty.unwrap_or("Program"),
                 attaches: ty.is_some(),
+                arguments: prototypes.and_then(|btf| arguments::of(spec, btf, types)),
             }
         })
         .collect()

@@ -1,5 +1,6 @@
 //! The model as code. Everything is named by absolute path, so that nothing in the user's scope can stand in the way.
 
+mod arguments;
 mod members;
 mod sections;
 mod skeleton;
@@ -15,14 +16,18 @@ use crate::model::Skeleton;
 use crate::names::ident;
 
 /// The whole module.
-pub(crate) fn module(skeleton: &Skeleton, input: &Input, object: &str) -> syn::Result<TokenStream> {
+pub(crate) fn module(
+    skeleton: &Skeleton,
+    input: &Input,
+    files: &Files,
+) -> syn::Result<TokenStream> {
     let module = match &input.module {
         Some(module) => module.clone(),
         None => ident(&crate::names::Scope::default().value(&skeleton.name.to_snake_case())),
     };
     let visibility = &input.visibility;
     let doc = format!("Skeleton of the BPF object `{}`.", skeleton.name);
-    let mut content = content(skeleton, &input.options, object);
+    let mut content = content(skeleton, &input.options, files);
     if let Some(core) = &input.options.core {
         content = with_core_at(content, &core.to_token_stream());
     }
@@ -40,19 +45,35 @@ pub(crate) fn module(skeleton: &Skeleton, input: &Input, object: &str) -> syn::R
     })
 }
 
+/// Paths of what the module embeds.
+pub(crate) struct Files {
+    pub(crate) object: String,
+    pub(crate) prototypes: String,
+}
+
 /// What the module contains.
-pub(crate) fn content(skeleton: &Skeleton, options: &Options, object: &str) -> TokenStream {
+pub(crate) fn content(skeleton: &Skeleton, options: &Options, files: &Files) -> TokenStream {
+    let Files { object, prototypes } = files;
+    let prototypes = skeleton.has_prototypes.then(|| {
+        quote! {
+            /// Prototypes of what its programs attach to, as they were where it was built.
+            static PROTOTYPES: &[u8] = ::core::include_bytes!(#prototypes);
+        }
+    });
     let version = env!("CARGO_PKG_VERSION");
     let types = types::all(skeleton, &options.derives);
     let sections = sections::all(skeleton);
     let states = skeleton::all(skeleton);
+    let arguments = arguments::all(skeleton);
     quote! {
         const _: () = ::btf_core::private::check_version(#version);
 
         /// The object, as btf-build left it.
         static OBJECT: &[u8] = ::core::include_bytes!(#object);
+        #prototypes
 
         #states
+        #arguments
         #sections
         #types
     }

@@ -3,6 +3,7 @@
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 
+use super::arguments;
 use super::types::reference;
 use crate::model::{Map, MapKind, Program, Section, Skeleton};
 use crate::names::ident;
@@ -57,6 +58,9 @@ fn open(skeleton: &Skeleton) -> TokenStream {
         );
         quote! { #[doc = #doc] pub #name: ::std::boxed::Box<#ty>, }
     });
+    let prototypes = skeleton.has_prototypes.then(|| {
+        quote! { object.set_prototypes(::btf_core::btf::Btf::parse(PROTOTYPES)?); }
+    });
     let doc = format!("The object `{name}`, read but not loaded: what can be set is set here.");
     let load_doc = "Loads the object: relocates it for the running kernel, creates its maps, and has the verifier look at \
                     its programs.";
@@ -99,6 +103,7 @@ fn open(skeleton: &Skeleton) -> TokenStream {
             /// If the object is not well-formed, which btf-build has checked.
             pub fn open() -> ::btf_core::Result<#open> {
                 let mut object = ::btf_core::load::OpenObject::open(#name, OBJECT)?;
+                #prototypes
                 ::core::result::Result::Ok(#open {
                     maps: OpenMaps { #( #maps: object.take_map(#c_maps)?, )* },
                     progs: OpenProgs { #( #programs: object.take_program(#c_programs)?, )* },
@@ -242,14 +247,21 @@ fn map_type(map: &Map, skeleton: &Skeleton) -> TokenStream {
 }
 
 fn programs(skeleton: &Skeleton) -> TokenStream {
-    let doc = |p: &Program| format!("Program `{}`, `SEC(\"{}\")`.", p.c_name, p.section);
+    let doc = |p: &Program| {
+        let what = format!("Program `{}`, `SEC(\"{}\")`.", p.c_name, p.section);
+        match &p.arguments {
+            Some(arguments) => format!("{what} {}", arguments::doc(arguments)),
+            None => what,
+        }
+    };
     let open = skeleton.programs.iter().map(|p| {
         let (name, doc) = (ident(&p.name), doc(p));
         quote! { #[doc = #doc] pub #name: ::btf_core::load::OpenProgram, }
     });
     let loaded = skeleton.programs.iter().map(|p| {
         let (name, doc, ty) = (ident(&p.name), doc(p), ident(p.ty));
-        quote! { #[doc = #doc] pub #name: ::btf_core::prog::#ty, }
+        let arguments = arguments::parameter(p);
+        quote! { #[doc = #doc] pub #name: ::btf_core::prog::#ty #arguments, }
     });
     quote! {
         /// Settings of the object's programs.

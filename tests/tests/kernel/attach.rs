@@ -3,10 +3,14 @@
 use std::fs;
 
 use btf_core::map::{Global, Mapped, Section};
+use btf_core::pod::Ptr;
 use btf_core::prog::{Kprobe, RawTracepoint, Tracepoint, Tracing};
 use btf_core::{Error, ErrorKind};
+use btf_skel_macros::include_skel;
 
-use crate::support::{getppid, load_only, needs, open, running};
+use crate::support::{GETPPID, getppid, load_only, needs, open, running};
+
+include_skel!("attach");
 
 static ATTACH: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/attach.bpf.o"));
 
@@ -124,6 +128,28 @@ fn raw_tp() {
     runs_while_attached("on_raw_tp", |bss| &bss.raw_tp_hits, || getppid(1));
 }
 
+/// `BPF_PROG_TEST_RUN` with arguments typed as the tracepoint has them.
+#[test]
+fn a_raw_tracepoint_program_runs_by_itself() {
+    needs(5, 10);
+    let mut open = attach::Attach::open().unwrap();
+    open.rodata.target_pid = std::process::id();
+    open.rodata.target_nr = GETPPID;
+    open.progs.on_raw_tp.set_autoload(true);
+    let skel = open.load().unwrap();
+    let mut arguments = attach::OnRawTpArgs {
+        regs: Ptr(0),
+        id: GETPPID,
+    };
+    for hits in 1..=2 {
+        assert_eq!(skel.progs.on_raw_tp.test_run(&arguments).unwrap(), 0);
+        assert_eq!(skel.bss.raw_tp_hits.get(), hits);
+    }
+    arguments.id = GETPPID + 1;
+    skel.progs.on_raw_tp.test_run(&arguments).unwrap();
+    assert_eq!(skel.bss.raw_tp_hits.get(), 2, "another call is not counted");
+}
+
 #[test]
 fn targets_may_be_named_when_attaching() {
     needs(5, 10);
@@ -147,7 +173,7 @@ fn tracepoints_may_be_named_when_attaching() {
     drop(tracepoint.attach_to("sched", "sched_switch").unwrap());
 
     let (_, program) = load_only(open("attach", ATTACH), "on_raw_tp").unwrap();
-    let raw = RawTracepoint::try_from(program).unwrap();
+    let raw: RawTracepoint = program.try_into().unwrap();
     drop(raw.attach_to("sched_switch").unwrap());
 }
 

@@ -7,6 +7,7 @@ mod attach;
 mod btf;
 mod maps;
 mod opensnoop;
+mod prototypes;
 mod refused;
 mod support;
 mod torture;
