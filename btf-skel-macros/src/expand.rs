@@ -158,6 +158,13 @@ mod tests {
         ];
         let hook = b.prototype(int, hook);
         b.function("security_file_open", hook, Linkage::STATIC);
+        b.function("bpf_lsm_file_open", hook, Linkage::STATIC);
+        let [meta, task] = ["bpf_iter_meta", "task_struct"].map(|name| {
+            let to = b.forward_struct(name);
+            b.pointer(to)
+        });
+        let each = b.prototype(int, [("meta", meta), ("task", task)]);
+        b.function("bpf_iter_task", each, Linkage::GLOBAL);
         let data = b.pointer(TypeId::VOID);
         let probe = b.prototype(
             TypeId::VOID,

@@ -18,6 +18,8 @@ __s64 kretprobe_result = 0;
 __u64 tracepoint_hits = 0;
 __u64 tp_btf_hits = 0;
 __u64 raw_tp_hits = 0;
+__u64 lsm_hits = 0;
+__u64 iter_hits = 0;
 
 static bool is_target(void)
 {
@@ -91,5 +93,28 @@ int BPF_PROG(on_raw_tp, struct pt_regs *regs, long nr)
 {
 	if (is_target() && nr == target_nr)
 		__sync_fetch_and_add(&raw_tp_hits, 1);
+	return 0;
+}
+
+SEC("?lsm/file_open")
+int BPF_PROG(on_lsm, struct file *file, int ret)
+{
+	if (!ret && is_target())
+		__sync_fetch_and_add(&lsm_hits, 1);
+	return ret;
+}
+
+/* Writes the number of the process that reads. */
+SEC("?iter/task")
+int on_iter(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	__u32 pid;
+
+	if (!task || task->pid != (int)target_pid)
+		return 0;
+	__sync_fetch_and_add(&iter_hits, 1);
+	pid = task->pid;
+	bpf_seq_write(ctx->meta->seq, &pid, sizeof(pid));
 	return 0;
 }

@@ -2,6 +2,7 @@
 //!
 //! Programs are attached through [`crate::prog`]; this module does it and owns what comes of it.
 
+mod iter;
 mod kprobe;
 mod raw_tracepoint;
 mod tracefs;
@@ -14,6 +15,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys;
 
+pub(crate) use iter::{iter, iter_file};
 pub(crate) use kprobe::kprobe;
 pub(crate) use raw_tracepoint::raw_tracepoint;
 pub(crate) use tracepoint::tracepoint;

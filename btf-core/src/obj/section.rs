@@ -22,6 +22,7 @@ impl ProgType {
     pub const RAW_TRACEPOINT: ProgType = ProgType(17);
     pub const RAW_TRACEPOINT_WRITABLE: ProgType = ProgType(24);
     pub const TRACING: ProgType = ProgType(26);
+    pub const LSM: ProgType = ProgType(29);
     pub const SYSCALL: ProgType = ProgType(31);
 }
 
@@ -46,8 +47,10 @@ impl AttachType {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Attach {
-    /// To a kernel function or BTF tracepoint known by its BTF id: fentry, fexit, fmod_ret, tp_btf.
+    /// To a kernel function or BTF tracepoint known by its BTF id: fentry, fexit, fmod_ret, tp_btf, lsm.
     Tracing,
+    /// To an iterator: the kernel runs it for each thing while its descriptor is read.
+    Iter,
     /// To a raw tracepoint by name.
     RawTracepoint,
     /// To a tracepoint `category/name` through a perf event.
@@ -105,7 +108,7 @@ const fn row(
         prog_type,
         attach_type,
         sleepable: false,
-        attach_btf: matches!(attach, Attach::Tracing),
+        attach_btf: matches!(attach, Attach::Tracing | Attach::Iter),
         attach,
         since,
     }
@@ -165,6 +168,16 @@ const DEFS: &[SectionDef] = &[
         Attach::Tracing,
         (5, 5),
     ),
+    row("lsm", P::LSM, A::LSM_MAC, Attach::Tracing, (5, 7)),
+    sleepable(row("lsm.s", P::LSM, A::LSM_MAC, Attach::Tracing, (5, 10))),
+    row("iter", P::TRACING, A::TRACE_ITER, Attach::Iter, (5, 8)),
+    sleepable(row(
+        "iter.s",
+        P::TRACING,
+        A::TRACE_ITER,
+        Attach::Iter,
+        (5, 19),
+    )),
     row(
         "raw_tp",
         P::RAW_TRACEPOINT,

@@ -1,9 +1,10 @@
 //! Programs of a loaded object: untyped as they come out of it, and typed by how they attach.
 //!
-//! [`Program`] owns the descriptor and attaches by what its section says. [`Tracing`], [`RawTracepoint`], [`Tracepoint`] and
+//! [`Program`] owns the descriptor and attaches by what its section says. [`Tracing`], [`Iter`], [`RawTracepoint`], [`Tracepoint`] and
 //! [`Kprobe`] are made of it (`TryFrom`) and offer what their kind can do besides.
 
 mod arguments;
+mod iter;
 mod kprobe;
 mod raw_tracepoint;
 pub(crate) mod target;
@@ -17,6 +18,7 @@ use crate::link::{self, Link};
 use crate::obj::{Attach, ProgType, SectionDef};
 
 pub use arguments::{Arguments, MAX_WORDS};
+pub use iter::Iter;
 pub use kprobe::Kprobe;
 pub use raw_tracepoint::RawTracepoint;
 pub use tracepoint::Tracepoint;
@@ -95,6 +97,7 @@ impl Program {
             Some(Attach::RawTracepoint) => link::raw_tracepoint(self, self.require_target()?),
             Some(Attach::Tracepoint) => tracepoint::split(self.require_target()?)
                 .and_then(|(category, name)| link::tracepoint(self, category, name)),
+            Some(Attach::Iter) => link::iter(self),
             Some(Attach::Kprobe) => self.attach_kprobe(false),
             Some(Attach::Kretprobe) => self.attach_kprobe(true),
             Some(Attach::Manual) | None => Err(Error::new(

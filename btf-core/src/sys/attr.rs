@@ -173,6 +173,14 @@ abi! {
 }
 
 abi! {
+    /// `BPF_ITER_CREATE`.
+    IterCreate, 8 {
+        link_fd: u32 = 0,
+        flags: u32 = 4,
+    }
+}
+
+abi! {
     /// `BPF_BTF_GET_NEXT_ID` and `BPF_BTF_GET_FD_BY_ID`.
     ById, 12 {
         id: u32 = 0,

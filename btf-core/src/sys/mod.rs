@@ -34,7 +34,10 @@ pub(crate) use mmap::{Access, Mapping};
 pub(crate) use perf::{Event, perf_disable, perf_enable, perf_event_open, perf_set_program};
 pub(crate) use privileges::privileges_hint;
 pub(crate) use probe::btf_feature_is_known;
-pub(crate) use prog::{Loading, link_create_perf, prog_load, prog_test_run, raw_tracepoint_open};
+pub(crate) use prog::{
+    Loading, iter_create, link_create_iter, link_create_perf, prog_load, prog_test_run,
+    raw_tracepoint_open,
+};
 
 /// The size of a page, the unit of memory maps and ring buffers.
 pub(crate) fn page_size() -> usize {
@@ -60,6 +63,7 @@ impl Command {
     const MAP_FREEZE: Command = Command(22);
     const BTF_GET_NEXT_ID: Command = Command(23);
     const LINK_CREATE: Command = Command(28);
+    const ITER_CREATE: Command = Command(33);
 }
 
 /// Calls bpf(2) through libc, where a recorder that interposes `syscall` sees it.

@@ -13,7 +13,8 @@ use crate::insn::Insn;
 const ATTEMPTS: usize = 10;
 /// `BPF_F_SLEEPABLE`.
 const SLEEPABLE: u32 = 1 << 4;
-/// `BPF_PERF_EVENT` of `enum bpf_attach_type`.
+/// `BPF_TRACE_ITER` and `BPF_PERF_EVENT` of `enum bpf_attach_type`.
+const TRACE_ITER: u32 = 28;
 const PERF_EVENT: u32 = 41;
 
 /// What a program is loaded with.
@@ -140,4 +141,25 @@ pub(crate) fn link_create_perf(prog: impl AsFd, event: impl AsFd) -> io::Result<
     };
     // SAFETY: there is no address in it; the command returns a descriptor.
     unsafe { bpf_fd(Command::LINK_CREATE, &mut attr) }
+}
+
+/// Makes a link of an iterator, over all there is of its kind.
+pub(crate) fn link_create_iter(prog: impl AsFd) -> io::Result<OwnedFd> {
+    let mut attr = attr::LinkCreate {
+        prog_fd: fd_number(prog),
+        attach_type: TRACE_ITER,
+        ..Default::default()
+    };
+    // SAFETY: there is no address in it; the command returns a descriptor.
+    unsafe { bpf_fd(Command::LINK_CREATE, &mut attr) }
+}
+
+/// Makes a descriptor that runs an iterator as it is read.
+pub(crate) fn iter_create(link: impl AsFd) -> io::Result<OwnedFd> {
+    let mut attr = attr::IterCreate {
+        link_fd: fd_number(link),
+        ..Default::default()
+    };
+    // SAFETY: there is no address in it; the command returns a descriptor.
+    unsafe { bpf_fd(Command::ITER_CREATE, &mut attr) }
 }

@@ -22,6 +22,7 @@ pub(crate) struct Program {
 /// The table: a new way to attach is a row here.
 const TYPES: &[(Attach, &str)] = &[
     (Attach::Tracing, "Tracing"),
+    (Attach::Iter, "Iter"),
     (Attach::RawTracepoint, "RawTracepoint"),
     (Attach::Tracepoint, "Tracepoint"),
     (Attach::Kprobe, "Kprobe"),

@@ -1,10 +1,11 @@
 //! Each way to attach: the program runs, and stops when its link is dropped.
 
 use std::fs;
+use std::io::Read as _;
 
 use btf_core::map::{Global, Mapped, Section};
 use btf_core::pod::Ptr;
-use btf_core::prog::{Kprobe, RawTracepoint, Tracepoint, Tracing};
+use btf_core::prog::{Iter, Kprobe, RawTracepoint, Tracepoint, Tracing};
 use btf_core::{Error, ErrorKind};
 use btf_skel_macros::include_skel;
 
@@ -26,6 +27,8 @@ struct Bss {
     tracepoint_hits: Global<u64>,
     tp_btf_hits: Global<u64>,
     raw_tp_hits: Global<u64>,
+    lsm_hits: Global<u64>,
+    iter_hits: Global<u64>,
 }
 // SAFETY: numbers in cells, so any bytes are a value, and they may change.
 unsafe impl Section for Bss {
@@ -100,6 +103,26 @@ fn fexit() {
 #[test]
 fn fmod_ret() {
     runs_while_attached("on_fmod_ret", |bss| &bss.fmod_ret_hits, open_something);
+}
+
+#[test]
+fn lsm() {
+    runs_while_attached("on_lsm", |bss| &bss.lsm_hits, open_something);
+}
+
+#[test]
+fn iter() {
+    needs(5, 10);
+    let (mut loaded, program) = load_only(open("attach", ATTACH), "on_iter").unwrap();
+    let bss: Mapped<Bss> = loaded.take_data(".bss").unwrap();
+    let iter = Iter::try_from(program).unwrap();
+    drop(iter.attach().unwrap());
+    for hits in 1..=2 {
+        let mut read = Vec::new();
+        iter.iterate().unwrap().read_to_end(&mut read).unwrap();
+        assert_eq!(read, std::process::id().to_ne_bytes());
+        assert_eq!(bss.iter_hits.get(), hits);
+    }
 }
 
 #[test]
