@@ -10,6 +10,7 @@
 mod builder;
 mod bytes;
 pub mod dump;
+mod elements;
 pub mod ext;
 mod find;
 mod hash;
@@ -28,9 +29,10 @@ use crate::error::{Context, Error, Result};
 
 pub use builder::{Builder, Field};
 pub use bytes::Bytes;
+pub use elements::{Enumerator, List, Member, Param, Variable};
 pub use raw::{Kind, Linkage};
 pub(crate) use raw::{MAGIC, MAX_RESOLVE_DEPTH, VERSION};
-pub use types::{Array, Enumerator, Int, IntEncoding, List, Member, Param, Type, Variable};
+pub use types::{Array, Int, IntEncoding, Type};
 
 /// The number of a type within its BTF. 0 is `void`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
