@@ -4,6 +4,7 @@
 mod core_reloc;
 mod libbpf;
 
+use crate::kernel::Selection;
 use crate::linux_source::LinuxSource;
 use crate::{Result, unexpected};
 
@@ -46,6 +47,21 @@ pub(crate) fn run(args: &[String]) -> Result<u8> {
     }
 }
 
+/// The options of a suite: the kernels to run on, these if none is named.
+fn selection(args: &[String], kernels: &[&str]) -> Result<Selection> {
+    let mut selection = Selection::default();
+    let mut rest = args.iter();
+    while let Some(arg) = rest.next() {
+        if !selection.option(arg, &mut rest)? {
+            return Err(unexpected(arg, USAGE));
+        }
+    }
+    if selection.names.is_empty() {
+        selection.names = kernels.iter().map(|name| (*name).to_owned()).collect();
+    }
+    Ok(selection)
+}
+
 fn sources(args: &[String]) -> Result<u8> {
     let (mut refresh, mut offline) = (false, false);
     for arg in args {
@@ -63,6 +79,16 @@ fn sources(args: &[String]) -> Result<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn kernels_are_named_or_the_suites_own() {
+        let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let names = |args: &[String]| selection(args, &["6.1", "newest"]).map(|s| s.names);
+        assert_eq!(names(&[]).expect("nothing is fine"), ["6.1", "newest"]);
+        assert_eq!(names(&words("--kernel 5.10")).expect("good"), ["5.10"]);
+        let error = names(&words("--fast")).expect_err("no option");
+        assert!(error.starts_with("`--fast` is not understood"), "{error}");
+    }
 
     #[test]
     fn suites_are_named() {

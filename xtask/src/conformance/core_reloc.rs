@@ -6,7 +6,7 @@ use crate::kernel::{Kernel, Selection};
 use crate::linux_source::LinuxSource;
 use crate::machine::{self, Port};
 use crate::tally::{Lines, Tally};
-use crate::{Result, build, disk, program, tool, unexpected, vm};
+use crate::{Result, build, disk, program, tool, vm};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -31,16 +31,7 @@ struct Row {
 }
 
 pub(crate) fn run(args: &[String]) -> Result<u8> {
-    let mut selection = Selection::default();
-    let mut rest = args.iter();
-    while let Some(arg) = rest.next() {
-        if !selection.option(arg, &mut rest)? {
-            return Err(unexpected(arg, super::USAGE));
-        }
-    }
-    if selection.names.is_empty() {
-        selection.names = KERNELS.iter().map(|name| (*name).to_owned()).collect();
-    }
+    let selection = super::selection(args, KERNELS)?;
     tool::install(&[tool::CLANG_19, tool::QEMU, tool::XZ])?;
     let source = LinuxSource::fetch(selection.refresh, selection.offline)?;
     let kernels = selection.kernels()?;

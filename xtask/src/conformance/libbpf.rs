@@ -5,7 +5,7 @@ use crate::arch::Arch;
 use crate::foreign::Types;
 use crate::kernel::Selection;
 use crate::linux_source::{LinuxSource, SERIES};
-use crate::{Result, disk, peers, program, tool, unexpected};
+use crate::{Result, disk, peers, program, tool};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -16,16 +16,7 @@ const KERNELS: &[&str] = &["5.10", "6.1", "6.12", "6.18", "7.0", "newest"];
 const FOREIGN: Arch = Arch::Arm64;
 
 pub(crate) fn run(args: &[String]) -> Result<u8> {
-    let mut selection = Selection::default();
-    let mut rest = args.iter();
-    while let Some(arg) = rest.next() {
-        if !selection.option(arg, &mut rest)? {
-            return Err(unexpected(arg, super::USAGE));
-        }
-    }
-    if selection.names.is_empty() {
-        selection.names = KERNELS.iter().map(|name| (*name).to_owned()).collect();
-    }
+    let selection = super::selection(args, KERNELS)?;
     tool::install(&[tool::CLANG_19, tool::XZ])?;
     let source = LinuxSource::fetch(selection.refresh, selection.offline)?;
     let mut compare = peers::build(&selection)?;
