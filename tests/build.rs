@@ -7,6 +7,7 @@ use btf_core::btf::{Btf, Builder, IntEncoding, Linkage, TypeId};
 fn main() {
     btf_build::Builder::new()
         .source("bpf/attach.bpf.c")
+        .source("bpf/lpm_trie.bpf.c")
         .source("bpf/maps.bpf.c")
         .source("bpf/refused.bpf.c")
         .source("bpf/relocations.bpf.c")

@@ -13,8 +13,6 @@ use crate::sys::{self, MapFd, MapParams};
 const RDONLY_PROG: u32 = 1 << 7;
 /// `BPF_F_MMAPABLE`.
 const MMAPABLE: u32 = 1 << 10;
-/// `BPF_MAP_TYPE_USER_RINGBUF`.
-const USER_RINGBUF: MapType = MapType(31);
 
 /// Creates a declared map.
 pub(super) fn create(map: &OpenMap, btf: Option<&OwnedFd>) -> Result<Map> {
@@ -30,7 +28,8 @@ fn create_spec(spec: &MapSpec, btf: Option<&OwnedFd>) -> Result<Map> {
         )
         .hint("leave `pinning` out of its declaration"));
     }
-    let is_ring = matches!(spec.map_type, MapType::RINGBUF | USER_RINGBUF);
+    check_flags(spec)?;
+    let is_ring = spec.map_type.is_ring_buffer();
     let max_entries = match spec.map_type {
         MapType::PERF_EVENT_ARRAY if spec.max_entries == 0 => {
             u32::try_from(sys::possible_cpus()?).unwrap_or(u32::MAX)
@@ -63,6 +62,21 @@ fn create_spec(spec: &MapSpec, btf: Option<&OwnedFd>) -> Result<Map> {
             .map(|btf| (btf.as_fd(), types.0, types.1)),
     };
     create_raw(params)
+}
+
+/// Whether the declaration has the flags without which the kernel answers a bare EINVAL.
+fn check_flags(spec: &MapSpec) -> Result<()> {
+    let needs = spec.map_type.def().map_or(&[][..], |def| def.needs);
+    match needs.iter().find(|(bit, _)| spec.map_flags & bit == 0) {
+        Some((_, name)) => Err(Error::new(
+            ErrorKind::InvalidInput,
+            format!("a map of type {} needs the flag {name}", spec.map_type),
+        )
+        .hint(format!(
+            "write `__uint(map_flags, {name});` in its declaration, or use set_map_flags before the load"
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// Creates a map with its types, or without if the kernel does not take them, as libbpf does.
@@ -115,8 +129,6 @@ fn refused(params: &MapParams<'_>, e: std::io::Error) -> Error {
 
 /// Whether the kernel takes BTF for a map of this type (libbpf's `bpf_object__create_map`).
 fn takes_btf(map_type: MapType) -> bool {
-    /// DEVMAP, SOCKMAP, CPUMAP, XSKMAP, SOCKHASH, QUEUE, STACK, DEVMAP_HASH, ARENA.
-    const OTHERS: [u32; 9] = [14, 15, 16, 17, 18, 22, 23, 25, 33];
     !matches!(
         map_type,
         MapType::PERF_EVENT_ARRAY
@@ -124,7 +136,16 @@ fn takes_btf(map_type: MapType) -> bool {
             | MapType::STACK_TRACE
             | MapType::ARRAY_OF_MAPS
             | MapType::HASH_OF_MAPS
-    ) && !OTHERS.contains(&map_type.0)
+            | MapType::DEVMAP
+            | MapType::DEVMAP_HASH
+            | MapType::CPUMAP
+            | MapType::XSKMAP
+            | MapType::SOCKMAP
+            | MapType::SOCKHASH
+            | MapType::QUEUE
+            | MapType::STACK
+            | MapType::ARENA
+    )
 }
 
 /// The next size that the kernel takes for a ring buffer: a power of two of pages. 0 stays, for the kernel to refuse.
@@ -208,9 +229,25 @@ mod tests {
     }
 
     #[test]
+    fn a_flag_that_the_type_needs_is_asked_for() {
+        let mut spec = MapSpec {
+            map_type: MapType::LPM_TRIE,
+            map_flags: 1 << 7,
+            ..MapSpec::default()
+        };
+        assert_eq!(
+            check_flags(&spec).unwrap_err().to_string(),
+            "a map of type lpm_trie needs the flag BPF_F_NO_PREALLOC (write `__uint(map_flags, BPF_F_NO_PREALLOC);` in its \
+             declaration, or use set_map_flags before the load)"
+        );
+        spec.map_flags |= 1;
+        assert!(check_flags(&spec).is_ok());
+    }
+
+    #[test]
     fn some_types_of_map_have_no_types_of_keys() {
         assert!(takes_btf(MapType::HASH));
         assert!(!takes_btf(MapType::STACK_TRACE));
-        assert!(!takes_btf(MapType(15)));
+        assert!(!takes_btf(MapType::SOCKMAP));
     }
 }

@@ -7,6 +7,7 @@ mod array;
 mod global;
 mod hash;
 mod keys;
+mod lpm_trie;
 mod mapped;
 mod per_cpu;
 mod ring_buf;
@@ -22,6 +23,7 @@ pub use crate::obj::MapType;
 pub use array::Array;
 pub use global::Global;
 pub use hash::Hash;
+pub use lpm_trie::{LpmKey, LpmTrie};
 pub use mapped::{Mapped, Section};
 pub use per_cpu::{PerCpuArray, PerCpuHash};
 pub use ring_buf::{Consumer, RingBuf, Sample};
@@ -114,9 +116,14 @@ impl Map {
     /// An error about this map from what the kernel answered.
     fn refused(&self, doing: &str, e: io::Error) -> Error {
         let hint = match e.raw_os_error() {
-            Some(libc::E2BIG) => Some(format!(
-                "it is full: its max_entries is {}; use an LRU map or set_max_entries before the load",
-                self.info.max_entries
+            // Tries answer ENOSPC.
+            Some(libc::E2BIG | libc::ENOSPC) => Some(format!(
+                "it is full: its max_entries is {}; {}set_max_entries before the load",
+                self.info.max_entries,
+                match self.info.map_type {
+                    MapType::HASH | MapType::PERCPU_HASH => "use an LRU map or ",
+                    _ => "use ",
+                }
             )),
             Some(libc::EEXIST) => {
                 Some("the key is there already, and the update asked for a new one".into())

@@ -3,61 +3,9 @@
 //! `__uint(name, value)` is a member `int (*name)[value]`, `__type(name, T)` a member `T *name`, `__ulong` an enumerator.
 //! Source: libbpf's `parse_btf_map_def`.
 
-use std::fmt;
-
+use super::MapType;
 use crate::btf::{Btf, Kind, Type, TypeId};
 use crate::error::{Error, ErrorKind, Result};
-
-/// Map type (`enum bpf_map_type`): an open set.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct MapType(pub u32);
-
-#[allow(missing_docs)] // The names are those of the kernel's header, which defines them.
-impl MapType {
-    pub const HASH: MapType = MapType(1);
-    pub const ARRAY: MapType = MapType(2);
-    pub const PROG_ARRAY: MapType = MapType(3);
-    pub const PERF_EVENT_ARRAY: MapType = MapType(4);
-    pub const PERCPU_HASH: MapType = MapType(5);
-    pub const PERCPU_ARRAY: MapType = MapType(6);
-    pub const STACK_TRACE: MapType = MapType(7);
-    pub const CGROUP_ARRAY: MapType = MapType(8);
-    pub const LRU_HASH: MapType = MapType(9);
-    pub const LRU_PERCPU_HASH: MapType = MapType(10);
-    pub const LPM_TRIE: MapType = MapType(11);
-    pub const ARRAY_OF_MAPS: MapType = MapType(12);
-    pub const HASH_OF_MAPS: MapType = MapType(13);
-    pub const RINGBUF: MapType = MapType(27);
-}
-
-impl fmt::Debug for MapType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = match *self {
-            Self::HASH => "hash",
-            Self::ARRAY => "array",
-            Self::PROG_ARRAY => "prog_array",
-            Self::PERF_EVENT_ARRAY => "perf_event_array",
-            Self::PERCPU_HASH => "percpu_hash",
-            Self::PERCPU_ARRAY => "percpu_array",
-            Self::STACK_TRACE => "stack_trace",
-            Self::CGROUP_ARRAY => "cgroup_array",
-            Self::LRU_HASH => "lru_hash",
-            Self::LRU_PERCPU_HASH => "lru_percpu_hash",
-            Self::LPM_TRIE => "lpm_trie",
-            Self::ARRAY_OF_MAPS => "array_of_maps",
-            Self::HASH_OF_MAPS => "hash_of_maps",
-            Self::RINGBUF => "ringbuf",
-            MapType(n) => return write!(f, "map type {n}"),
-        };
-        f.write_str(name)
-    }
-}
-
-impl fmt::Display for MapType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, f)
-    }
-}
 
 /// Where a map is pinned by its declaration (`enum libbpf_pin_type`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -96,13 +44,6 @@ pub struct MapSpec {
     pub pinning: Pinning,
     /// Offset of the variable in `.maps`.
     pub(crate) offset: u64,
-}
-
-impl Default for MapType {
-    /// `BPF_MAP_TYPE_UNSPEC`.
-    fn default() -> Self {
-        MapType(0)
-    }
 }
 
 /// Reads all map declarations; `offset_of` gives a variable's place in `.maps` by the symbol table.

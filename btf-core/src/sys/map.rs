@@ -74,20 +74,11 @@ impl MapFd {
     }
 
     fn sized(fd: OwnedFd, map_type: MapType, key_size: u32, value_size: u32) -> MapFd {
-        /// `BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE`.
-        const PERCPU_CGROUP_STORAGE: MapType = MapType(21);
-        let per_cpu = matches!(
-            map_type,
-            MapType::PERCPU_HASH
-                | MapType::LRU_PERCPU_HASH
-                | MapType::PERCPU_ARRAY
-                | PERCPU_CGROUP_STORAGE
-        );
         let value_size = value_size as usize;
         MapFd {
             fd,
             key_len: key_size as usize,
-            value_len: (!per_cpu).then_some(value_size),
+            value_len: (!map_type.is_per_cpu()).then_some(value_size),
             value_size,
         }
     }

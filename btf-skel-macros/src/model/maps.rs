@@ -41,6 +41,7 @@ const KINDS: &[(MapType, Shape)] = &[
     (MapType::LRU_HASH, Shape::KeyValue("Hash")),
     (MapType::PERCPU_HASH, Shape::KeyValue("PerCpuHash")),
     (MapType::LRU_PERCPU_HASH, Shape::KeyValue("PerCpuHash")),
+    (MapType::LPM_TRIE, Shape::KeyValue("LpmTrie")),
     (MapType::ARRAY, Shape::Value("Array")),
     (MapType::PERCPU_ARRAY, Shape::Value("PerCpuArray")),
     (MapType::RINGBUF, Shape::RingBuf),

@@ -5,6 +5,7 @@
 
 mod attach;
 mod btf;
+mod lpm_trie;
 mod maps;
 mod opensnoop;
 mod prototypes;
