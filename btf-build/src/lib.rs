@@ -52,6 +52,7 @@ mod headers;
 mod object;
 mod output;
 mod prototypes;
+mod strip;
 mod target;
 mod vmlinux;
 

@@ -1,11 +1,9 @@
 //! What clang wrote, checked and stripped of DWARF.
 
-use object::build::elf::{Builder, SectionData};
-use object::elf::SHT_STRTAB;
-
 use btf_core::obj::Object;
 
 use crate::error::{Error, Result};
+use crate::strip::strip;
 
 /// An object that is fit to be embedded.
 pub(crate) struct Checked {
@@ -22,7 +20,11 @@ pub(crate) struct Checked {
 ///
 /// Naming the section that is missing or wrong, and what to do about it.
 pub(crate) fn check(name: &str, elf: &[u8]) -> Result<Checked> {
-    let bytes = strip(name, elf)?;
+    let bytes = strip(elf).map_err(|why| {
+        Error::new(format!(
+            "object `{name}` cannot be stripped of DWARF: {why}"
+        ))
+    })?;
     let object = Object::parse(name, &bytes).map_err(|e| Error::new(e.to_string()))?;
     if object.btf().is_none() {
         return Err(
@@ -56,32 +58,4 @@ pub(crate) fn check(name: &str, elf: &[u8]) -> Result<Checked> {
         object,
         warnings,
     })
-}
-
-/// Removes `.debug_*` sections and their relocations.
-fn strip(name: &str, elf: &[u8]) -> Result<Vec<u8>> {
-    let bad = |e: &dyn std::fmt::Display| {
-        Error::new(format!("object `{name}` cannot be stripped of DWARF: {e}"))
-    };
-    let mut builder = Builder::read(elf).map_err(|e| bad(&e))?;
-    for section in builder.sections.iter_mut() {
-        let name = section.name.as_slice();
-        let is_dwarf = name.starts_with(b".debug_") || name.starts_with(b".rel.debug_");
-        section.delete = is_dwarf;
-    }
-    // clang keeps section names among the symbols' strings; the writer wants a table of their own.
-    if !builder
-        .sections
-        .iter()
-        .any(|s| matches!(s.data, SectionData::SectionString))
-    {
-        let names = builder.sections.add();
-        names.name = b".shstrtab".as_slice().into();
-        names.sh_type = SHT_STRTAB;
-        names.data = SectionData::SectionString;
-    }
-    builder.delete_orphans();
-    let mut out = Vec::new();
-    builder.write(&mut out).map_err(|e| bad(&e))?;
-    Ok(out)
 }

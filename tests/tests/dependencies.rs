@@ -1,0 +1,39 @@
+//! What a project gets into its tree with the three crates: every crate is something to build, to audit and to trust.
+
+use std::collections::BTreeSet;
+
+use btf_tests::outside::Outside;
+
+/// Those of this workspace among them.
+const MOST: usize = 20;
+
+const MANIFEST: &str = r#"
+[dependencies]
+btf-core = "0.1"
+btf-skel-macros = "0.1"
+
+[build-dependencies]
+btf-build = "0.1"
+"#;
+
+#[test]
+fn a_project_gets_few_crates() {
+    let project = Outside::new(env!("CARGO_TARGET_TMPDIR"), "dependencies");
+    project.manifest("dependencies", MANIFEST);
+    project.write("src/main.rs", "fn main() {}\n");
+    let said = project.cargo(&["tree", "-e", "normal,build", "--prefix", "none"]);
+    assert!(said.success, "{}", said.stderr);
+    let names = said
+        .stdout
+        .lines()
+        .filter_map(|line| line.split(' ').next());
+    let crates: BTreeSet<&str> = names.filter(|name| *name != "dependencies").collect();
+    for expected in ["btf-core", "btf-build", "btf-skel-macros", "object", "syn"] {
+        assert!(crates.contains(expected), "no {expected} in {crates:?}");
+    }
+    assert!(
+        crates.len() <= MOST,
+        "{} crates, of which at most {MOST} are allowed: {crates:?}",
+        crates.len()
+    );
+}
