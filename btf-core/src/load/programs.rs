@@ -14,8 +14,12 @@ use crate::btf::{Btf, TypeId};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::map::Map;
 use crate::obj::place::place;
-use crate::obj::{Image, Object};
+use crate::obj::{Attach, AttachType, Image, Object, SectionDef};
 use crate::sys::{self, FuncInfo, LineInfo, Loading};
+
+/// `BPF_F_SLEEPABLE` and `BPF_F_XDP_HAS_FRAGS`.
+const SLEEPABLE: u32 = 1 << 4;
+const XDP_HAS_FRAGS: u32 = 1 << 5;
 
 /// What the programs of one object are loaded with.
 pub(super) struct Loader<'a> {
@@ -44,6 +48,7 @@ impl Loader<'_> {
             .link(spec, |function| self.code.insns(function))?;
         let poisons = patch(self.object, &mut image, self.maps, self.data)?;
         let target = match (&spec.target, def.attach_btf) {
+            _ if def.attach == Attach::Freplace => return Err(no_program(program)),
             (Some(target), true) => Some(self.kernel.attach_target(def.attach_type, target)?),
             (None, true) => return Err(no_target(program)),
             (_, false) => None,
@@ -61,8 +66,8 @@ impl Loader<'_> {
         let loading = Loading {
             name: &spec.name,
             prog_type: def.prog_type.0,
-            attach_type: def.attach_type.0,
-            sleepable: def.sleepable,
+            attach_type: attach_type(def).0,
+            flags: flags(def),
             insns: &image.insns,
             license: &license,
             btf: self.btf.map(AsFd::as_fd),
@@ -85,6 +90,32 @@ impl Loader<'_> {
         sys::prog_load(&loading)
             .map_err(|(e, log)| rejection::explain(&spec.section, e, log, poison, place))
     }
+}
+
+/// The expected attach type, where the kernel knows such.
+fn attach_type(def: &SectionDef) -> AttachType {
+    if def.attach_type_is_optional && !sys::attach_types_are_known() {
+        AttachType::NONE
+    } else {
+        def.attach_type
+    }
+}
+
+fn flags(def: &SectionDef) -> u32 {
+    let sleepable = if def.sleepable { SLEEPABLE } else { 0 };
+    let frags = if def.xdp_frags { XDP_HAS_FRAGS } else { 0 };
+    sleepable | frags
+}
+
+fn no_program(program: &OpenProgram) -> Error {
+    let section = program.section();
+    Error::new(
+        ErrorKind::Unsupported,
+        format!(
+            "SEC(\"{section}\") replaces a function of a program, which this version cannot name"
+        ),
+    )
+    .hint("leave the program out with set_autoload(false)")
 }
 
 fn no_target(program: &OpenProgram) -> Error {

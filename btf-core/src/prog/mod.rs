@@ -100,14 +100,19 @@ impl Program {
             Some(Attach::Iter) => link::iter(self),
             Some(Attach::Kprobe) => self.attach_kprobe(false),
             Some(Attach::Kretprobe) => self.attach_kprobe(true),
-            Some(Attach::Manual) | None => Err(Error::new(
-                ErrorKind::Unsupported,
-                format!(
-                    "a program in SEC(\"{}\") is not attached by its section alone",
-                    self.section
-                ),
-            )
-            .hint("attach it by its descriptor, which fd() gives")),
+            other => {
+                let error = Error::new(
+                    ErrorKind::Unsupported,
+                    format!(
+                        "a program in SEC(\"{}\") is not attached by its section alone",
+                        self.section
+                    ),
+                );
+                Err(match other {
+                    Some(way) => error.hint(way.describe()),
+                    None => error,
+                })
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 
 use super::prog::{Loading, prog_load};
 use crate::insn::{Insn, op};
-use crate::obj::ProgType;
+use crate::obj::{AttachType, ProgType};
 
 /// `bpf_ktime_get_coarse_ns`, which came with the kernel that charges BPF memory to the cgroup instead.
 const KTIME_GET_COARSE_NS: i32 = 160;
@@ -33,18 +33,10 @@ fn charges_cgroup() -> bool {
         Insn::new(op::ALU64 | op::MOV | op::K, 0, 0, 0, 0),
         Insn::new(op::JMP | op::EXIT, 0, 0, 0, 0),
     ];
-    prog_load(&Loading {
-        name: "",
-        prog_type: ProgType::SOCKET_FILTER.0,
-        attach_type: 0,
-        sleepable: false,
-        insns: &insns,
-        license: c"GPL",
-        btf: None,
-        func_info: &[],
-        line_info: &[],
-        attach_btf_id: 0,
-        attach_btf: None,
-    })
+    prog_load(&Loading::bare(
+        ProgType::SOCKET_FILTER,
+        AttachType::NONE,
+        &insns,
+    ))
     .is_ok()
 }

@@ -33,7 +33,7 @@ pub(crate) use memlock::raise_memlock_limit;
 pub(crate) use mmap::{Access, Mapping};
 pub(crate) use perf::{Event, perf_disable, perf_enable, perf_event_open, perf_set_program};
 pub(crate) use privileges::privileges_hint;
-pub(crate) use probe::btf_feature_is_known;
+pub(crate) use probe::{attach_types_are_known, btf_feature_is_known};
 pub(crate) use prog::{
     Loading, iter_create, link_create_iter, link_create_perf, prog_load, prog_test_run,
     raw_tracepoint_open,

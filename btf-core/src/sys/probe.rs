@@ -3,8 +3,11 @@
 use std::sync::OnceLock;
 
 use super::btf::btf_load;
+use super::prog::{Loading, prog_load};
 use crate::btf::Kind;
 use crate::btf::sanitize::{Feature, assemble};
+use crate::insn::{Insn, op};
+use crate::obj::{AttachType, ProgType};
 
 /// A feature of BTF, and the smallest BTF that has it.
 struct FeatureProbe {
@@ -102,6 +105,19 @@ pub(crate) fn btf_feature_is_known(feature: Feature) -> bool {
             .get_or_init(|| btf_load(&assemble(p.types, p.strings)).is_ok()),
         None => true,
     }
+}
+
+/// Whether the kernel takes expected attach types (from 4.17 on). Asked once.
+pub(crate) fn attach_types_are_known() -> bool {
+    static KNOWN: OnceLock<bool> = OnceLock::new();
+    *KNOWN.get_or_init(|| {
+        let insns = [
+            Insn::new(op::ALU64 | op::MOV | op::K, 0, 0, 0, 0),
+            Insn::new(op::JMP | op::EXIT, 0, 0, 0, 0),
+        ];
+        let attach_type = AttachType::CGROUP_INET_SOCK_CREATE;
+        prog_load(&Loading::bare(ProgType::CGROUP_SOCK, attach_type, &insns)).is_ok()
+    })
 }
 
 #[cfg(test)]

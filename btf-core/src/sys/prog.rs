@@ -8,11 +8,10 @@ use super::attr::{self, FuncInfo, LineInfo, object_name};
 use super::log::{Attempt, with_log};
 use super::{Command, address, address_mut, bpf, bpf_fd, fd_number, length};
 use crate::insn::Insn;
+use crate::obj::{AttachType, ProgType};
 
 /// How often a load that the kernel interrupted is tried again, as libbpf does.
 const ATTEMPTS: usize = 10;
-/// `BPF_F_SLEEPABLE`.
-const SLEEPABLE: u32 = 1 << 4;
 /// `BPF_TRACE_ITER` and `BPF_PERF_EVENT` of `enum bpf_attach_type`.
 const TRACE_ITER: u32 = 28;
 const PERF_EVENT: u32 = 41;
@@ -22,7 +21,8 @@ pub(crate) struct Loading<'a> {
     pub(crate) name: &'a str,
     pub(crate) prog_type: u32,
     pub(crate) attach_type: u32,
-    pub(crate) sleepable: bool,
+    /// `BPF_F_…`.
+    pub(crate) flags: u32,
     pub(crate) insns: &'a [Insn],
     pub(crate) license: &'a CStr,
     /// The object's BTF in the kernel, and the functions and lines described with it.
@@ -34,14 +34,35 @@ pub(crate) struct Loading<'a> {
     pub(crate) attach_btf: Option<BorrowedFd<'a>>,
 }
 
-impl Loading<'_> {
+impl<'a> Loading<'a> {
+    /// A nameless program of this type and nothing more, as probes are.
+    pub(crate) fn bare(
+        prog_type: ProgType,
+        attach_type: AttachType,
+        insns: &'a [Insn],
+    ) -> Loading<'a> {
+        Loading {
+            name: "",
+            prog_type: prog_type.0,
+            attach_type: attach_type.0,
+            flags: 0,
+            insns,
+            license: c"GPL",
+            btf: None,
+            func_info: &[],
+            line_info: &[],
+            attach_btf_id: 0,
+            attach_btf: None,
+        }
+    }
+
     fn attr(&self) -> io::Result<attr::ProgLoad> {
         Ok(attr::ProgLoad {
             prog_type: self.prog_type,
             insn_cnt: length(self.insns)?,
             insns: address(self.insns),
             license: address(self.license.to_bytes_with_nul()),
-            prog_flags: if self.sleepable { SLEEPABLE } else { 0 },
+            prog_flags: self.flags,
             prog_name: object_name(self.name),
             expected_attach_type: self.attach_type,
             prog_btf_fd: self.btf.map_or(0, fd_number),

@@ -32,7 +32,7 @@ pub(crate) fn naming(attach_type: AttachType) -> Naming {
     let (prefix, kind, noun) = match attach_type {
         AttachType::TRACE_RAW_TP => ("btf_trace_", Kind::TYPEDEF, "tracepoint"),
         AttachType::TRACE_ITER => ("bpf_iter_", Kind::FUNC, "iterator"),
-        AttachType::LSM_MAC => ("bpf_lsm_", Kind::FUNC, "security hook"),
+        AttachType::LSM_MAC | AttachType::LSM_CGROUP => ("bpf_lsm_", Kind::FUNC, "security hook"),
         _ => ("", Kind::FUNC, "function"),
     };
     Naming { prefix, kind, noun }
@@ -54,6 +54,8 @@ impl<'a> Target<'a> {
         let def = program.def?;
         let attach_type = match def.attach {
             Attach::RawTracepoint => AttachType::TRACE_RAW_TP,
+            // A function of a program, which no kernel's BTF has.
+            Attach::Freplace => return None,
             _ if def.attach_btf => def.attach_type,
             _ => return None,
         };

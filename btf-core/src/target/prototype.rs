@@ -52,7 +52,11 @@ impl<'a> Prototype<'a> {
         );
         let sees_result = matches!(
             attach_type,
-            AttachType::TRACE_FEXIT | AttachType::MODIFY_RETURN | AttachType::LSM_MAC
+            AttachType::TRACE_FEXIT
+                | AttachType::TRACE_FSESSION
+                | AttachType::MODIFY_RETURN
+                | AttachType::LSM_MAC
+                | AttachType::LSM_CGROUP
         );
         if sees_result && !prototype.returns.strip().is_void() {
             prototype.push("ret".to_owned(), prototype.returns, true);

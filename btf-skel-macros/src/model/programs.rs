@@ -45,7 +45,7 @@ pub(super) fn all(object: &Object, prototypes: Option<&Btf>, types: &mut Scope) 
                 name: scope.value(&spec.name),
                 section: spec.section.clone(),
                 ty: ty.unwrap_or("Program"),
-                attaches: ty.is_some(),
+                attaches: attach.is_some_and(Attach::is_by_section),
                 arguments: prototypes.and_then(|btf| arguments::of(spec, btf, types)),
             }
         })

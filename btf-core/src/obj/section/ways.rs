@@ -1,0 +1,145 @@
+//! The ways in which programs are attached.
+
+/// How a loaded program is attached, and so which operations its skeleton type has.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum Attach {
+    /// To a kernel function, BTF tracepoint or security hook known by its BTF id: fentry, fexit, fmod_ret, fsession, tp_btf, lsm.
+    Tracing,
+    /// To a function of another BPF program, which it replaces.
+    Freplace,
+    /// To an iterator: the kernel runs it for each thing while its descriptor is read.
+    Iter,
+    /// To a raw tracepoint by name.
+    RawTracepoint,
+    /// To a tracepoint `category/name` through a perf event.
+    Tracepoint,
+    /// To the entry of a kernel function, or an offset in it.
+    Kprobe,
+    /// To the return of a kernel function.
+    Kretprobe,
+    /// To the entry of a system call's function, whatever this architecture calls it.
+    Ksyscall,
+    /// To the return of a system call's function.
+    Kretsyscall,
+    /// To the entries of all kernel functions that match a pattern.
+    KprobeMulti,
+    /// To the returns of all kernel functions that match a pattern.
+    KretprobeMulti,
+    /// To entry and return, in one program, of all kernel functions that match a pattern.
+    KprobeSession,
+    /// To an instruction of a program or library: `BINARY:FUNCTION[+OFFSET]`.
+    Uprobe,
+    /// To the return of a function of a program or library.
+    Uretprobe,
+    /// To the entries of all functions of a binary that match a pattern.
+    UprobeMulti,
+    /// To the returns of all functions of a binary that match a pattern.
+    UretprobeMulti,
+    /// To entry and return, in one program, of all functions of a binary that match a pattern.
+    UprobeSession,
+    /// To a statically defined tracepoint of a program or library: `BINARY:PROVIDER:NAME`.
+    Usdt,
+    /// To a perf event, which says when it runs.
+    PerfEvent,
+    /// To a network device, before the network stack.
+    Xdp,
+    /// Into a slot of a DEVMAP or CPUMAP, whose redirected frames it sees.
+    XdpMap,
+    /// As a filter or action of the older traffic control.
+    Tc,
+    /// To a device's ingress or egress, through a link.
+    Tcx,
+    /// To a netkit device.
+    Netkit,
+    /// To a cgroup.
+    Cgroup,
+    /// To a security hook, for the processes of a cgroup.
+    LsmCgroup,
+    /// To a network namespace: flow_dissector, sk_lookup.
+    Netns,
+    /// To a SOCKMAP or SOCKHASH: sk_skb, sk_msg.
+    SockMap,
+    /// To a socket, as a filter.
+    Socket,
+    /// To a group of sockets that share a port.
+    SkReuseport,
+    /// To a netfilter hook.
+    Netfilter,
+    /// To a route, as a lightweight tunnel.
+    Lwt,
+    /// To an infrared receiver.
+    Lirc,
+    /// By the map of its operations struct.
+    StructOps,
+    /// Nowhere: it runs when it is called.
+    Syscall,
+}
+
+impl Attach {
+    /// Whether `attach()` attaches such programs by what their section says alone.
+    pub const fn is_by_section(self) -> bool {
+        self.summary().0
+    }
+
+    /// What `attach()` makes, or what to do in its stead.
+    pub const fn describe(self) -> &'static str {
+        self.summary().1
+    }
+
+    /// The table: whether the section says enough, and what becomes of it.
+    const fn summary(self) -> (bool, &'static str) {
+        match self {
+            Attach::Tracing => (
+                true,
+                "a link to the function, tracepoint or hook that it was loaded for",
+            ),
+            Attach::Freplace => (
+                false,
+                "it was loaded for a function of a program, which set_attach_program names",
+            ),
+            Attach::Iter => (
+                true,
+                "a link to the iterator; each open of it runs the program",
+            ),
+            Attach::RawTracepoint => (true, "a link to the raw tracepoint"),
+            Attach::Tracepoint => (true, "a perf event of the tracepoint `CATEGORY/NAME`"),
+            Attach::Kprobe => (
+                true,
+                "a perf event at the function's entry, or `FUNCTION+OFFSET`",
+            ),
+            Attach::Kretprobe => (true, "a perf event at the function's return"),
+            Attach::Ksyscall => (false, "its descriptor, fd(), is for you to attach"),
+            Attach::Kretsyscall => (false, "its descriptor, fd(), is for you to attach"),
+            Attach::KprobeMulti => (false, "its descriptor, fd(), is for you to attach"),
+            Attach::KretprobeMulti => (false, "its descriptor, fd(), is for you to attach"),
+            Attach::KprobeSession => (false, "its descriptor, fd(), is for you to attach"),
+            Attach::Uprobe => (false, "its descriptor, fd(), is for you to attach"),
+            Attach::Uretprobe => (false, "its descriptor, fd(), is for you to attach"),
+            Attach::UprobeMulti => (false, "its descriptor, fd(), is for you to attach"),
+            Attach::UretprobeMulti => (false, "its descriptor, fd(), is for you to attach"),
+            Attach::UprobeSession => (false, "its descriptor, fd(), is for you to attach"),
+            Attach::Usdt => (false, "its descriptor, fd(), is for you to attach"),
+            Attach::PerfEvent => (false, "attach it to an event"),
+            Attach::Xdp => (false, "its descriptor, fd(), is for you to attach"),
+            Attach::XdpMap => (false, "put its descriptor into a slot of the map"),
+            Attach::Tc => (false, "its descriptor, fd(), is for you to attach"),
+            Attach::Tcx => (false, "its descriptor, fd(), is for you to attach"),
+            Attach::Netkit => (false, "its descriptor, fd(), is for you to attach"),
+            Attach::Cgroup => (false, "its descriptor, fd(), is for you to attach"),
+            Attach::LsmCgroup => (false, "its descriptor, fd(), is for you to attach"),
+            Attach::Netns => (false, "its descriptor, fd(), is for you to attach"),
+            Attach::SockMap => (false, "its descriptor, fd(), is for you to attach"),
+            Attach::Socket => (false, "its descriptor, fd(), is for you to attach"),
+            Attach::SkReuseport => (false, "its descriptor, fd(), is for you to attach"),
+            Attach::Netfilter => (false, "its descriptor, fd(), is for you to attach"),
+            Attach::Lwt => (
+                false,
+                "`ip route … encap bpf` attaches it, by the path it is pinned at",
+            ),
+            Attach::Lirc => (false, "its descriptor, fd(), is for you to attach"),
+            Attach::StructOps => (false, "its struct_ops map attaches it"),
+            Attach::Syscall => (false, "run it"),
+        }
+    }
+}
