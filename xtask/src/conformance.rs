@@ -3,6 +3,7 @@
 
 mod core_reloc;
 mod libbpf;
+mod load;
 
 use crate::kernel::Selection;
 use crate::linux_source::LinuxSource;
@@ -14,6 +15,8 @@ pub(crate) const USAGE: &str = "cargo xtask conformance SUITE [OPTIONS]
   [--kernel SERIES]... [--refresh] [--offline]   (5.10, 6.1, 6.12 and newest)
   libbpf                            objects of the workspace and of the kernel's selftests, relocated by libbpf and here
   [--kernel SERIES]... [--refresh] [--offline]   (5.10, 6.1, 6.12, 6.18, 7.0 and newest, each for amd64 and arm64)
+  load                              the kernel's selftests, loaded in the kernel of their series by libbpf and here; half an hour
+  [--refresh] [--offline] [--write FILE] [FILTER]...
   sources [--refresh] [--offline]   fetch the kernel's selftests; print their version and folder";
 
 /// One suite.
@@ -30,6 +33,10 @@ const SUITES: &[Suite] = &[
     Suite {
         name: "libbpf",
         run: libbpf::run,
+    },
+    Suite {
+        name: "load",
+        run: load::run,
     },
     Suite {
         name: "sources",

@@ -26,6 +26,7 @@ mod package;
 mod peers;
 mod program;
 mod release;
+mod selftests;
 mod tally;
 mod test;
 mod tool;

@@ -3,7 +3,7 @@
 
 use crate::kernel::{Kernel, Selection};
 use crate::{Result, build, program, tool};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The kernel whose types the BPF programs are compiled against: all that they use is there.
@@ -22,6 +22,17 @@ pub(crate) fn build_all(selection: &Selection) -> Result<Command> {
         build::executable(cargo(selection)?, &args(&format!("once-{side}")))?;
     }
     build(selection)
+}
+
+/// Builds the program that loads objects by libbpf and by btf-core.
+pub(crate) fn loader(selection: &Selection) -> Result<PathBuf> {
+    build::executable(cargo(selection)?, &args("load"))
+}
+
+/// `vmlinux.h` of a kernel's types.
+pub(crate) fn dump(selection: &Selection, btf: &Path) -> Result<Vec<u8>> {
+    let dumper = build::executable(cargo(selection)?, &args("once-btf-core"))?;
+    program::output(Command::new(dumper).arg("dump").arg(btf))
 }
 
 fn cargo(selection: &Selection) -> Result<Command> {

@@ -7,7 +7,7 @@ use btf_core::btf::Btf;
 use btf_core::obj::Object;
 
 use crate::stream::Stream;
-use crate::{libbpf, ours, selftests};
+use crate::{libbpf, ours, recorded, selftests};
 
 /// A kernel's types and what they are called in the table.
 pub(crate) struct Kernel {
@@ -235,7 +235,7 @@ fn object(path: &Path, total: &mut Total) -> Result<Option<Object>, String> {
 
 fn cell(path: &Path, object: &Object, kernel: &Kernel) -> Cell {
     let mut cell = Cell::default();
-    let theirs = libbpf::programs(path, &kernel.path, None);
+    let theirs = recorded::programs(path, &kernel.path, None);
     // libbpf looks the kernel's symbols up before it relocates, and for all programs: what it lacks is no matter of CO-RE.
     if let Err(e) = &theirs
         && !object.externs().is_empty()
@@ -265,7 +265,7 @@ fn cell(path: &Path, object: &Object, kernel: &Kernel) -> Cell {
     // An object is refused as a whole for one of its programs: what of the others?
     for program in object.programs() {
         let theirs =
-            libbpf::programs(path, &kernel.path, Some(&program.name)).and_then(|streams| {
+            recorded::programs(path, &kernel.path, Some(&program.name)).and_then(|streams| {
                 let first = streams.into_iter().next();
                 first.ok_or_else(|| "it has no such program".to_owned())
             });

@@ -8,7 +8,7 @@ use btf_core::obj::Object;
 use btf_core::relo::Targets;
 
 use crate::compare::Kernel;
-use crate::{aya, compare, libbpf, ours};
+use crate::{aya, compare, libbpf, ours, recorded};
 
 pub(crate) fn run(objects: &[PathBuf], kernels: &[Kernel]) -> Result<(), String> {
     let (mut theirs, mut ayas, mut refusals) = (0, 0, 0);
@@ -43,7 +43,7 @@ pub(crate) fn run(objects: &[PathBuf], kernels: &[Kernel]) -> Result<(), String>
 
 fn with_libbpf(path: &Path, object: &Object, kernel: &Kernel, btf: &Btf) -> Result<usize, String> {
     let ours = ours::programs(object, btf)?;
-    let theirs = libbpf::programs(path, &kernel.path, None)?;
+    let theirs = recorded::programs(path, &kernel.path, None)?;
     if ours.len() != theirs.len() {
         return Err("libbpf has other programs".to_owned());
     }

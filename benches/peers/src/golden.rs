@@ -13,7 +13,7 @@ use btf_core::obj::Object;
 
 use crate::compare::{self, Kernel};
 use crate::stream::Stream;
-use crate::{libbpf, text};
+use crate::{libbpf, recorded, text};
 
 /// The objects that golden data are made of.
 pub(crate) const OBJECTS: &[&str] = &["core_fields", "core_many", "core_types", "opensnoop"];
@@ -79,11 +79,11 @@ fn golden(path: &Path, kernel: &Kernel, small: &Path) -> Result<String, String> 
             "it refers to symbols of the kernel, which take more than its types".to_owned(),
         );
     }
-    let streams = libbpf::programs(path, small, None)?;
+    let streams = recorded::programs(path, small, None)?;
     same_but_ids(
         &object,
         &streams,
-        &libbpf::programs(path, &kernel.path, None)?,
+        &recorded::programs(path, &kernel.path, None)?,
     )?;
     let body = text::render(&object, |name| streams.iter().find(|s| s.name == name))?;
     let head = format!(

@@ -1,4 +1,4 @@
-//! libbpf's side: an object opened, relocated and loaded by it, bpf(2) being answered by the recorder.
+//! libbpf's side: an object opened, relocated and loaded by it.
 
 use std::collections::HashMap;
 use std::ffi::{CStr, CString, c_char, c_int};
@@ -7,9 +7,6 @@ use std::ptr::NonNull;
 use std::sync::Mutex;
 
 use libbpf_sys as sys;
-
-use crate::recorder;
-use crate::stream::{LDIMM64, PSEUDO_MAP_FD, PSEUDO_MAP_VALUE, Stream};
 
 /// What libbpf said since the last load.
 static SAID: Mutex<String> = Mutex::new(String::new());
@@ -59,7 +56,7 @@ impl Object {
     }
 
     /// The names of its maps, by the descriptors that instructions hold.
-    fn maps(&self) -> HashMap<c_int, String> {
+    pub(crate) fn maps(&self) -> HashMap<c_int, String> {
         let mut maps = HashMap::new();
         let mut last = std::ptr::null();
         loop {
@@ -88,7 +85,7 @@ impl Object {
         }
     }
 
-    fn load(&self) -> Result<(), String> {
+    pub(crate) fn load(&self) -> Result<(), String> {
         // SAFETY: the object is open.
         match unsafe { sys::bpf_object__load(self.0.as_ptr()) } {
             0 => Ok(()),
@@ -108,6 +105,12 @@ impl Program {
         // SAFETY: the name ends with NUL and is the program's.
         let name = unsafe { CStr::from_ptr(name) };
         name.to_string_lossy().into_owned()
+    }
+
+    #[allow(dead_code, reason = "only `load` asks")]
+    pub(crate) fn autoload(self) -> bool {
+        // SAFETY: the object is open.
+        unsafe { sys::bpf_program__autoload(self.0.as_ptr()) }
     }
 
     pub(crate) fn set_autoload(self, autoload: bool) {
@@ -134,58 +137,6 @@ impl Program {
         // SAFETY: libbpf has so many instructions of eight bytes there, and does not change them meanwhile.
         let insns = unsafe { std::slice::from_raw_parts(start.cast::<[u8; 8]>(), count) };
         (start as usize, insns.to_vec())
-    }
-}
-
-/// The programs as libbpf passes them to the kernel: all of them, or those of one name.
-pub(crate) fn programs(elf: &Path, btf: &Path, only: Option<&str>) -> Result<Vec<Stream>, String> {
-    let object = Object::open(elf, Some(btf))?;
-    let wanted = |name: &str| only.is_none_or(|only| only == name);
-    let programs = object.programs();
-    for program in &programs {
-        program.set_autoload(wanted(&program.name()));
-        program.forget_section();
-    }
-    recorder::take();
-    object.load()?;
-    let record = recorder::take();
-    let maps = object.maps();
-    let mut streams = Vec::new();
-    for program in programs {
-        let name = program.name();
-        if !wanted(&name) {
-            continue;
-        }
-        // The names that the kernel gets are cut; where the instructions lay tells which program it is.
-        let (start, now) = program.insns();
-        let passed = record
-            .programs
-            .iter()
-            .rfind(|(at, insns)| (*at, insns.len()) == (start, now.len()));
-        let Some((_, insns)) = passed else {
-            return Err(format!("program `{name}` was not passed to the kernel"));
-        };
-        let mut stream = Stream {
-            name,
-            insns: insns.clone(),
-            ..Stream::default()
-        };
-        name_maps(&mut stream, &maps);
-        streams.push(stream);
-    }
-    Ok(streams)
-}
-
-fn name_maps(stream: &mut Stream, maps: &HashMap<c_int, String>) {
-    let refers = |insn: &[u8; 8]| {
-        insn[0] == LDIMM64 && matches!(insn[1] >> 4, PSEUDO_MAP_FD | PSEUDO_MAP_VALUE)
-    };
-    for at in 0..stream.insns.len() {
-        let insn = stream.insns[at];
-        let fd = i32::from_ne_bytes([insn[4], insn[5], insn[6], insn[7]]);
-        if let Some(name) = maps.get(&fd).filter(|_| refers(&insn)) {
-            stream.set_map(at, name);
-        }
     }
 }
 

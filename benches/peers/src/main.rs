@@ -10,6 +10,7 @@ mod golden;
 mod growth;
 mod libbpf;
 mod ours;
+mod recorded;
 mod recorder;
 mod report;
 mod selftests;

@@ -10,9 +10,6 @@ mod libbpf;
 mod once;
 #[path = "../recorder.rs"]
 mod recorder;
-#[path = "../stream.rs"]
-#[expect(dead_code, reason = "as above")]
-mod stream;
 
 use std::path::Path;
 use std::process::ExitCode;

@@ -1,0 +1,119 @@
+//! The kernel's BPF selftests as objects: every source of `progs/`, compiled with one set of headers.
+
+use crate::linux_source::LinuxSource;
+use crate::{Result, disk, program};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// The compiler: what clang 14 makes of these sources is in part wrong.
+const CLANG: &str = "clang-19";
+
+/// The objects of one compilation.
+pub(crate) struct Compiled {
+    pub(crate) objects: Vec<PathBuf>,
+    /// Sources that do not compile, and clang's first error.
+    pub(crate) refused: Vec<(String, String)>,
+}
+
+/// Compiles all sources into `out`, which is emptied. `headers` is a folder with `bpf/bpf_helpers.h` and the others of that
+/// folder; `vmlinux` one with `vmlinux.h`.
+///
+/// # Errors
+/// If the sources cannot be read or no clang can be run; a source that does not compile is no error.
+pub(crate) fn compile(
+    source: &LinuxSource,
+    headers: &Path,
+    vmlinux: &Path,
+    out: &Path,
+) -> Result<Compiled> {
+    disk::empty_dir(out)?;
+    let progs = source.selftests().join("progs");
+    let mut sources = disk::list(&progs)?;
+    sources.retain(|path| disk::name(path).ends_with(".c"));
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new(Vec::new());
+    let work = || -> Result<()> {
+        while let Some(path) = sources.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let name = disk::name(path).trim_end_matches(".c");
+            let object = out.join(format!("{name}.bpf.o"));
+            let mut clang = clang(source, headers, vmlinux);
+            let outcome = one(clang.arg(path).arg("-o").arg(&object))?;
+            let mut done = done.lock().unwrap_or_else(|e| e.into_inner());
+            done.push((name.to_owned(), object, outcome));
+        }
+        Ok(())
+    };
+    let workers = std::thread::available_parallelism().map_or(1, |n| n.get());
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        workers
+            .into_iter()
+            .try_for_each(|worker| worker.join().map_err(|_| "a compiling thread panicked")?)
+    })?;
+    let mut done = done.into_inner().unwrap_or_else(|e| e.into_inner());
+    done.sort();
+    let mut compiled = Compiled {
+        objects: Vec::new(),
+        refused: Vec::new(),
+    };
+    for (name, object, outcome) in done {
+        match outcome {
+            None => compiled.objects.push(object),
+            Some(why) => compiled.refused.push((name, why)),
+        }
+    }
+    Ok(compiled)
+}
+
+/// The flags of the selftests' own Makefile, but for warnings.
+fn clang(source: &LinuxSource, headers: &Path, vmlinux: &Path) -> Command {
+    let selftests = source.selftests();
+    let include = |dir: &Path| format!("-I{}", dir.display());
+    let mut clang = Command::new(CLANG);
+    clang
+        .args(["--target=bpfel", "-mcpu=v3", "-O2", "-g", "-c", "-w"])
+        .args(["-D__TARGET_ARCH_x86", "-fno-stack-protector"])
+        .arg(include(vmlinux))
+        .arg(include(&selftests))
+        .arg(include(headers))
+        .arg(include(&source.dir.join("tools/include/uapi")))
+        .args(["-idirafter", "/usr/include/x86_64-linux-gnu"]);
+    clang
+}
+
+/// Runs clang; says what it complains about first.
+fn one(clang: &mut Command) -> Result<Option<String>> {
+    let output = clang
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|e| format!("cannot run {CLANG}: {e}"))?;
+    if output.status.success() {
+        return Ok(None);
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    let first = said.lines().find(|line| line.contains("error:"));
+    Ok(Some(first.unwrap_or("no reason given").to_owned()))
+}
+
+/// Fills `dir/bpf` with libbpf's headers as the kernel's tree has them.
+///
+/// # Errors
+/// If the tree lacks what they are made from, or python3 cannot be run.
+pub(crate) fn libbpf_headers(source: &LinuxSource, dir: &Path) -> Result<()> {
+    let to = dir.join("bpf");
+    disk::empty_dir(&to)?;
+    for header in disk::list(&source.dir.join("tools/lib/bpf"))? {
+        if disk::name(&header).ends_with(".h") {
+            disk::write(&to.join(disk::name(&header)), &disk::read(&header)?)?;
+        }
+    }
+    let mut script = Command::new("python3");
+    script
+        .arg(source.dir.join("scripts/bpf_doc.py"))
+        .args(["--header", "--file"])
+        .arg(source.dir.join("include/uapi/linux/bpf.h"));
+    let helpers = program::output(&mut script)?;
+    disk::write(&to.join("bpf_helper_defs.h"), &helpers)
+}
