@@ -12,6 +12,7 @@ mod console;
 mod cpio;
 mod demo;
 mod disk;
+mod features;
 mod foreign;
 mod fuzz;
 mod golden;

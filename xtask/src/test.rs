@@ -1,5 +1,6 @@
 //! The task `test`: every test of the workspace, on this machine and then in booted kernels.
 
+use crate::features::Features;
 use crate::guest::Guest;
 use crate::kernel::{Kernel, Selection};
 use crate::machine::{self, Port};
@@ -15,6 +16,7 @@ pub(crate) const USAGE: &str = "cargo xtask test [OPTIONS] [FILTER]...
   --kernel SERIES   where the kernel cases run; several times (5.10, 6.1, 6.12 and newest)
   --refresh         ask the mirror for newer kernels
   --offline         take kernels from the cache only; one that is not there is skipped
+  --bless           write docs/features.md, which is checked otherwise, if all cases ran on all those kernels
 
 FILTER is what Rust's test harness takes: only cases with one of these in their name run.";
 
@@ -33,33 +35,47 @@ struct Row {
 }
 
 pub(crate) fn run(args: &[String]) -> Result<u8> {
-    let (selection, filters) = parse(args)?;
+    let (selection, filters, bless) = parse(args)?;
     tool::install(&[tool::CLANG, tool::QEMU, tool::XZ])?;
     let mut rows = Vec::new();
     let kernels = kernels(&selection, &mut rows)?;
     rows.push(timed("host", || host(&selection, &filters)));
+    let mut features = Features::default();
     match kernel_cases(&selection) {
         Ok(program) => {
-            for kernel in &kernels {
+            for (name, kernel) in selection.names.iter().zip(&kernels) {
                 let place = format!("{} ({})", kernel.series, kernel.release);
                 eprintln!("== kernel cases on {place}");
-                rows.push(timed(&place, || guest(kernel, &program, &filters)));
+                features.kernel(name);
+                rows.push(timed(&place, || {
+                    guest(kernel, &program, &filters, &mut features)
+                }));
             }
         }
         Err(e) => rows.push(failure("kernel cases", &e)),
+    }
+    // Part of the cases make part of the table.
+    if filters.is_empty() && selection.names == KERNELS && kernels.len() == KERNELS.len() {
+        rows.push(timed("docs/features.md", || {
+            features.settle(bless)?;
+            Ok((Tally::default(), String::new()))
+        }));
+    } else {
+        println!("docs/features.md is not checked: it is of all cases on all kernels");
     }
     let total = print(&rows);
     println!("{} passed, {} failed", total.passed(), total.failed);
     Ok(u8::from(total.failed > 0))
 }
 
-fn parse(args: &[String]) -> Result<(Selection, Vec<String>)> {
+fn parse(args: &[String]) -> Result<(Selection, Vec<String>, bool)> {
     let mut selection = Selection::default();
-    let mut filters = Vec::new();
+    let (mut filters, mut bless) = (Vec::new(), false);
     let mut rest = args.iter();
     while let Some(arg) = rest.next() {
         match arg.as_str() {
             "--" => {}
+            "--bless" => bless = true,
             _ if selection.option(arg, &mut rest)? => {}
             _ if arg.starts_with('-') => return Err(unexpected(arg, USAGE)),
             _ => filters.push(arg.clone()),
@@ -68,7 +84,7 @@ fn parse(args: &[String]) -> Result<(Selection, Vec<String>)> {
     if selection.names.is_empty() {
         selection.names = KERNELS.iter().map(|name| (*name).to_owned()).collect();
     }
-    Ok((selection, filters))
+    Ok((selection, filters, bless))
 }
 
 /// The kernels to be had. One that is not to be had fails, unless the mirror is not to be asked.
@@ -159,7 +175,12 @@ fn kernel_cases(selection: &Selection) -> Result<PathBuf> {
 }
 
 /// The kernel cases in one kernel.
-fn guest(kernel: &Kernel, program: &Path, filters: &[String]) -> Result<(Tally, String)> {
+fn guest(
+    kernel: &Kernel,
+    program: &Path,
+    filters: &[String],
+    features: &mut Features,
+) -> Result<(Tally, String)> {
     let mut guest = Guest::new(program);
     guest.args = vec!["--test-threads=1".to_owned()];
     guest.args.extend(filters.iter().cloned());
@@ -174,7 +195,10 @@ fn guest(kernel: &Kernel, program: &Path, filters: &[String]) -> Result<(Tally, 
         } else {
             &mut out
         };
-        lines.feed(bytes, |line| tally.line(line));
+        lines.feed(bytes, |line| {
+            tally.line(line);
+            features.line(line);
+        });
     })?;
     vm::explain(kernel, &outcome);
     tally.fail_unless_counted(outcome.status() == 0);
@@ -248,7 +272,9 @@ mod tests {
     #[test]
     fn arguments() {
         let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
-        let (selection, filters) = parse(&words("--offline --kernel 6.1 map ring")).expect("good");
+        let (selection, filters, bless) =
+            parse(&words("--offline --kernel 6.1 map ring")).expect("good");
+        assert!(!bless);
         assert!(selection.offline);
         assert_eq!(selection.names, ["6.1"]);
         assert_eq!(filters, ["map", "ring"]);

@@ -9,6 +9,7 @@ use btf_core::prog::{Iter, Kprobe, RawTracepoint, Tracepoint, Tracing};
 use btf_core::{Error, ErrorKind};
 use btf_skel_macros::include_skel;
 
+use crate::feature::Feature;
 use crate::support::{GETPPID, getppid, load_only, needs, open, running};
 
 include_skel!("attach");
@@ -35,13 +36,15 @@ unsafe impl Section for Bss {
     const SHARED: bool = true;
 }
 
-/// Attaches a program by its section, sets it off, and checks that it runs while attached and only then.
+/// Attaches a program by its section, sets it off, and checks that it runs while attached and only then. The feature is as
+/// old as the oldest kernel here.
 fn runs_while_attached(
+    feature: &'static str,
     program: &str,
     hits: fn(&Bss) -> &Global<u64>,
     set_off: fn(),
 ) -> Mapped<Bss> {
-    needs(5, 10);
+    let feature = Feature::since(feature, (5, 10)).unwrap();
     let (mut loaded, program) = load_only(open("attach", ATTACH), program).unwrap();
     let bss: Mapped<Bss> = loaded.take_data(".bss").unwrap();
     set_off();
@@ -61,6 +64,7 @@ fn runs_while_attached(
                 running() < (5, 13) && text.contains("load the object again"),
                 "{text}"
             );
+            feature.works();
             return bss;
         }
     };
@@ -69,6 +73,7 @@ fn runs_while_attached(
     link.detach().unwrap();
     set_off();
     assert_eq!(hits(&bss).get(), 2, "it is not attached any more");
+    feature.works();
     bss
 }
 
@@ -91,28 +96,43 @@ fn open_something() {
 
 #[test]
 fn fentry() {
-    runs_while_attached("on_fentry", |bss| &bss.fentry_hits, open_nothing);
+    runs_while_attached(
+        "SEC: fentry",
+        "on_fentry",
+        |bss| &bss.fentry_hits,
+        open_nothing,
+    );
 }
 
 #[test]
 fn fexit() {
-    let bss = runs_while_attached("on_fexit", |bss| &bss.fexit_hits, open_nothing);
+    let bss = runs_while_attached(
+        "SEC: fexit",
+        "on_fexit",
+        |bss| &bss.fexit_hits,
+        open_nothing,
+    );
     assert_eq!(bss.fexit_result.get(), -2, "ENOENT");
 }
 
 #[test]
 fn fmod_ret() {
-    runs_while_attached("on_fmod_ret", |bss| &bss.fmod_ret_hits, open_something);
+    runs_while_attached(
+        "SEC: fmod_ret",
+        "on_fmod_ret",
+        |bss| &bss.fmod_ret_hits,
+        open_something,
+    );
 }
 
 #[test]
 fn lsm() {
-    runs_while_attached("on_lsm", |bss| &bss.lsm_hits, open_something);
+    runs_while_attached("SEC: lsm", "on_lsm", |bss| &bss.lsm_hits, open_something);
 }
 
 #[test]
 fn iter() {
-    needs(5, 10);
+    let feature = Feature::since("SEC: iter", (5, 10)).unwrap();
     let (mut loaded, program) = load_only(open("attach", ATTACH), "on_iter").unwrap();
     let bss: Mapped<Bss> = loaded.take_data(".bss").unwrap();
     let iter = Iter::try_from(program).unwrap();
@@ -123,32 +143,53 @@ fn iter() {
         assert_eq!(read, std::process::id().to_ne_bytes());
         assert_eq!(bss.iter_hits.get(), hits);
     }
+    feature.works();
 }
 
 #[test]
 fn kprobe() {
-    runs_while_attached("on_kprobe", |bss| &bss.kprobe_hits, unlink);
+    runs_while_attached("SEC: kprobe", "on_kprobe", |bss| &bss.kprobe_hits, unlink);
 }
 
 #[test]
 fn kretprobe() {
-    let bss = runs_while_attached("on_kretprobe", |bss| &bss.kretprobe_hits, unlink);
+    let bss = runs_while_attached(
+        "SEC: kretprobe",
+        "on_kretprobe",
+        |bss| &bss.kretprobe_hits,
+        unlink,
+    );
     assert_eq!(bss.kretprobe_result.get(), 0);
 }
 
 #[test]
 fn tracepoint() {
-    runs_while_attached("on_tracepoint", |bss| &bss.tracepoint_hits, || getppid(1));
+    runs_while_attached(
+        "SEC: tracepoint",
+        "on_tracepoint",
+        |bss| &bss.tracepoint_hits,
+        || getppid(1),
+    );
 }
 
 #[test]
 fn tp_btf() {
-    runs_while_attached("on_tp_btf", |bss| &bss.tp_btf_hits, || getppid(1));
+    runs_while_attached(
+        "SEC: tp_btf",
+        "on_tp_btf",
+        |bss| &bss.tp_btf_hits,
+        || getppid(1),
+    );
 }
 
 #[test]
 fn raw_tp() {
-    runs_while_attached("on_raw_tp", |bss| &bss.raw_tp_hits, || getppid(1));
+    runs_while_attached(
+        "SEC: raw_tp",
+        "on_raw_tp",
+        |bss| &bss.raw_tp_hits,
+        || getppid(1),
+    );
 }
 
 /// `BPF_PROG_TEST_RUN` with arguments typed as the tracepoint has them.

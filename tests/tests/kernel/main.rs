@@ -5,6 +5,7 @@
 
 mod attach;
 mod btf;
+mod feature;
 mod lpm_trie;
 mod maps;
 mod opensnoop;

@@ -1,0 +1,112 @@
+//! The table of features by kernel: what the kernel cases have seen loaded, attached and fired. It is kept in
+//! `docs/features.md`, which a test of all kernels holds to be true.
+
+use crate::{Result, disk, program};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+/// What the cases said, by feature and kernel.
+#[derive(Debug, Default)]
+pub(crate) struct Features {
+    kernels: Vec<String>,
+    rows: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+impl Features {
+    /// What follows is said on this kernel.
+    pub(crate) fn kernel(&mut self, name: &str) {
+        self.kernels.push(name.to_owned());
+    }
+
+    /// Takes in a line that a case printed; `FEATURE name<TAB>state` is one of a feature.
+    pub(crate) fn line(&mut self, line: &str) {
+        let Some((name, state)) = line
+            .trim_end()
+            .strip_prefix("FEATURE ")
+            .and_then(|rest| rest.split_once('\t'))
+        else {
+            return;
+        };
+        let Some(kernel) = self.kernels.last() else {
+            return;
+        };
+        let row = self.rows.entry(name.to_owned()).or_default();
+        row.insert(kernel.clone(), state.to_owned());
+    }
+
+    /// Holds the kept table to be the one that was seen, or writes it.
+    ///
+    /// # Errors
+    /// If they differ, naming the rows, or the file cannot be read or written.
+    pub(crate) fn settle(&self, bless: bool) -> Result<()> {
+        let (path, text) = (path(), self.text());
+        if bless {
+            return disk::write(&path, text.as_bytes());
+        }
+        let kept = disk::read_to_string(&path)?;
+        if kept == text {
+            return Ok(());
+        }
+        let mut differs = format!("{} is not what was seen:", path.display());
+        for line in kept.lines().filter(|line| !text.contains(line)) {
+            let _ = write!(differs, "\n  - {line}");
+        }
+        for line in text.lines().filter(|line| !kept.contains(line)) {
+            let _ = write!(differs, "\n  + {line}");
+        }
+        differs += "\nif that is right, write it with `cargo xtask test --bless`";
+        Err(differs)
+    }
+
+    fn text(&self) -> String {
+        let mut text = String::from(
+            "# Features by kernel\n\n\
+             Made by `cargo xtask test --bless`, and checked whenever the tests run on all these kernels. `works` means loaded,\n\
+             attached where there is something to attach to, and seen to run in that kernel; a version is the first that has the feature.\n\n",
+        );
+        let _ = writeln!(text, "| feature | {} |", self.kernels.join(" | "));
+        let _ = writeln!(text, "|---|{}", "---|".repeat(self.kernels.len()));
+        for (name, states) in &self.rows {
+            let states = self
+                .kernels
+                .iter()
+                .map(|kernel| states.get(kernel).map_or("-", String::as_str));
+            let states: Vec<&str> = states.collect();
+            let _ = writeln!(text, "| {name} | {} |", states.join(" | "));
+        }
+        text
+    }
+}
+
+fn path() -> PathBuf {
+    program::workspace().join("docs/features.md")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_of_what_cases_say() {
+        let mut features = Features::default();
+        features.line("FEATURE before any kernel\tworks");
+        features.kernel("5.10");
+        features.line("FEATURE SEC: tcx\tsince 6.6\r");
+        features.line("FEATURE SEC: xdp\tworks");
+        features.line("test attach::xdp ... ok");
+        features.kernel("newest");
+        features.line("FEATURE SEC: tcx\tworks");
+        let text = features.text();
+        let rows: Vec<&str> = text.lines().filter(|line| line.starts_with('|')).collect();
+        assert_eq!(
+            rows,
+            [
+                "| feature | 5.10 | newest |",
+                "|---|---|---|",
+                "| SEC: tcx | since 6.6 | works |",
+                "| SEC: xdp | works | - |",
+            ]
+        );
+    }
+}
