@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::compile::{Compiled, Compiler, Failure};
 use crate::error::{Error, Result};
+use crate::lint::{self, Subject};
 use crate::output::{make_dir, write_if_changed};
 use crate::target::Target;
 use crate::{clang, environment, headers, object, prototypes, vmlinux};
@@ -201,7 +202,7 @@ impl Builder {
     }
 }
 
-/// Checks the object and puts it in its place; clang's warnings go to cargo.
+/// Checks the object and puts it in its place; clang's warnings and those of this crate go to cargo.
 fn finish(
     name: &str,
     object: &Path,
@@ -209,13 +210,16 @@ fn finish(
     kernel: &mut prototypes::Kernel<'_>,
 ) -> Result<()> {
     let checked = object::check(name, &compiled.elf)?;
-    let declarations = prototypes::keep(&checked.object, &compiled.elf, object, kernel)?;
-    for line in compiled
-        .stderr
-        .lines()
-        .chain(checked.warnings.iter().map(String::as_str))
-        .chain(declarations.iter().map(String::as_str))
-    {
+    let kept = prototypes::keep(&checked.object, &compiled.elf, object, kernel)?;
+    let subject = Subject::new(
+        &checked.object,
+        &compiled.elf,
+        kept.btf.as_ref(),
+        compiled.clang,
+    );
+    let found = lint::lines(&subject);
+    let own = found.iter().chain(&kept.warnings).map(String::as_str);
+    for line in compiled.stderr.lines().chain(own) {
         println!("cargo::warning={line}");
     }
     write_if_changed(object, &checked.bytes)

@@ -7,12 +7,15 @@ use std::process::Command;
 use crate::clang::Clang;
 use crate::depfile;
 use crate::error::{Error, Result};
+use crate::lint;
 use crate::target::Target;
 
 /// Everything that is the same for all sources.
 pub(crate) struct Compiler {
     program: PathBuf,
     args: Vec<OsString>,
+    /// Its version.
+    clang: u32,
 }
 
 /// What a successful run left.
@@ -22,6 +25,8 @@ pub(crate) struct Compiled {
     pub(crate) read: Vec<PathBuf>,
     /// Warnings, as clang wrote them.
     pub(crate) stderr: String,
+    /// The version of clang.
+    pub(crate) clang: u32,
 }
 
 /// How a run went wrong.
@@ -66,6 +71,8 @@ impl Compiler {
             .flag("-g")
             // 32-bit registers and jumps, which every kernel from 5.10 on verifies.
             .flag("-mcpu=v3")
+            // Where the compiler itself fails, it would write files beside the temporary ones, and ask for a bug report.
+            .flag("-fno-crash-diagnostics")
             // No linker will read the table of significant addresses.
             .flag("-fno-addrsig")
             // Kernels from 6.19 on have anonymous members of named struct types.
@@ -89,6 +96,7 @@ impl Compiler {
         Ok(Compiler {
             program,
             args: without_host_flags(tool.args()),
+            clang: clang.major,
         })
     }
 
@@ -119,7 +127,10 @@ impl Compiler {
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
         if !output.status.success() {
             let message = format!("cannot compile {}", source.display());
-            let error = Error::new(message).compiler_output(&stderr);
+            let mut error = Error::new(message).compiler_output(without_backtrace(&stderr));
+            if let Some(advice) = lint::advise(&stderr, self.clang) {
+                error = error.help(advice);
+            }
             return Err(if stderr.contains("'vmlinux.h' file not found") {
                 Failure::NoVmlinux(error)
             } else {
@@ -136,8 +147,26 @@ impl Compiler {
             elf,
             read: depfile::prerequisites(&rule),
             stderr,
+            clang: self.clang,
         })
     }
+}
+
+/// Leaves out what clang says of itself where it gives up on something in the source: an invitation to report a bug, and
+/// its own stack.
+fn without_backtrace(stderr: &str) -> String {
+    let mut kept = Vec::new();
+    let mut in_backtrace = false;
+    for line in stderr.lines() {
+        in_backtrace |= line.starts_with("PLEASE submit a bug report") || line == "Stack dump:";
+        // What comes after it is said by the driver, or is about the next function.
+        let is_own =
+            line.starts_with("clang: ") || line.contains(": error: clang frontend command");
+        if !in_backtrace && !is_own {
+            kept.push(line);
+        }
+    }
+    kept.join("\n")
 }
 
 /// Leaves out what `CFLAGS` and its like contribute: those are for the host's programs (`-march=native`, hardening), and clang

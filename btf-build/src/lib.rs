@@ -49,6 +49,7 @@ mod dwarf;
 mod environment;
 mod error;
 mod headers;
+mod lint;
 mod object;
 mod output;
 mod prototypes;

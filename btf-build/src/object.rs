@@ -10,8 +10,6 @@ pub(crate) struct Checked {
     pub(crate) bytes: Vec<u8>,
     /// What they say.
     pub(crate) object: Object,
-    /// What is odd, but no reason to fail.
-    pub(crate) warnings: Vec<String>,
 }
 
 /// Checks that `.BTF` and `.BTF.ext` are there and well-formed, and drops debug information that nothing at run time reads.
@@ -45,17 +43,5 @@ pub(crate) fn check(name: &str, elf: &[u8]) -> Result<Checked> {
         ))
         .help("define it in the source or a header; if the kernel has it, declare it `extern … __ksym`"));
     }
-    let warnings = object
-        .programs()
-        .iter()
-        .filter_map(|p| {
-            let why = p.unknown_section()?;
-            Some(format!("program `{}` will not be loaded: {why}", p.name))
-        })
-        .collect();
-    Ok(Checked {
-        bytes,
-        object,
-        warnings,
-    })
+    Ok(Checked { bytes, object })
 }

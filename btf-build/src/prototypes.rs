@@ -12,8 +12,17 @@ use crate::error::{Error, Result};
 use crate::output::write_if_changed;
 use crate::vmlinux;
 
-/// Leaves `NAME.target.btf` beside the object `NAME.bpf.o`, and returns what is odd about the programs' declarations, a line
-/// each. There is no such file if no program attaches by type, or there is no BTF that `vmlinux.h` comes from.
+/// What was kept.
+#[derive(Default)]
+pub(crate) struct Kept {
+    /// The prototypes, if there is a BTF that they can be taken from.
+    pub(crate) btf: Option<Btf>,
+    /// What is odd about the programs' declarations, a line each.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// Leaves `NAME.target.btf` beside the object `NAME.bpf.o`. There is no such file if no program attaches by type, or there is
+/// no BTF that `vmlinux.h` comes from.
 ///
 /// `elf` is the object with its DWARF.
 ///
@@ -25,12 +34,12 @@ pub(crate) fn keep(
     elf: &[u8],
     place: &Path,
     kernel: &mut Kernel<'_>,
-) -> Result<Vec<String>> {
+) -> Result<Kept> {
     let file = place.with_extension("").with_extension("target.btf");
     let targets: Vec<Target<'_>> = object.programs().iter().filter_map(Target::of).collect();
     if targets.is_empty() {
         remove(&file)?;
-        return Ok(Vec::new());
+        return Ok(Kept::default());
     }
     let stamp = file.with_extension("key");
     let key = kernel.key(&targets)?;
@@ -42,7 +51,7 @@ pub(crate) fn keep(
     let Some(known) = left.map_or_else(|| kernel.btf(), |btf| Ok(Some(btf)))? else {
         remove(&file)?;
         remove(&stamp)?;
-        return Ok(Vec::new());
+        return Ok(Kept::default());
     };
     let declarations = dwarf::declarations(elf)?;
     let bad = |e: btf_core::Error| Error::new(format!("object `{}`: {e}", object.name()));
@@ -54,7 +63,11 @@ pub(crate) fn keep(
     let btf = target::subset(&known, targets, bodies).map_err(bad)?;
     write_if_changed(&file, &btf.to_target_bytes())?;
     write_if_changed(&stamp, key.as_bytes())?;
-    Ok(check(object, &btf, &declarations))
+    let warnings = check(object, &btf, &declarations);
+    Ok(Kept {
+        btf: Some(btf),
+        warnings,
+    })
 }
 
 fn remove(file: &Path) -> Result<()> {

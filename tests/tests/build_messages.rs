@@ -1,93 +1,12 @@
 //! What btf-build tells its users: each text is a snapshot. No cargo is needed for that, only what it gives to a build script.
 
+#[path = "support/package.rs"]
+mod package;
+
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
-use std::process::{Command, Output};
 
 use btf_core::btf::{Builder, IntEncoding, Linkage, TypeId};
-use btf_tests::text::redact;
-
-/// A package with a build script, in a folder of its own.
-struct Package {
-    dir: PathBuf,
-}
-
-impl Package {
-    fn new(name: &str) -> Package {
-        let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
-            .join("build_messages")
-            .join(name);
-        if dir.exists() {
-            fs::remove_dir_all(&dir).unwrap();
-        }
-        fs::create_dir_all(dir.join("out")).unwrap();
-        fs::create_dir_all(dir.join("bin")).unwrap();
-        Package { dir }
-    }
-
-    /// With a source `src/bpf/x.bpf.c`.
-    fn with_source(name: &str, text: &str) -> Package {
-        let package = Package::new(name);
-        package.write("src/bpf/x.bpf.c", text);
-        package
-    }
-
-    fn write(&self, path: &str, text: &str) {
-        let path = self.dir.join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
-
-    /// Writes `bin/NAME`, a program that says what `--version` of a clang says and can do nothing else.
-    fn fake(&self, name: &str, version: &str) {
-        let path = format!("bin/{name}");
-        self.write(&path, &format!("#!/bin/sh\necho '{version}'\n"));
-        let executable = fs::Permissions::from_mode(0o755);
-        fs::set_permissions(self.dir.join(&path), executable).unwrap();
-    }
-
-    /// The build script as cargo starts it.
-    fn script(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_build-script"));
-        command
-            .args(args)
-            .current_dir(&self.dir)
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap())
-            .env("OUT_DIR", self.dir.join("out"))
-            .env("TARGET", "x86_64-unknown-linux-gnu")
-            .env("HOST", "x86_64-unknown-linux-gnu")
-            .env("CARGO_CFG_TARGET_ARCH", "x86_64")
-            .env("CARGO_CFG_TARGET_ENDIAN", "little")
-            // An error is no panic.
-            .env("RUST_BACKTRACE", "1");
-        command
-    }
-
-    /// What `output` says on standard error, which cargo shows when a build script fails.
-    fn error(&self, output: &Output) -> String {
-        assert_eq!(output.status.code(), Some(1), "{output:?}");
-        self.redact(&output.stderr)
-    }
-
-    /// The `cargo::warning=` lines of one that succeeds.
-    fn warnings(&self, output: &Output) -> String {
-        assert!(output.status.success(), "{output:?}");
-        assert!(output.stderr.is_empty(), "{output:?}");
-        let stdout = str::from_utf8(&output.stdout).unwrap();
-        let warnings: Vec<_> = stdout
-            .lines()
-            .filter_map(|line| line.strip_prefix("cargo::warning="))
-            .collect();
-        self.redact(warnings.join("\n").as_bytes())
-    }
-
-    fn redact(&self, bytes: &[u8]) -> String {
-        let text = str::from_utf8(bytes).unwrap();
-        redact(text, &[("[package]", self.dir.to_str().unwrap())])
-    }
-}
+use package::Package;
 
 const PROGRAM: &str = r#"
 #include <linux/bpf.h>
@@ -403,13 +322,6 @@ fn two_sources_of_one_name() {
     error: src/bpf/x.bpf.c and src/other/x.bpf.c would both become x.bpf.o
       help: rename one of them: include_skel! finds an object by this name
     ");
-}
-
-#[test]
-fn a_typo_in_a_section_name() {
-    let package = Package::with_source("section", &PROGRAM.replace("raw_tp/", "raw_pt/"));
-    let output = package.script(&["src/bpf/x.bpf.c"]).output().unwrap();
-    insta::assert_snapshot!(package.warnings(&output), @r#"program `on_enter` will not be loaded: SEC("raw_pt/sys_enter") is not a section name that is known (did you mean `raw_tp`?)"#);
 }
 
 #[test]

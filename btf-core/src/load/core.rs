@@ -67,7 +67,7 @@ pub(super) fn relocate<'a>(
             with_modules: false,
         });
     }
-    let (fixups, with_modules) = fixups(object, object.require_btf()?, &sites, kernel)?;
+    let (fixups, with_modules) = fixups(object, object.types()?, &sites, kernel)?;
     Ok(Code {
         relocated: Relocated::patch(object, sites, fixups)?,
         with_modules,

@@ -123,8 +123,13 @@ impl Object {
     ///
     /// [`crate::ErrorKind::NotFound`] if the object has no `.BTF` section.
     pub fn require_btf(&self) -> Result<&Btf> {
+        self.types().context(|| format!("object `{}`", self.name))
+    }
+
+    /// Its types, or an error that leaves it to the caller to name the object.
+    pub(crate) fn types(&self) -> Result<&Btf> {
         self.btf.as_ref().ok_or_else(|| {
-            Error::not_found(format!("object `{}` has no .BTF section", self.name))
+            Error::not_found("it has no .BTF section")
                 .hint("compile it with `clang -target bpf -g`, and don't strip .BTF")
         })
     }

@@ -254,7 +254,7 @@ pub(crate) fn fixups(
     targets: &Targets<'_>,
 ) -> Result<Vec<Fixup>> {
     let relos: Vec<Relo<'_>> = sites.iter().map(Site::relo).collect();
-    relo::relocate(object.require_btf()?, targets, &relos).map_err(|ReloError { index, error }| {
+    relo::relocate(object.types()?, targets, &relos).map_err(|ReloError { index, error }| {
         match sites.get(index) {
             Some(site) => site.failed(object, error),
             None => error,

@@ -153,7 +153,7 @@ fn report<'a>(
         return Ok(Vec::new());
     }
     let relos: Vec<Relo<'_>> = sites.iter().map(Site::relo).collect();
-    let answers = relo::survey(object.require_btf()?, targets, &relos);
+    let answers = relo::survey(object.types()?, targets, &relos);
     let mut insns: Vec<Option<Vec<Insn>>> = vec![None; object.functions().len()];
     let findings = sites.into_iter().zip(answers).map(|(site, found)| {
         let patched = found.answer.and_then(|fixup| {

@@ -1,19 +1,15 @@
-//! What programs declare their arguments to be: `BPF_PROG` and its like leave that in DWARF alone, as the parameters of an
-//! inlined function, and DWARF is stripped from what is embedded.
+//! Bodies that programs declare with `BPF_PROG`, as BTF.
 //!
-//! clang leaves a body out of it of which no instruction is left: one that does no more than return an argument, or nothing.
+//! clang leaves a body out of DWARF of which no instruction is left: one that does no more than return an argument, or nothing.
 
 use std::collections::HashMap;
 
 use btf_core::btf::{Btf, Builder, IntEncoding, Linkage, TypeId};
 use btf_core::target::BODY_PREFIX;
-use gimli::{AttributeValue, EndianSlice, RunTimeEndian, UnitOffset};
-use object::{Object as _, ObjectSection as _};
+use gimli::{AttributeValue, UnitOffset};
 
+use super::{Entry, Place, load, text};
 use crate::error::{Error, Result};
-
-type Reader<'a> = EndianSlice<'a, RunTimeEndian>;
-type Entry<'a> = gimli::DebuggingInformationEntry<Reader<'a>>;
 
 /// As many levels of types as a parameter may have; what is deeper is left out.
 const MAX_DEPTH: usize = 32;
@@ -27,17 +23,7 @@ pub(crate) struct Declarations {
     pub(crate) places: HashMap<String, Place>,
 }
 
-/// A line of a source.
-#[derive(Debug)]
-pub(crate) struct Place {
-    pub(crate) file: String,
-    pub(crate) line: u64,
-}
-
 /// Reads them from an object that still has its DWARF.
-///
-/// References between sections are not relocated: clang refers to sections from their start, so that what stands in an
-/// object's DWARF are the right offsets already.
 ///
 /// # Errors
 ///
@@ -47,52 +33,41 @@ pub(crate) fn declarations(elf: &[u8]) -> Result<Declarations> {
 }
 
 fn read(elf: &[u8]) -> Result<Declarations, String> {
-    let text = |e: gimli::Error| e.to_string();
-    let file = object::File::parse(elf).map_err(|e| e.to_string())?;
-    let endian = if file.is_little_endian() {
-        RunTimeEndian::Little
-    } else {
-        RunTimeEndian::Big
-    };
-    let section = |id: gimli::SectionId| {
-        let data = file.section_by_name(id.name()).map(|s| s.data());
-        let data = data.transpose().map_err(|e| e.to_string())?;
-        Ok::<_, String>(EndianSlice::new(data.unwrap_or_default(), endian))
-    };
-    let dwarf = gimli::Dwarf::load(section)?;
+    let dwarf = load(elf)?;
     let mut builder = Builder::new();
     let mut places = HashMap::new();
     let mut units = dwarf.units();
     while let Some(header) = units.next().map_err(text)? {
         let unit = dwarf.unit(header).map_err(text)?;
-        let mut reader = Unit {
-            dwarf: &dwarf,
-            unit: &unit,
+        let mut reader = Bodies {
+            unit: super::Unit {
+                dwarf: &dwarf,
+                unit: &unit,
+            },
             builder: &mut builder,
             known: HashMap::new(),
         };
-        reader.bodies(&mut places).map_err(text)?;
+        reader.read(&mut places).map_err(text)?;
     }
     let btf = builder.finish().map_err(|e| e.to_string())?;
     Ok(Declarations { btf, places })
 }
 
-struct Unit<'u, 'a> {
-    dwarf: &'u gimli::Dwarf<Reader<'a>>,
-    unit: &'u gimli::Unit<Reader<'a>>,
+struct Bodies<'u, 'a> {
+    unit: super::Unit<'u, 'a>,
     builder: &'u mut Builder,
     known: HashMap<UnitOffset, TypeId>,
 }
 
-impl<'a> Unit<'_, 'a> {
-    fn bodies(&mut self, places: &mut HashMap<String, Place>) -> gimli::Result<()> {
-        let unit = self.unit;
+impl<'a> Bodies<'_, 'a> {
+    fn read(&mut self, places: &mut HashMap<String, Place>) -> gimli::Result<()> {
+        let unit = self.unit.unit;
         let mut entries = unit.entries();
         while let Some(entry) = entries.next_dfs()? {
             if entry.tag() != gimli::DW_TAG_subprogram {
                 continue;
             }
-            let name = self.name(entry)?;
+            let name = self.unit.name(entry)?;
             let Some(program) = name.strip_prefix(BODY_PREFIX) else {
                 continue;
             };
@@ -103,7 +78,7 @@ impl<'a> Unit<'_, 'a> {
             let params = params.iter().map(|(name, id)| (name.as_str(), *id));
             let proto = self.builder.prototype(returns, params);
             self.builder.function(&name, proto, Linkage::STATIC);
-            let place = self.place(entry)?;
+            let place = self.unit.place(entry)?;
             places.insert(program.to_owned(), place);
         }
         Ok(())
@@ -115,7 +90,7 @@ impl<'a> Unit<'_, 'a> {
         entry: &Entry<'a>,
         depth: usize,
     ) -> gimli::Result<(TypeId, Vec<(String, TypeId)>)> {
-        let unit = self.unit;
+        let unit = self.unit.unit;
         let mut params = Vec::new();
         let mut tree = unit.entries_tree(Some(entry.offset()))?;
         let mut children = tree.root()?.children();
@@ -123,7 +98,7 @@ impl<'a> Unit<'_, 'a> {
             let child = child.entry();
             match child.tag() {
                 gimli::DW_TAG_formal_parameter => {
-                    params.push((self.name(child)?, self.type_of(child, depth)?));
+                    params.push((self.unit.name(child)?, self.type_of(child, depth)?));
                 }
                 gimli::DW_TAG_unspecified_parameters => params.push((String::new(), TypeId::VOID)),
                 _ => {}
@@ -143,7 +118,7 @@ impl<'a> Unit<'_, 'a> {
         if depth > MAX_DEPTH {
             return Ok(TypeId::VOID);
         }
-        let target = self.unit.entry(offset)?;
+        let target = self.unit.unit.entry(offset)?;
         let id = self.convert(&target, depth + 1)?;
         self.known.insert(offset, id);
         Ok(id)
@@ -151,8 +126,8 @@ impl<'a> Unit<'_, 'a> {
 
     /// A type as BTF; structs, unions and enums without what they consist of.
     fn convert(&mut self, entry: &Entry<'a>, depth: usize) -> gimli::Result<TypeId> {
-        let name = self.name(entry)?;
-        let size = self.number(entry, gimli::DW_AT_byte_size) as u32;
+        let name = self.unit.name(entry)?;
+        let size = self.unit.number(entry, gimli::DW_AT_byte_size) as u32;
         Ok(match entry.tag() {
             gimli::DW_TAG_base_type => self.number_type(entry, &name, size),
             gimli::DW_TAG_pointer_type => {
@@ -210,48 +185,6 @@ impl<'a> Unit<'_, 'a> {
 
     fn index_type(&mut self) -> TypeId {
         self.builder.int("int", 4, IntEncoding::SIGNED)
-    }
-
-    fn name(&self, entry: &Entry<'a>) -> gimli::Result<String> {
-        match entry.attr_value(gimli::DW_AT_name) {
-            Some(value) => self.string(value),
-            None => Ok(String::new()),
-        }
-    }
-
-    fn string(&self, value: AttributeValue<Reader<'a>>) -> gimli::Result<String> {
-        let string = self.dwarf.attr_string(self.unit, value)?;
-        Ok(String::from_utf8_lossy(string.slice()).into_owned())
-    }
-
-    fn number(&self, entry: &Entry<'a>, name: gimli::DwAt) -> u64 {
-        let value = entry.attr_value(name);
-        value.and_then(|value| value.udata_value()).unwrap_or(0)
-    }
-
-    /// Where an entry stands in the sources, the file as clang was given it.
-    fn place(&self, entry: &Entry<'a>) -> gimli::Result<Place> {
-        let index = match entry.attr_value(gimli::DW_AT_decl_file) {
-            Some(AttributeValue::FileIndex(index)) => index,
-            _ => 0,
-        };
-        let program = self.unit.line_program.as_ref();
-        let header = program.map(|program| program.header());
-        let mut path = String::new();
-        if let Some((header, file)) = header.and_then(|h| Some((h, h.file(index)?))) {
-            path = self.string(file.path_name())?;
-            // Folder 0 is where clang ran.
-            if file.directory_index() != 0
-                && !path.starts_with('/')
-                && let Some(dir) = file.directory(header)
-            {
-                path = format!("{}/{path}", self.string(dir)?);
-            }
-        }
-        Ok(Place {
-            file: path,
-            line: self.number(entry, gimli::DW_AT_decl_line),
-        })
     }
 }
 

@@ -1,0 +1,387 @@
+//! What registers and the stack hold of a program's context and of the kernel's pointers, followed through its instructions as
+//! the verifier does.
+//!
+//! Whatever is not certain on every way to an instruction is [`Value::Unknown`].
+
+use std::collections::{BTreeMap, HashMap};
+
+use btf_core::insn::{Insn, op};
+use btf_core::obj::Function;
+
+/// What a register or a slot of the stack holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Value {
+    #[default]
+    Unknown,
+    /// The address of the context, and so many bytes.
+    Context(i64),
+    /// The top of the stack frame, and so many bytes.
+    Frame(i64),
+    /// A number, and whether CO-RE settles it.
+    Number(i64, bool),
+    Pointer(Pointer),
+}
+
+/// An address in the kernel, or in a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Pointer {
+    pub(super) origin: Origin,
+    /// Bytes that were added to it.
+    pub(super) offset: i64,
+    /// Whether CO-RE settles what was added to it.
+    pub(super) is_relocated: bool,
+}
+
+/// Where a pointer is from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// This word of the context.
+    Word(u32),
+    /// `bpf_get_current_task()`, a number to the verifier.
+    CurrentTask,
+    /// `bpf_get_current_task_btf()`, a pointer that the verifier knows.
+    CurrentTaskBtf,
+    /// Eight bytes that a helper read out of memory.
+    Read,
+}
+
+/// Something that an instruction does with a pointer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Access {
+    /// The instruction.
+    pub(super) insn: usize,
+    pub(super) pointer: Pointer,
+    /// Whether a helper reads there, and not the program itself.
+    pub(super) by_helper: bool,
+}
+
+/// `BPF_FUNC_probe_read`, `_probe_read_str`, `_probe_read_kernel`, `_probe_read_kernel_str`.
+const READ_KERNEL: [i32; 4] = [4, 45, 113, 115];
+/// `BPF_FUNC_probe_read_user`, which leaves something on the stack, too.
+const READ_USER: i32 = 112;
+const CURRENT_TASK: i32 = 35;
+const CURRENT_TASK_BTF: i32 = 158;
+/// How often an instruction is looked at, on average, before all is given up.
+const STEPS_PER_INSN: usize = 64;
+
+/// What a function does with pointers, its context in `r1` if it is a program's.
+pub(super) fn accesses(function: &Function, has_context: bool) -> Vec<Access> {
+    let mut walk = Walk {
+        function,
+        states: HashMap::new(),
+        accesses: BTreeMap::new(),
+        pending: Vec::new(),
+    };
+    let mut entry = State::default();
+    entry.set(10, Value::Frame(0));
+    if has_context {
+        entry.set(1, Value::Context(0));
+    }
+    walk.arrive(Some(0), &entry);
+    let mut steps = function.insns.len().saturating_mul(STEPS_PER_INSN);
+    while let Some(at) = walk.pending.pop() {
+        let Some(left) = steps.checked_sub(1) else {
+            return Vec::new();
+        };
+        steps = left;
+        let (Some(insn), Some(state)) = (function.insns.get(at), walk.states.get(&at)) else {
+            continue;
+        };
+        // What was seen on the way that is taken first may be less certain later.
+        walk.accesses.remove(&at);
+        let state = state.clone();
+        walk.step(at, *insn, state);
+    }
+    walk.accesses.into_values().collect()
+}
+
+/// Registers, and slots of eight bytes by their offset from the frame's top.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct State {
+    regs: [Value; 11],
+    stack: BTreeMap<i64, Value>,
+    /// Whether a part of the stack is written through an address that is not certain.
+    stack_is_unclear: bool,
+}
+
+impl State {
+    fn get(&self, reg: u8) -> Value {
+        self.regs.get(usize::from(reg)).copied().unwrap_or_default()
+    }
+
+    fn set(&mut self, reg: u8, value: Value) {
+        if let Some(slot) = self.regs.get_mut(usize::from(reg)) {
+            *slot = value;
+        }
+    }
+
+    /// Takes in another way to get here; whether that changed anything.
+    fn join(&mut self, other: &State) -> bool {
+        let before = self.clone();
+        for (mine, theirs) in self.regs.iter_mut().zip(other.regs) {
+            if *mine != theirs {
+                *mine = Value::Unknown;
+            }
+        }
+        self.stack
+            .retain(|slot, value| other.stack.get(slot) == Some(value));
+        self.stack_is_unclear |= other.stack_is_unclear;
+        *self != before
+    }
+
+    /// Puts something into bytes of the stack.
+    fn put(&mut self, at: i64, size: i64, value: Value) {
+        self.stack
+            .retain(|slot, _| slot.saturating_add(8) <= at || *slot >= at.saturating_add(size));
+        if size == 8 && value != Value::Unknown && !self.stack_is_unclear {
+            self.stack.insert(at, value);
+        }
+    }
+}
+
+struct Walk<'a> {
+    function: &'a Function,
+    /// What is certain before an instruction.
+    states: HashMap<usize, State>,
+    accesses: BTreeMap<usize, Access>,
+    pending: Vec<usize>,
+}
+
+impl Walk<'_> {
+    fn arrive(&mut self, at: Option<usize>, state: &State) {
+        let Some(at) = at else { return };
+        let is_new = match self.states.get_mut(&at) {
+            Some(known) => known.join(state),
+            None => {
+                self.states.insert(at, state.clone());
+                true
+            }
+        };
+        if is_new {
+            self.pending.push(at);
+        }
+    }
+
+    fn step(&mut self, at: usize, insn: Insn, mut state: State) {
+        let mut next = at + 1;
+        match insn.class() {
+            op::LD => {
+                let value = self.wide(at, insn);
+                state.set(insn.dst(), value);
+                next += usize::from(insn.is_ldimm64());
+            }
+            op::LDX => self.load(at, insn, &mut state),
+            op::ST => store(insn, &mut state, Value::Unknown),
+            op::STX => {
+                let value = state.get(insn.src());
+                let is_plain = insn.code & 0xe0 == op::MEM;
+                store(
+                    insn,
+                    &mut state,
+                    if is_plain { value } else { Value::Unknown },
+                );
+                // An atomic operation leaves the old value in one of these.
+                if !is_plain {
+                    state.set(insn.src(), Value::Unknown);
+                    state.set(0, Value::Unknown);
+                }
+            }
+            op::ALU => state.set(insn.dst(), self.narrow(at, insn)),
+            op::ALU64 => self.compute(at, insn, &mut state),
+            _ => return self.jump(at, insn, state),
+        }
+        self.arrive(Some(next), &state);
+    }
+
+    /// Whether CO-RE changes an instruction.
+    fn is_relocated(&self, at: usize) -> bool {
+        self.function.core.iter().any(|site| site.insn == at)
+    }
+
+    fn wide(&self, at: usize, insn: Insn) -> Value {
+        match self.function.insns.get(at + 1) {
+            Some(high) if insn.is_ldimm64() && insn.src() == 0 && !self.refers(at) => {
+                let (low, high) = (insn.imm.cast_unsigned(), high.imm.cast_unsigned());
+                let value = u64::from(low) | u64::from(high) << 32;
+                Value::Number(value.cast_signed(), self.is_relocated(at))
+            }
+            _ => Value::Unknown,
+        }
+    }
+
+    fn refers(&self, at: usize) -> bool {
+        self.function.relocs.iter().any(|reloc| reloc.insn == at)
+    }
+
+    /// A 32-bit operation: a number, if it sets one.
+    fn narrow(&self, at: usize, insn: Insn) -> Value {
+        match insn.code & 0xf8 {
+            op::MOV => Value::Number(insn.imm.cast_unsigned().into(), self.is_relocated(at)),
+            _ => Value::Unknown,
+        }
+    }
+
+    fn load(&mut self, at: usize, insn: Insn, state: &mut State) {
+        let (offset, is_whole) = (i64::from(insn.off), size_of(insn) == 8);
+        let value = match state.get(insn.src()) {
+            Value::Context(base) if is_whole => {
+                let word = u32::try_from((base + offset) / 8).unwrap_or(u32::MAX);
+                Value::Pointer(Pointer {
+                    origin: Origin::Word(word),
+                    offset: 0,
+                    is_relocated: false,
+                })
+            }
+            Value::Frame(base) if is_whole => {
+                let slot = state.stack.get(&base.saturating_add(offset));
+                slot.copied().unwrap_or_default()
+            }
+            Value::Pointer(pointer) => {
+                let is_relocated = pointer.is_relocated || self.is_relocated(at);
+                let offset = pointer.offset.saturating_add(offset);
+                self.note(
+                    at,
+                    Pointer {
+                        offset,
+                        is_relocated,
+                        ..pointer
+                    },
+                    false,
+                );
+                Value::Unknown
+            }
+            _ => Value::Unknown,
+        };
+        state.set(insn.dst(), value);
+    }
+
+    fn note(&mut self, insn: usize, pointer: Pointer, by_helper: bool) {
+        self.accesses.insert(
+            insn,
+            Access {
+                insn,
+                pointer,
+                by_helper,
+            },
+        );
+    }
+
+    fn compute(&self, at: usize, insn: Insn, state: &mut State) {
+        const ADD: u8 = 0x00;
+        const SUB: u8 = 0x10;
+        let operand = if insn.code & op::X != 0 {
+            state.get(insn.src())
+        } else {
+            Value::Number(insn.imm.into(), self.is_relocated(at))
+        };
+        let old = state.get(insn.dst());
+        let value = match insn.code & 0xf0 {
+            // With an offset, it is a sign extension or a change of address space.
+            op::MOV if insn.off == 0 => operand,
+            ADD => add(old, operand)
+                .or_else(|| add(operand, old))
+                .unwrap_or_default(),
+            SUB => match operand {
+                Value::Number(n, relocated) => {
+                    add(old, Value::Number(n.wrapping_neg(), relocated)).unwrap_or_default()
+                }
+                _ => Value::Unknown,
+            },
+            _ => Value::Unknown,
+        };
+        // From here on, any store may be one to the stack.
+        let is_frame = matches!(old, Value::Frame(_)) || matches!(operand, Value::Frame(_));
+        if is_frame && !matches!(value, Value::Frame(_)) {
+            state.stack.clear();
+            state.stack_is_unclear = true;
+        }
+        state.set(insn.dst(), value);
+    }
+
+    fn jump(&mut self, at: usize, insn: Insn, mut state: State) {
+        let to = |offset: i32| usize::try_from(at as i64 + 1 + i64::from(offset)).ok();
+        match insn.code & 0xf0 {
+            op::EXIT => {}
+            op::CALL => {
+                self.call(at, insn, &mut state);
+                self.arrive(Some(at + 1), &state);
+            }
+            // BPF_JA has its offset in `imm` if it is of the 32-bit class.
+            0 if insn.class() == op::JMP32 => self.arrive(to(insn.imm), &state),
+            0 => self.arrive(to(insn.off.into()), &state),
+            _ => {
+                self.arrive(to(insn.off.into()), &state);
+                self.arrive(Some(at + 1), &state);
+            }
+        }
+    }
+
+    fn call(&mut self, at: usize, insn: Insn, state: &mut State) {
+        let helper = (insn.src() == 0 && !self.refers(at)).then_some(insn.imm);
+        if helper.is_some_and(|id| READ_KERNEL.contains(&id))
+            && let Value::Pointer(pointer) = state.get(3)
+        {
+            self.note(at, pointer, true);
+        }
+        let read = helper.filter(|id| READ_KERNEL.contains(id) || *id == READ_USER);
+        match (read, state.get(1), state.get(2)) {
+            (Some(_), Value::Frame(to), Value::Number(size, _)) => {
+                let pointer = pointer(Origin::Read);
+                state.put(to, size, pointer);
+            }
+            _ if (1..=5).any(|reg| matches!(state.get(reg), Value::Frame(_))) => {
+                state.stack.clear()
+            }
+            _ => {}
+        }
+        for reg in 1..=5 {
+            state.set(reg, Value::Unknown);
+        }
+        let result = match helper {
+            Some(CURRENT_TASK) => pointer(Origin::CurrentTask),
+            Some(CURRENT_TASK_BTF) => pointer(Origin::CurrentTaskBtf),
+            _ => Value::Unknown,
+        };
+        state.set(0, result);
+    }
+}
+
+fn pointer(origin: Origin) -> Value {
+    Value::Pointer(Pointer {
+        origin,
+        offset: 0,
+        is_relocated: false,
+    })
+}
+
+fn add(to: Value, n: Value) -> Option<Value> {
+    let Value::Number(n, relocated) = n else {
+        return None;
+    };
+    Some(match to {
+        Value::Context(base) if !relocated => Value::Context(base.checked_add(n)?),
+        Value::Frame(base) => Value::Frame(base.checked_add(n)?),
+        Value::Number(base, also) => Value::Number(base.wrapping_add(n), relocated || also),
+        Value::Pointer(p) => Value::Pointer(Pointer {
+            offset: p.offset.checked_add(n)?,
+            is_relocated: p.is_relocated || relocated,
+            ..p
+        }),
+        _ => return None,
+    })
+}
+
+fn store(insn: Insn, state: &mut State, value: Value) {
+    if let Value::Frame(base) = state.get(insn.dst()) {
+        state.put(base.saturating_add(insn.off.into()), size_of(insn), value);
+    }
+}
+
+fn size_of(insn: Insn) -> i64 {
+    match insn.code & 0x18 {
+        op::W => 4,
+        op::H => 2,
+        op::B => 1,
+        _ => 8,
+    }
+}

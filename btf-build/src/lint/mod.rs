@@ -1,0 +1,110 @@
+//! What compiles and will not work, or only on the machine that it was compiled on: said at build time, with the line.
+//!
+//! A check is a file and a row of [`CHECKS`]. It looks at the finished object and returns findings, each a warning: the
+//! application may choose among programs, and some that this kernel refuses are for another. Nothing is found that may be
+//! right; what cannot be told is let pass.
+
+mod access;
+mod age;
+mod flow;
+mod license;
+mod place;
+mod section;
+
+use std::cell::OnceCell;
+use std::fmt;
+
+use btf_core::btf::Btf;
+use btf_core::obj::{Object, ProgramSpec};
+
+pub(crate) use age::advise;
+use place::Spot;
+
+use crate::dwarf::{self, Places};
+
+/// A check by what it is about.
+type Check = fn(&Subject<'_>) -> Vec<Finding>;
+
+/// All of them, in the order in which their findings are shown.
+const CHECKS: &[Check] = &[section::check, license::check, access::check, age::check];
+
+/// What is looked at.
+pub(crate) struct Subject<'a> {
+    object: &'a Object,
+    /// The object with its DWARF.
+    elf: &'a [u8],
+    /// Prototypes of what its programs attach to, if there is a kernel's BTF.
+    targets: Option<&'a Btf>,
+    /// clang's version.
+    clang: u32,
+    places: OnceCell<Places>,
+}
+
+impl<'a> Subject<'a> {
+    pub(crate) fn new(
+        object: &'a Object,
+        elf: &'a [u8],
+        targets: Option<&'a Btf>,
+        clang: u32,
+    ) -> Subject<'a> {
+        Subject {
+            object,
+            elf,
+            targets,
+            clang,
+            places: OnceCell::new(),
+        }
+    }
+
+    /// Where a program is declared: at its section's name, if that is written there.
+    fn spot_of(&self, program: &ProgramSpec) -> Option<Spot> {
+        match self.places().functions.get(&program.name) {
+            Some(place) => Some(Spot::program(place, program)),
+            None => Spot::of(self.object, program.function, 0),
+        }
+    }
+
+    /// Where a variable is declared.
+    fn spot_of_variable(&self, name: &str) -> Option<Spot> {
+        let place = self.places().variables.get(name)?;
+        Some(Spot::declared(place, &[name]))
+    }
+
+    /// Where things are declared, read when first asked for. DWARF that cannot be read only costs the places.
+    fn places(&self) -> &Places {
+        self.places
+            .get_or_init(|| dwarf::places(self.elf).unwrap_or_default())
+    }
+}
+
+/// What a check found.
+struct Finding {
+    spot: Option<Spot>,
+    message: String,
+    help: String,
+}
+
+/// As clang writes warnings, with what to try below.
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(spot) = &self.spot {
+            write!(f, "{spot}: ")?;
+        }
+        write!(f, "warning: {}", self.message)?;
+        if let Some(source) = self.spot.as_ref().and_then(Spot::source) {
+            write!(f, "\n{source}")?;
+        }
+        write!(f, "\n  help: {}", self.help)
+    }
+}
+
+/// Everything that is found, line by line.
+pub(crate) fn lines(subject: &Subject<'_>) -> Vec<String> {
+    let findings = CHECKS.iter().flat_map(|check| check(subject));
+    findings
+        .flat_map(|finding| {
+            let text = finding.to_string();
+            text.lines().map(str::to_owned).collect::<Vec<_>>()
+        })
+        .collect()
+}
