@@ -35,6 +35,28 @@
 //!
 //! A ready `vmlinux.h` has no BTF: then nothing is left and nothing checked.
 //!
+//! # What will not work
+//!
+//! is said as a warning where it stands in the source, with what to try:
+//!
+//! ```text
+//! src/bpf/hello.bpf.c:12:5: warning: program `on_read` will not be loaded: SEC("fexti/vfs_read") is not a section name that is known
+//! SEC("fexti/vfs_read")
+//!     ^
+//!   help: did you mean `fexit`?
+//! ```
+//!
+//! | what | for instance |
+//! |---|---|
+//! | section names that no loader knows, of programs and of variables | `SEC("fexti/vfs_read")`, `SEC("licence")` |
+//! | a missing license; what needs one that is compatible with the GPL | `bpf_probe_read_kernel` under `"GPL-2.0"`, which kernels do not know |
+//! | a read through a pointer that the verifier takes for a number | `task->pid` in a kprobe, or after `bpf_get_current_task()` |
+//! | a read of a kernel's struct without a CO-RE relocation, which is right for one kernel only | `task->pid` of a `struct task_struct` that was written down by hand |
+//! | what the clang at hand is too old for | 64-bit enums, which clang 14 cuts; `-mcpu=v4`, `may_goto`, arenas |
+//!
+//! What cannot be told from the object for certain is let pass: a pointer that may be one of two, a struct that one of the system's
+//! headers declares.
+//!
 //! # Cargo is told
 //!
 //! about every source and every header that clang read outside `OUT_DIR`, and about nothing else, so that an edited header
