@@ -14,6 +14,7 @@ fn main() {
         .source("bpf/torture.bpf.c")
         .source("bpf/types.bpf.c")
         .source("../examples/opensnoop/src/bpf/opensnoop.bpf.c")
+        .source("../examples/tcptop/src/bpf/tcptop.bpf.c")
         .build();
     let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets it"));
     for (kernel, first) in [

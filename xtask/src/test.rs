@@ -7,7 +7,7 @@ use crate::machine::{self, Port};
 use crate::tally::{Lines, Tally};
 use crate::{Result, build, cache, tool, unexpected, vm};
 use std::io::{IsTerminal, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -26,6 +26,15 @@ const KERNELS: &[&str] = &["5.10", "6.1", "6.12", "newest"];
 /// Everything that runs in one machine is done within this, or it hangs.
 const TIMEOUT: Duration = Duration::from_secs(600);
 
+/// Examples that cases run as users do, from `/bin`.
+const TOOLS: &[&str] = &["tcptop"];
+
+/// What a kernel is booted for.
+struct Cases {
+    program: PathBuf,
+    tools: Vec<(String, PathBuf)>,
+}
+
 /// A line of the table at the end.
 struct Row {
     place: String,
@@ -42,13 +51,13 @@ pub(crate) fn run(args: &[String]) -> Result<u8> {
     rows.push(timed("host", || host(&selection, &filters)));
     let mut features = Features::default();
     match kernel_cases(&selection) {
-        Ok(program) => {
+        Ok(cases) => {
             for (name, kernel) in selection.names.iter().zip(&kernels) {
                 let place = format!("{} ({})", kernel.series, kernel.release);
                 eprintln!("== kernel cases on {place}");
                 features.kernel(name);
                 rows.push(timed(&place, || {
-                    guest(kernel, &program, &filters, &mut features)
+                    guest(kernel, &cases, &filters, &mut features)
                 }));
             }
         }
@@ -162,7 +171,7 @@ fn listen(port: Port, pipe: Option<impl Read>) -> Tally {
 
 /// Builds the program with the kernel cases; plain `cargo test` leaves it out, because it wants
 /// to be root on a kernel of its own.
-fn kernel_cases(selection: &Selection) -> Result<PathBuf> {
+fn kernel_cases(selection: &Selection) -> Result<Cases> {
     let args = [
         "test",
         "--no-run",
@@ -171,17 +180,30 @@ fn kernel_cases(selection: &Selection) -> Result<PathBuf> {
         "--test",
         "kernel",
     ];
-    build::executable(build::cargo(selection)?, &args)
+    let program = build::executable(build::cargo(selection)?, &args)?;
+    let build = |tool: &&str| {
+        let args = ["build", "--package", tool];
+        Ok((
+            (*tool).to_owned(),
+            build::executable(build::cargo(selection)?, &args)?,
+        ))
+    };
+    let tools = TOOLS.iter().map(build).collect::<Result<_>>()?;
+    Ok(Cases { program, tools })
 }
 
 /// The kernel cases in one kernel.
 fn guest(
     kernel: &Kernel,
-    program: &Path,
+    cases: &Cases,
     filters: &[String],
     features: &mut Features,
 ) -> Result<(Tally, String)> {
-    let mut guest = Guest::new(program);
+    let mut guest = Guest::new(&cases.program);
+    let tools = cases.tools.iter();
+    guest.files = tools
+        .map(|(name, file)| (file.clone(), format!("/bin/{name}")))
+        .collect();
     guest.args = vec!["--test-threads=1".to_owned()];
     guest.args.extend(filters.iter().cloned());
     guest.env = vec![("BTF_TEST_KERNEL".to_owned(), kernel.series.to_string())];

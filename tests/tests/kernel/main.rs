@@ -12,4 +12,5 @@ mod opensnoop;
 mod prototypes;
 mod refused;
 mod support;
+mod tcptop;
 mod torture;

@@ -1,6 +1,8 @@
 //! What the cases share: objects, the running kernel's version, globals by name, and what sets programs off.
 
+use std::io::Write;
 use std::os::unix::process::parent_id;
+use std::path::{Path, PathBuf};
 
 use btf_core::Pod;
 use btf_core::btf::Kind;
@@ -78,4 +80,21 @@ pub(crate) fn load_only(
     let mut loaded = open.load()?;
     let program = loaded.take_program(program)?;
     Ok((loaded, program))
+}
+
+/// A tool of the workspace that `cargo xtask test` brings along. In a machine that was booted without it (`cargo xtask vm`), its
+/// case is skipped.
+pub(crate) fn tool(name: &str) -> Option<PathBuf> {
+    let path = Path::new("/bin").join(name);
+    if path.exists() {
+        return Some(path);
+    }
+    // The harness keeps what macros print of a case that passes.
+    let said = writeln!(
+        std::io::stderr(),
+        "SKIP the tool {name}: there is no {}",
+        path.display()
+    );
+    said.expect("standard error is there");
+    None
 }
