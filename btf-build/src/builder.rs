@@ -1,15 +1,11 @@
-//! Settings, and the order of things.
+//! Settings.
 
-use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use crate::compile::{Compiled, Compiler, Failure};
-use crate::error::{Error, Result};
-use crate::lint::{self, Subject};
-use crate::output::{make_dir, write_if_changed};
-use crate::target::Target;
-use crate::{clang, environment, headers, object, prototypes, vmlinux};
+use crate::error::Result;
+use crate::run;
+use crate::sources::Given;
 
 /// Compiles BPF sources with settings other than the default ones.
 ///
@@ -23,13 +19,15 @@ use crate::{clang, environment, headers, object, prototypes, vmlinux};
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Builder {
-    sources: Vec<PathBuf>,
-    clang: Option<OsString>,
-    includes: Vec<PathBuf>,
-    flags: Vec<OsString>,
-    target_arch: Option<String>,
-    vmlinux: Option<PathBuf>,
-    out_dir: Option<PathBuf>,
+    pub(crate) sources: Vec<Given>,
+    pub(crate) clang: Option<OsString>,
+    pub(crate) includes: Vec<PathBuf>,
+    pub(crate) flags: Vec<OsString>,
+    pub(crate) deny_warnings: bool,
+    pub(crate) target_arch: Option<String>,
+    pub(crate) vmlinux: Option<PathBuf>,
+    pub(crate) out_dir: Option<PathBuf>,
+    pub(crate) keep_dwarf: bool,
 }
 
 /// An object that was built.
@@ -51,7 +49,23 @@ impl Builder {
     /// Adds a source; `src/bpf/hello.bpf.c` becomes `OUT_DIR/hello.bpf.o`.
     #[must_use]
     pub fn source(mut self, path: impl AsRef<Path>) -> Self {
-        self.sources.push(path.as_ref().to_owned());
+        self.sources.push(Given::File(path.as_ref().to_owned()));
+        self
+    }
+
+    /// Adds all sources that match a pattern, in the order of their names: `*` and `?` stand for parts of a name, `**` for any
+    /// number of folders. At least one has to be there.
+    ///
+    /// A new file that matches is built with the others, for which cargo watches the folders that it could be in. It sees
+    /// every change in them, so that BPF sources are best kept in a folder of their own:
+    ///
+    /// ```no_run
+    /// btf_build::Builder::new().sources("src/bpf/*.bpf.c").build();
+    /// ```
+    #[must_use]
+    pub fn sources(mut self, pattern: impl AsRef<Path>) -> Self {
+        self.sources
+            .push(Given::Pattern(pattern.as_ref().to_owned()));
         self
     }
 
@@ -83,6 +97,13 @@ impl Builder {
         self
     }
 
+    /// Makes errors of warnings, clang's and this crate's.
+    #[must_use]
+    pub fn deny_warnings(mut self, deny: bool) -> Self {
+        self.deny_warnings = deny;
+        self
+    }
+
     /// Compiles for another architecture (Rust's name, `aarch64` for instance) than cargo does.
     #[must_use]
     pub fn target_arch(mut self, arch: &str) -> Self {
@@ -92,6 +113,9 @@ impl Builder {
 
     /// Names the file that kernel types come from: raw BTF, a `vmlinux` ELF file, or a ready `vmlinux.h`. Without this, the
     /// environment variable `BTF_BUILD_VMLINUX` is asked, then the running kernel.
+    ///
+    /// It may be a folder with types for several architectures, by Rust's names or the kernel's: `aarch64.btf` or `arm64.btf`,
+    /// or a folder of such a name with `vmlinux.btf`, `vmlinux` or `vmlinux.h` in it.
     #[must_use]
     pub fn vmlinux(mut self, file: impl AsRef<Path>) -> Self {
         self.vmlinux = Some(file.as_ref().to_owned());
@@ -102,6 +126,14 @@ impl Builder {
     #[must_use]
     pub fn out_dir(mut self, dir: impl AsRef<Path>) -> Self {
         self.out_dir = Some(dir.as_ref().to_owned());
+        self
+    }
+
+    /// Also keeps each object as clang wrote it, with DWARF, as `NAME.bpf.debug.o`: for `llvm-objdump -S` and its like. What
+    /// is embedded never has any.
+    #[must_use]
+    pub fn keep_dwarf(mut self, keep: bool) -> Self {
+        self.keep_dwarf = keep;
         self
     }
 
@@ -120,125 +152,22 @@ impl Builder {
     /// If clang is missing or too old, a source does not compile, kernel types are wanted but not to be had, an object
     /// lacks BTF, or a file cannot be read or written. The error names which, and what to try.
     pub fn try_build(self) -> Result<Vec<Artifact>> {
-        let out_dir = match &self.out_dir {
-            Some(dir) => dir.clone(),
-            None => environment::out_dir()?,
-        };
-        let names = self.names()?;
-        let clang = clang::find(self.clang.as_deref())?;
-        let target = Target::new(self.target_arch.as_deref())?;
-        let kernel = vmlinux::Source::new(self.vmlinux.as_deref());
-        for prefix in ["CFLAGS_bpfel", "CFLAGS_bpfeb"] {
-            println!("cargo::rerun-if-env-changed={prefix}_unknown_none");
-            println!("cargo::rerun-if-env-changed={prefix}-unknown-none");
-        }
-
-        let include_dir = out_dir.join("btf-build/include");
-        let vmlinux_dir = out_dir.join("btf-build/vmlinux");
-        make_dir(&include_dir)?;
-        headers::write_headers(&include_dir).map_err(|e| Error::new(e.to_string()))?;
-        let mut includes = self.includes.clone();
-        includes.extend([include_dir, vmlinux_dir.clone()]);
-        let compiler = Compiler::new(&clang, &target, &includes, &self.flags)?;
-
-        let mut prototypes = prototypes::Kernel::new(&kernel, target.is_host());
-        let mut read = BTreeSet::new();
-        let mut artifacts = Vec::with_capacity(names.len());
-        // A header that was made from other types must not be used as it is.
-        let mut vmlinux_is_current = false;
-        if vmlinux_dir.join("vmlinux.h").exists() {
-            vmlinux::provide(&vmlinux_dir, &kernel, &target)?;
-            vmlinux_is_current = true;
-        }
-        for (name, source) in names {
-            let temporary = out_dir.join(format!("{name}.bpf"));
-            let compiled = match compiler.run(&source, &temporary) {
-                Err(Failure::NoVmlinux(_)) if !vmlinux_is_current => {
-                    vmlinux::provide(&vmlinux_dir, &kernel, &target)?;
-                    vmlinux_is_current = true;
-                    compiler.run(&source, &temporary)?
-                }
-                other => other?,
-            };
-            let object = out_dir.join(format!("{name}.bpf.o"));
-            finish(&name, &object, &compiled, &mut prototypes)?;
-            read.extend(compiled.read);
-            artifacts.push(Artifact { name, object });
-        }
-        for path in read.iter().filter(|path| !path.starts_with(&out_dir)) {
-            println!("cargo::rerun-if-changed={}", path.display());
-        }
-        Ok(artifacts)
+        run::build(&self)
     }
 
-    /// The sources by the name of their object.
-    fn names(&self) -> Result<Vec<(String, PathBuf)>> {
-        if self.sources.is_empty() {
-            return Err(
-                Error::new("there is nothing to build").help("name a source with Builder::source")
-            );
-        }
-        let mut names: Vec<(String, PathBuf)> = Vec::new();
-        for source in &self.sources {
-            if !source.is_file() {
-                return Err(missing(source));
-            }
-            let file = source.file_name().unwrap_or_default().to_string_lossy();
-            let name = file
-                .strip_suffix(".bpf.c")
-                .or_else(|| file.strip_suffix(".c"))
-                .unwrap_or(&file);
-            if let Some((_, other)) = names.iter().find(|(known, _)| known == name) {
-                return Err(Error::new(format!(
-                    "{} and {} would both become {name}.bpf.o",
-                    other.display(),
-                    source.display()
-                ))
-                .help("rename one of them: include_skel! finds an object by this name"));
-            }
-            names.push((name.to_owned(), source.clone()));
-        }
-        Ok(names)
+    /// Makes the headers that sources include, and compiles nothing: for builds that run clang themselves. Returns the
+    /// folders to name with `-I`: that of `<bpf/…>`, and that of `vmlinux.h`.
+    ///
+    /// # Errors
+    ///
+    /// If kernel types are not to be had, or a file cannot be read or written.
+    pub fn try_headers(self) -> Result<Vec<PathBuf>> {
+        run::headers(&self)
     }
-}
 
-/// Checks the object and puts it in its place; clang's warnings and those of this crate go to cargo.
-fn finish(
-    name: &str,
-    object: &Path,
-    compiled: &Compiled,
-    kernel: &mut prototypes::Kernel<'_>,
-) -> Result<()> {
-    let checked = object::check(name, &compiled.elf)?;
-    let kept = prototypes::keep(&checked.object, &compiled.elf, object, kernel)?;
-    let subject = Subject::new(
-        &checked.object,
-        &compiled.elf,
-        kept.btf.as_ref(),
-        compiled.clang,
-    );
-    let found = lint::lines(&subject);
-    let own = found.iter().chain(&kept.warnings).map(String::as_str);
-    for line in compiled.stderr.lines().chain(own) {
-        println!("cargo::warning={line}");
+    /// What clang is given besides what it always is.
+    pub(crate) fn clang_flags(&self) -> Vec<OsString> {
+        let deny = self.deny_warnings.then(|| OsString::from("-Werror"));
+        deny.into_iter().chain(self.flags.iter().cloned()).collect()
     }
-    write_if_changed(object, &checked.bytes)
-}
-
-/// The error for a source that is not there, with what is there instead.
-fn missing(source: &Path) -> Error {
-    let error = Error::new(format!("there is no source {}", source.display()));
-    let dir = source.parent().unwrap_or(Path::new("."));
-    let mut there: Vec<String> = std::fs::read_dir(dir)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .filter(|name| name.ends_with(".c"))
-        .collect();
-    there.sort();
-    if there.is_empty() {
-        return error.help("paths are relative to the folder of Cargo.toml");
-    }
-    error.help(format!("{} has {}", dir.display(), there.join(", ")))
 }

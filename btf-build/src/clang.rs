@@ -30,7 +30,7 @@ pub(crate) fn find(setting: Option<&OsStr>) -> Result<Clang> {
         return named(name, "Builder::clang");
     }
     for variable in ["BTF_BUILD_CLANG", "CLANG"] {
-        if let Some(name) = environment::own(variable) {
+        if let Some(name) = environment::user(variable) {
             return named(&name, &format!("the environment variable {variable}"));
         }
     }
@@ -58,10 +58,8 @@ fn named(name: &OsStr, by: &str) -> Result<Clang> {
 /// Of `clang` and all `clang-NN`, the one with the highest version; of equal ones, the plain name.
 fn newest_on_path() -> Result<Clang> {
     let mut candidates: Vec<PathBuf> = which::which_all("clang").into_iter().flatten().collect();
-    if let Some(path) = std::env::var_os("PATH") {
-        for dir in std::env::split_paths(&path) {
-            candidates.extend(numbered(&dir));
-        }
+    for dir in environment::path() {
+        candidates.extend(numbered(&dir));
     }
     let mut best: Option<Clang> = None;
     let mut newest_old: Option<Clang> = None;

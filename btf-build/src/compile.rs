@@ -1,14 +1,14 @@
 //! One source through clang, driven with the conventions of the `cc` crate.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::clang::Clang;
-use crate::depfile;
 use crate::error::{Error, Result};
 use crate::lint;
 use crate::target::Target;
+use crate::{depfile, environment};
 
 /// Everything that is the same for all sources.
 pub(crate) struct Compiler {
@@ -100,22 +100,36 @@ impl Compiler {
         })
     }
 
-    /// Compiles `source`; `temporary` is a path for files in passing, to which extensions are added.
-    pub(crate) fn run(&self, source: &Path, temporary: &Path) -> Result<Compiled, Failure> {
+    /// Compiles `source`; `temporary` is a path for files in passing, to which extensions are added. `vmlinux.h` is in the
+    /// folder `vmlinux`, if it is anywhere.
+    pub(crate) fn run(
+        &self,
+        source: &Path,
+        temporary: &Path,
+        vmlinux: Option<&Path>,
+    ) -> Result<Compiled, Failure> {
         let (object, deps) = (
             temporary.with_extension("o.tmp"),
             temporary.with_extension("d.tmp"),
         );
-        let result = self.run_into(source, &object, &deps);
+        let result = self.run_into(source, vmlinux, &object, &deps);
         // They may not be there, and are of no use any more if they are.
         let _ = std::fs::remove_file(&object);
         let _ = std::fs::remove_file(&deps);
         result
     }
 
-    fn run_into(&self, source: &Path, object: &Path, deps: &Path) -> Result<Compiled, Failure> {
+    fn run_into(
+        &self,
+        source: &Path,
+        vmlinux: Option<&Path>,
+        object: &Path,
+        deps: &Path,
+    ) -> Result<Compiled, Failure> {
+        let vmlinux = vmlinux.map(|folder| [OsStr::new("-I"), folder.as_os_str()]);
         let output = Command::new(&self.program)
             .args(&self.args)
+            .args(vmlinux.iter().flatten())
             .args(["-MD", "-MF"])
             .arg(deps)
             .arg("-c")
@@ -173,14 +187,7 @@ fn without_backtrace(stderr: &str) -> String {
 /// refuses or ignores them for BPF. `CFLAGS_bpfel_unknown_none` and its like stay.
 fn without_host_flags(args: &[OsString]) -> Vec<OsString> {
     let mut args = args.to_vec();
-    for variable in ["CFLAGS", "HOST_CFLAGS", "TARGET_CFLAGS"] {
-        let Ok(value) = std::env::var(variable) else {
-            continue;
-        };
-        let flags: Vec<OsString> = value.split_ascii_whitespace().map(OsString::from).collect();
-        if flags.is_empty() {
-            continue;
-        }
+    for flags in environment::host_flags() {
         if let Some(at) = args.windows(flags.len()).position(|window| window == flags) {
             args.drain(at..at + flags.len());
         }

@@ -5,11 +5,14 @@ use std::path::Path;
 
 /// Why a BPF object could not be built.
 ///
-/// `{}` prints what clang printed, unchanged, then the sentence and what to try, each on a line of its own.
+/// `{}` prints what clang printed, unchanged, then the sentence and what to try, each on a line of its own. If several sources
+/// have errors, all are printed; the methods give the first.
 pub struct Error {
     message: String,
     help: Option<String>,
     compiler: String,
+    /// Of other sources.
+    more: Vec<Error>,
 }
 
 /// Shorthand for a result with this crate's [`Error`].
@@ -21,6 +24,7 @@ impl Error {
             message: message.into(),
             help: None,
             compiler: String::new(),
+            more: Vec::new(),
         }
     }
 
@@ -45,6 +49,14 @@ impl Error {
         }
     }
 
+    /// One error of several, `None` if there are none.
+    pub(crate) fn all(errors: Vec<Error>) -> Option<Error> {
+        let mut errors = errors.into_iter();
+        let mut first = errors.next()?;
+        first.more.extend(errors);
+        Some(first)
+    }
+
     /// What clang printed, if it was clang that failed.
     pub fn compiler_text(&self) -> Option<&str> {
         Some(self.compiler.as_str()).filter(|text| !text.is_empty())
@@ -62,10 +74,12 @@ impl fmt::Display for Error {
             writeln!(f, "{}", text.trim_end())?;
         }
         write!(f, "error: {}", self.message)?;
-        match &self.help {
-            Some(help) => write!(f, "\n  help: {help}"),
-            None => Ok(()),
+        if let Some(help) = &self.help {
+            write!(f, "\n  help: {help}")?;
         }
+        self.more
+            .iter()
+            .try_for_each(|error| write!(f, "\n{error}"))
     }
 }
 

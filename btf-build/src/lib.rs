@@ -16,9 +16,14 @@
 //! | variable | meaning |
 //! |---|---|
 //! | `BTF_BUILD_CLANG`, then `CLANG` | the clang to use, a path or a name on `PATH`, unless [`Builder::clang`] names one |
-//! | `BTF_BUILD_VMLINUX` | where kernel types come from, unless [`Builder::vmlinux`] says: a file of raw BTF, a `vmlinux` ELF file, or a ready `vmlinux.h` |
+//! | `BTF_BUILD_VMLINUX` | where kernel types come from, unless [`Builder::vmlinux`] says: a file of raw BTF, a `vmlinux` ELF file, a ready `vmlinux.h`, or a folder with one of these for each architecture |
 //! | `BTF_BUILD_KERNEL_BTF` | where the running kernel's BTF is, if not at `/sys/kernel/btf/vmlinux` |
-//! | `CFLAGS_bpfel_unknown_none`, `CFLAGS_bpfeb_unknown_none` | flags for clang, as with the `cc` crate; plain `CFLAGS` are the host's and not used |
+//! | `CFLAGS_bpfel_unknown_none`, `CFLAGS_bpfeb_unknown_none` | flags for clang, as with the `cc` crate, which also knows them with dashes |
+//! | `CPATH`, `C_INCLUDE_PATH` | more folders of headers, read by clang itself |
+//!
+//! Read besides, and no reason to build again: `PATH`, where clang is looked for; `CFLAGS`, `HOST_CFLAGS` and
+//! `TARGET_CFLAGS`, to leave out what they have, which is for the host's programs; and what cargo sets: `OUT_DIR`,
+//! `CARGO_CFG_TARGET_ARCH`, `CARGO_CFG_TARGET_ENDIAN`, `NUM_JOBS` and `CARGO_MAKEFLAGS`.
 //!
 //! # Arguments of programs
 //!
@@ -59,9 +64,14 @@
 //!
 //! # Cargo is told
 //!
-//! about every source and every header that clang read outside `OUT_DIR`, and about nothing else, so that an edited header
-//! rebuilds the object and an untouched tree rebuilds nothing. Nothing is written outside `OUT_DIR`, and no
-//! file is written that already has its contents.
+//! about every source and every header that clang read outside the build's own folders, and the folders of patterns, so that
+//! an edited header rebuilds the object and an untouched tree rebuilds nothing. Several sources are compiled side by
+//! side, as many as cargo's jobserver allows.
+//!
+//! # What is written
+//!
+//! goes to `OUT_DIR`, but for `vmlinux.h`: crates that take it from the same types find one in
+//! `target/PROFILE/btf-build`, which the first of them makes. No file is written that already has its contents.
 
 mod builder;
 mod clang;
@@ -70,13 +80,18 @@ mod depfile;
 mod dwarf;
 mod environment;
 mod error;
+mod glob;
 mod headers;
+mod jobs;
 mod lint;
 mod object;
 mod output;
 mod prototypes;
+mod run;
+mod sources;
 mod strip;
 mod target;
+mod types;
 mod vmlinux;
 
 pub use builder::{Artifact, Builder};

@@ -26,3 +26,17 @@ pub(crate) fn write_if_changed(path: &Path, contents: &[u8]) -> Result<()> {
 pub(crate) fn make_dir(path: &Path) -> Result<()> {
     std::fs::create_dir_all(path).map_err(|e| Error::io("cannot make the folder", path, &e))
 }
+
+/// Removes a file that may not be there.
+///
+/// # Errors
+///
+/// If it is there and stays, with its path.
+pub(crate) fn remove(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::io("cannot remove", path, &e))
+        }
+        _ => Ok(()),
+    }
+}

@@ -9,8 +9,8 @@ use btf_core::target::{self, BODY_PREFIX, Prototype, Target};
 
 use crate::dwarf::{self, Declarations};
 use crate::error::{Error, Result};
-use crate::output::write_if_changed;
-use crate::vmlinux;
+use crate::output::{remove, write_if_changed};
+use crate::types;
 
 /// What was kept.
 #[derive(Default)]
@@ -70,24 +70,15 @@ pub(crate) fn keep(
     })
 }
 
-fn remove(file: &Path) -> Result<()> {
-    match std::fs::remove_file(file) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-            Err(Error::io("cannot remove", file, &e))
-        }
-        _ => Ok(()),
-    }
-}
-
 /// The kernel's BTF, read when first asked for.
 pub(crate) struct Kernel<'a> {
-    source: &'a vmlinux::Source,
+    source: &'a types::Source,
     is_host: bool,
     btf: Option<Option<Btf>>,
 }
 
 impl<'a> Kernel<'a> {
-    pub(crate) fn new(source: &'a vmlinux::Source, is_host: bool) -> Kernel<'a> {
+    pub(crate) fn new(source: &'a types::Source, is_host: bool) -> Kernel<'a> {
         Kernel {
             source,
             is_host,

@@ -72,6 +72,26 @@ impl Target {
         format!("/usr/include/{arch}-linux-{abi}")
     }
 
+    /// What files of this architecture may be called: by Rust's name, then the kernel's and that of `uname -m`.
+    pub(crate) fn names(&self) -> Vec<&str> {
+        let (arch, others): (&str, &[&str]) = match self.arch.as_str() {
+            "x86_64" => ("x86_64", &["amd64", "x86"]),
+            "x86" => ("x86", &["i686", "i386"]),
+            "aarch64" => ("aarch64", &["arm64"]),
+            "riscv64" => ("riscv64", &["riscv"]),
+            "s390x" => ("s390x", &["s390"]),
+            "loongarch64" => ("loongarch64", &["loongarch"]),
+            "powerpc64" if self.little_endian => ("powerpc64le", &["ppc64le", "ppc64el"]),
+            "powerpc64" => ("powerpc64", &["ppc64"]),
+            "mips64" if self.little_endian => ("mips64el", &[]),
+            "mips" if self.little_endian => ("mipsel", &[]),
+            other => (other, &[]),
+        };
+        std::iter::once(arch)
+            .chain(others.iter().copied())
+            .collect()
+    }
+
     /// Whether the running kernel is of this architecture, so that its types may be used.
     pub(crate) fn is_host(&self) -> bool {
         self.arch == std::env::consts::ARCH

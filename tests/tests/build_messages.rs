@@ -210,7 +210,7 @@ fn the_kernel_of_another_architecture() {
         .replace(std::env::consts::ARCH, "[arch]");
     insta::assert_snapshot!(text, @r"
     error: a source includes vmlinux.h, but the running kernel is of [arch], not of s390x, which is built for
-      help: name the BTF of a kernel of the target with Builder::vmlinux or the environment variable BTF_BUILD_VMLINUX
+      help: name the BTF of a kernel of the target, or a folder of one for each architecture, with Builder::vmlinux or the environment variable BTF_BUILD_VMLINUX
     ");
 }
 

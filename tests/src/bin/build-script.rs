@@ -1,4 +1,5 @@
-//! A build script whose settings are its arguments: `[--clang PROGRAM] [--vmlinux FILE] [--flag FLAG]… SOURCE…`.
+//! A build script whose settings are its arguments: `[--clang PROGRAM] [--vmlinux FILE] [--flag FLAG]… [--deny-warnings]
+//! [--keep-dwarf] [--sources PATTERN]… SOURCE…`.
 
 use btf_build::Builder;
 
@@ -11,6 +12,9 @@ fn main() {
             "--clang" => builder.clang(value()),
             "--vmlinux" => builder.vmlinux(value()),
             "--flag" => builder.flag(value()),
+            "--deny-warnings" => builder.deny_warnings(true),
+            "--keep-dwarf" => builder.keep_dwarf(true),
+            "--sources" => builder.sources(value()),
             source => builder.source(source),
         };
     }

@@ -1,0 +1,175 @@
+//! The order of things, from settings to objects.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use crate::builder::{Artifact, Builder};
+use crate::compile::{Compiled, Compiler, Failure};
+use crate::error::{Error, Result};
+use crate::lint::{self, Subject};
+use crate::output::{make_dir, remove, write_if_changed};
+use crate::sources::Source;
+use crate::target::Target;
+use crate::vmlinux::Header;
+use crate::{clang, environment, headers, jobs, object, prototypes, sources, types};
+
+/// Compiles what the settings name.
+///
+/// # Errors
+///
+/// Those of [`Builder::try_build`].
+pub(crate) fn build(settings: &Builder) -> Result<Vec<Artifact>> {
+    let out_dir = out_dir(settings)?;
+    environment::track();
+    let sources = sources::find(&settings.sources)?;
+    let clang = clang::find(settings.clang.as_deref())?;
+    let target = Target::new(settings.target_arch.as_deref())?;
+    let kernel = types::Source::new(settings.vmlinux.as_deref(), &target)?;
+    let header = Header::new(&out_dir, &kernel, &target);
+
+    let mut includes = settings.includes.clone();
+    includes.push(write_headers(&out_dir)?);
+    let compiler = Compiler::new(&clang, &target, &includes, &settings.clang_flags())?;
+    let compiled = compile(&compiler, &sources, &out_dir, &header)?;
+
+    let mut prototypes = prototypes::Kernel::new(&kernel, target.is_host());
+    let mut warnings = Vec::new();
+    let mut read = BTreeSet::new();
+    let mut artifacts = Vec::with_capacity(sources.len());
+    for (source, compiled) in sources.into_iter().zip(compiled) {
+        let object = out_dir.join(format!("{}.bpf.o", source.name));
+        let bytes = finish(
+            &source.name,
+            &object,
+            &compiled,
+            &mut prototypes,
+            &mut warnings,
+        )?;
+        let unstripped = object.with_extension("debug.o");
+        match settings.keep_dwarf {
+            true => write_if_changed(&unstripped, &compiled.elf)?,
+            false => remove(&unstripped)?,
+        }
+        write_if_changed(&object, &bytes)?;
+        read.extend(compiled.read);
+        artifacts.push(Artifact {
+            name: source.name,
+            object,
+        });
+    }
+    tell(&warnings, settings.deny_warnings)?;
+    // What was made by the build itself is newer than the build's beginning, by which cargo goes.
+    let is_made = |path: &PathBuf| path.starts_with(&out_dir) || path.starts_with(header.place());
+    for path in read.iter().filter(|path| !is_made(path)) {
+        println!("cargo::rerun-if-changed={}", path.display());
+    }
+    Ok(artifacts)
+}
+
+/// Makes the headers and compiles nothing.
+///
+/// # Errors
+///
+/// Those of [`Builder::try_headers`].
+pub(crate) fn headers(settings: &Builder) -> Result<Vec<PathBuf>> {
+    let out_dir = out_dir(settings)?;
+    environment::track();
+    let target = Target::new(settings.target_arch.as_deref())?;
+    let kernel = types::Source::new(settings.vmlinux.as_deref(), &target)?;
+    let header = Header::new(&out_dir, &kernel, &target);
+    Ok(vec![write_headers(&out_dir)?, header.provide()?])
+}
+
+fn out_dir(settings: &Builder) -> Result<PathBuf> {
+    match &settings.out_dir {
+        Some(dir) => Ok(dir.clone()),
+        None => environment::out_dir(),
+    }
+}
+
+/// The folder of `<bpf/…>`.
+fn write_headers(out_dir: &Path) -> Result<PathBuf> {
+    let dir = out_dir.join("btf-build/include");
+    make_dir(&dir)?;
+    headers::write_headers(&dir).map_err(|e| Error::new(e.to_string()))?;
+    Ok(dir)
+}
+
+/// All sources, side by side; in the order of the sources, whichever ends first.
+fn compile(
+    compiler: &Compiler,
+    sources: &[Source],
+    out_dir: &Path,
+    header: &Header<'_>,
+) -> Result<Vec<Compiled>> {
+    let all = |sources: &[&Source], vmlinux: Option<&Path>| {
+        jobs::run(sources, |source| {
+            let temporary = out_dir.join(format!("{}.bpf", source.name));
+            compiler.run(&source.path, &temporary, vmlinux)
+        })
+    };
+    // A header that was made from other types must not be used as it is.
+    let mut vmlinux = match header.was_wanted() {
+        true => Some(header.provide()?),
+        false => None,
+    };
+    let every: Vec<&Source> = sources.iter().collect();
+    let mut results = all(&every, vmlinux.as_deref());
+    let want = |result: &Result<Compiled, Failure>| matches!(result, Err(Failure::NoVmlinux(_)));
+    let wanting: Vec<usize> = (0..results.len()).filter(|n| want(&results[*n])).collect();
+    if vmlinux.is_none() && !wanting.is_empty() {
+        vmlinux = Some(header.provide()?);
+        let again: Vec<&Source> = wanting.iter().map(|n| &sources[*n]).collect();
+        for (n, result) in wanting.into_iter().zip(all(&again, vmlinux.as_deref())) {
+            results[n] = result;
+        }
+    }
+    let mut compiled = Vec::with_capacity(results.len());
+    let mut errors = Vec::new();
+    for result in results {
+        match result {
+            Ok(done) => compiled.push(done),
+            Err(failure) => errors.push(Error::from(failure)),
+        }
+    }
+    match Error::all(errors) {
+        Some(error) => Err(error),
+        None => Ok(compiled),
+    }
+}
+
+/// Checks an object and gives its bytes without DWARF; clang's warnings and those of this crate are added to the others.
+fn finish(
+    name: &str,
+    object: &Path,
+    compiled: &Compiled,
+    kernel: &mut prototypes::Kernel<'_>,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<u8>> {
+    let checked = object::check(name, &compiled.elf)?;
+    let kept = prototypes::keep(&checked.object, &compiled.elf, object, kernel)?;
+    let subject = Subject::new(
+        &checked.object,
+        &compiled.elf,
+        kept.btf.as_ref(),
+        compiled.clang,
+    );
+    warnings.extend(compiled.stderr.lines().map(str::to_owned));
+    warnings.extend(lint::lines(&subject));
+    warnings.extend(kept.warnings);
+    Ok(checked.bytes)
+}
+
+/// Has cargo show warnings, or makes an error of them.
+fn tell(warnings: &[String], deny: bool) -> Result<()> {
+    if deny && !warnings.is_empty() {
+        return Err(
+            Error::new("there are warnings, which Builder::deny_warnings makes errors")
+                .compiler_output(warnings.join("\n")),
+        );
+    }
+    for line in warnings {
+        println!("cargo::warning={line}");
+    }
+    Ok(())
+}

@@ -1,0 +1,119 @@
+//! Which sources there are, and what their objects are called.
+
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+use crate::glob;
+
+/// A source as a setting names it.
+#[derive(Clone, Debug)]
+pub(crate) enum Given {
+    File(PathBuf),
+    Pattern(PathBuf),
+}
+
+/// A source that is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Source {
+    /// The name of its object: `hello` for `src/bpf/hello.bpf.c`.
+    pub(crate) name: String,
+    pub(crate) path: PathBuf,
+}
+
+/// All sources in the order of the settings, and in that of their names where a pattern stands for several.
+///
+/// Cargo is told about folders in which a new file could match a pattern.
+///
+/// # Errors
+///
+/// If there is none, one is missing, nothing matches a pattern, or two objects would have one name.
+pub(crate) fn find(given: &[Given]) -> Result<Vec<Source>> {
+    let mut sources: Vec<Source> = Vec::new();
+    for given in given {
+        match given {
+            Given::File(path) if path.is_file() => add(&mut sources, path)?,
+            Given::File(path) => return Err(missing(path)),
+            Given::Pattern(pattern) => {
+                let matches = glob::files(pattern)?;
+                for folder in &matches.folders {
+                    println!("cargo::rerun-if-changed={}", folder.display());
+                }
+                if matches.files.is_empty() {
+                    return Err(unmatched(pattern));
+                }
+                for path in &matches.files {
+                    add(&mut sources, path)?;
+                }
+            }
+        }
+    }
+    if sources.is_empty() {
+        return Err(
+            Error::new("there is nothing to build").help("name a source with Builder::source")
+        );
+    }
+    Ok(sources)
+}
+
+fn add(sources: &mut Vec<Source>, path: &Path) -> Result<()> {
+    let file = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = file
+        .strip_suffix(".bpf.c")
+        .or_else(|| file.strip_suffix(".c"))
+        .unwrap_or(&file);
+    match sources.iter().find(|known| known.name == name) {
+        // By its name and by a pattern.
+        Some(known) if is_same(&known.path, path) => Ok(()),
+        Some(other) => Err(Error::new(format!(
+            "{} and {} would both become {name}.bpf.o",
+            other.path.display(),
+            path.display()
+        ))
+        .help("rename one of them: include_skel! finds an object by this name")),
+        None => {
+            sources.push(Source {
+                name: name.to_owned(),
+                path: path.to_owned(),
+            });
+            Ok(())
+        }
+    }
+}
+
+fn is_same(a: &Path, b: &Path) -> bool {
+    a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
+}
+
+/// The error for a source that is not there, with what is there instead.
+fn missing(source: &Path) -> Error {
+    let error = Error::new(format!("there is no source {}", source.display()));
+    let dir = source.parent().unwrap_or(Path::new("."));
+    help_with_folder(error, dir)
+}
+
+fn unmatched(pattern: &Path) -> Error {
+    let error = Error::new(format!("no source matches {}", pattern.display()));
+    let has_pattern = |dir: &Path| dir.to_string_lossy().contains(['*', '?']);
+    let dir = pattern.ancestors().skip(1).find(|dir| !has_pattern(dir));
+    help_with_folder(error, dir.unwrap_or(Path::new("")))
+}
+
+fn help_with_folder(error: Error, dir: &Path) -> Error {
+    let here = if dir == Path::new("") {
+        Path::new(".")
+    } else {
+        dir
+    };
+    let mut there: Vec<String> = std::fs::read_dir(here)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|name| name.ends_with(".c"))
+        .collect();
+    there.sort();
+    if there.is_empty() {
+        return error.help("paths are relative to the folder of Cargo.toml");
+    }
+    error.help(format!("{} has {}", here.display(), there.join(", ")))
+}

@@ -1,0 +1,196 @@
+//! Where kernel types come from: the running kernel, a file, or a folder with a file for each architecture.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use btf_core::btf::Btf;
+
+use crate::environment;
+use crate::error::{Error, Result};
+use crate::target::Target;
+
+const RUNNING: &str = "/sys/kernel/btf/vmlinux";
+
+/// Where kernel types come from.
+#[derive(Clone, Debug)]
+pub(crate) enum Source {
+    /// The running kernel's BTF, at this path.
+    Running(PathBuf),
+    /// A file: raw BTF, an ELF file with a `.BTF` section, or a header.
+    File(PathBuf),
+}
+
+/// What a source of types turned out to be.
+pub(crate) enum Types {
+    /// In the bytes that it was read from.
+    Btf(Btf),
+    /// Text of a ready header.
+    Header(Vec<u8>),
+}
+
+impl Source {
+    /// What a setting or the environment names, else the running kernel. A file is watched by cargo; the running kernel is
+    /// not, so that a reboot rebuilds nothing.
+    ///
+    /// # Errors
+    ///
+    /// If a folder that was named has no types for the target.
+    pub(crate) fn new(setting: Option<&Path>, target: &Target) -> Result<Source> {
+        let named = setting
+            .map(Path::to_owned)
+            .or_else(|| environment::user("BTF_BUILD_VMLINUX").map(PathBuf::from));
+        let Some(named) = named else {
+            let running = environment::user("BTF_BUILD_KERNEL_BTF");
+            return Ok(Source::Running(
+                running.map_or_else(|| RUNNING.into(), PathBuf::from),
+            ));
+        };
+        let file = match named.is_dir() {
+            true => of_architecture(&named, target)?,
+            false => named,
+        };
+        println!("cargo::rerun-if-changed={}", file.display());
+        Ok(Source::File(file))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        match self {
+            Source::Running(path) | Source::File(path) => path,
+        }
+    }
+
+    /// The types as BTF; `None` if there are none, or only as a header, or of another architecture than is built for.
+    ///
+    /// # Errors
+    ///
+    /// If a file that was named cannot be read as what it is.
+    pub(crate) fn btf(&self, is_host: bool) -> Result<Option<Btf>> {
+        match self {
+            Source::Running(path) if !is_host || !path.exists() => Ok(None),
+            Source::Running(path) | Source::File(path) => match read(path)? {
+                Types::Btf(btf) => Ok(Some(btf)),
+                Types::Header(_) => Ok(None),
+            },
+        }
+    }
+
+    /// Tells one state of the source from another without reading it.
+    pub(crate) fn key(&self) -> Result<String> {
+        let mut key = format!(
+            "btf-build {}\n{}\n",
+            env!("CARGO_PKG_VERSION"),
+            self.path().display()
+        );
+        match self {
+            // sysfs makes up its times at each boot; what a kernel is, it says here.
+            Source::Running(_) => {
+                for file in ["/proc/sys/kernel/osrelease", "/proc/sys/kernel/version"] {
+                    key += &std::fs::read_to_string(file).unwrap_or_default();
+                }
+                let size = std::fs::metadata(self.path())
+                    .map(|m| m.len())
+                    .unwrap_or_default();
+                let _ = write!(key, "{size}");
+            }
+            Source::File(path) => {
+                let unreadable = |e| Error::io("cannot read kernel types from", path, &e);
+                let meta = std::fs::metadata(path).map_err(unreadable)?;
+                let time = meta.modified().map_err(unreadable)?;
+                let time = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+                let _ = write!(key, "{} {}", meta.len(), time.as_nanos());
+            }
+        }
+        Ok(key)
+    }
+}
+
+/// The file of a folder that has the target's types.
+fn of_architecture(folder: &Path, target: &Target) -> Result<PathBuf> {
+    let names = target.names();
+    for name in &names {
+        let candidates = [
+            "NAME.btf",
+            "NAME/vmlinux.btf",
+            "NAME/vmlinux",
+            "NAME.h",
+            "NAME/vmlinux.h",
+        ];
+        for candidate in candidates {
+            let file = folder.join(candidate.replace("NAME", name));
+            if file.is_file() {
+                return Ok(file);
+            }
+        }
+    }
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut there: Vec<String> = entries
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    there.sort();
+    let there = match there.is_empty() {
+        true => "it is empty".to_owned(),
+        false => format!("it has {}", there.join(", ")),
+    };
+    let files: Vec<String> = names.iter().map(|name| format!("{name}.btf")).collect();
+    Err(Error::new(format!(
+        "the folder {} has no kernel types for {}: {there}",
+        folder.display(),
+        target.arch
+    ))
+    .help(format!(
+        "put the BTF of a kernel of the target there as {}",
+        files.join(" or ")
+    )))
+}
+
+/// Reads a file of types.
+///
+/// # Errors
+///
+/// If it is nothing of the kind, or damaged.
+pub(crate) fn read(path: &Path) -> Result<Types> {
+    let bytes =
+        std::fs::read(path).map_err(|e| Error::io("cannot read kernel types from", path, &e))?;
+    let raw = if bytes.starts_with(b"\x7fELF") {
+        section_of_elf(path, &bytes)?
+    } else if bytes.starts_with(&[0x9f, 0xeb]) || bytes.starts_with(&[0xeb, 0x9f]) {
+        bytes
+    } else if path.extension().is_some_and(|e| e == "h") {
+        return Ok(Types::Header(bytes));
+    } else {
+        return Err(Error::new(format!(
+            "{} is neither raw BTF, nor an ELF file, nor a header (.h)",
+            path.display()
+        )));
+    };
+    Btf::parse(raw)
+        .map(Types::Btf)
+        .map_err(|e| unusable(path, &e))
+}
+
+/// The error for types of which nothing can be made.
+pub(crate) fn unusable(path: &Path, e: &btf_core::Error) -> Error {
+    Error::new(format!(
+        "cannot make vmlinux.h from {}: {e}",
+        path.display()
+    ))
+}
+
+fn section_of_elf(path: &Path, bytes: &[u8]) -> Result<Vec<u8>> {
+    use object::{Object as _, ObjectSection as _};
+    let bad = |why: String| {
+        Error::new(format!(
+            "cannot take kernel types from {}: {why}",
+            path.display()
+        ))
+    };
+    let file = object::File::parse(bytes).map_err(|e| bad(e.to_string()))?;
+    let section = file
+        .section_by_name(".BTF")
+        .ok_or_else(|| bad("it has no .BTF section".to_owned()))?;
+    section
+        .data()
+        .map(<[u8]>::to_vec)
+        .map_err(|e| bad(e.to_string()))
+}

@@ -1,0 +1,339 @@
+//! What the settings of btf-build's `Builder` do, by what a build script leaves behind and tells cargo.
+
+#[path = "support/package.rs"]
+mod package;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::{Duration, SystemTime};
+
+use btf_core::btf::{Btf, Builder, IntEncoding, Kind};
+use btf_core::obj::Object;
+use package::Package;
+
+const PROGRAM: &str = r#"
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+char LICENSE[] SEC("license") = "GPL";
+
+SEC("raw_tp/sys_enter")
+int on_enter(void *ctx)
+{
+	return 0;
+}
+"#;
+
+/// Of a kernel that [`kernel`] has the types of.
+const TYPED: &str = r#"
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+
+char LICENSE[] SEC("license") = "GPL";
+
+struct task_struct global;
+
+SEC("raw_tp/sys_enter")
+int on_enter(void *ctx)
+{
+	return 0;
+}
+"#;
+
+/// The types of a kernel whose tasks are of this size.
+fn kernel(size: u32) -> Vec<u8> {
+    let mut types = Builder::new();
+    let names = ["__u8", "__u16", "__u32", "__u64", "__s32", "__s64"];
+    for (name, size) in names.into_iter().zip([1, 2, 4, 8, 4, 8]) {
+        let int = types.int(name.trim_start_matches('_'), size, IntEncoding(0));
+        types.typedef(name, int);
+    }
+    let int = types.int("int", 4, IntEncoding::SIGNED);
+    for name in ["__be16", "__be32", "__wsum"] {
+        types.typedef(name, int);
+    }
+    types.structure("task_struct", size, [("pid", int, 0)]);
+    types.enumeration("bpf_map_type", 4, false, [("BPF_MAP_TYPE_HASH", 1)]);
+    types.finish().unwrap().to_target_bytes().to_vec()
+}
+
+/// What cargo is told to watch.
+fn watched(output: &Output) -> Vec<String> {
+    assert!(output.status.success(), "{output:?}");
+    let stdout = str::from_utf8(&output.stdout).unwrap();
+    let lines = stdout.lines();
+    lines
+        .filter_map(|line| line.strip_prefix("cargo::rerun-if-changed="))
+        .filter(|path| !path.starts_with("/usr"))
+        .map(str::to_owned)
+        .collect()
+}
+
+fn run(command: &mut Command) -> Output {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    output
+}
+
+/// Every file below a folder with its time.
+fn times(dir: &Path) -> BTreeMap<PathBuf, SystemTime> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(times(&path));
+        } else {
+            let time = fs::metadata(&path).unwrap().modified().unwrap();
+            found.insert(path, time);
+        }
+    }
+    found
+}
+
+/// The files of this name.
+fn named<'a>(files: &'a BTreeMap<PathBuf, SystemTime>, name: &str) -> Vec<&'a PathBuf> {
+    files.keys().filter(|path| path.ends_with(name)).collect()
+}
+
+/// Size of the task that an object was compiled with.
+fn size_of_task(object: &Path) -> u64 {
+    let object = Object::parse("x", &fs::read(object).unwrap()).unwrap();
+    let btf = object.require_btf().unwrap();
+    let task = btf.find("task_struct", Kind::STRUCT).unwrap();
+    task.byte_size().unwrap()
+}
+
+#[test]
+fn a_pattern_stands_for_sources_and_their_folder() {
+    let package = Package::with_source("pattern", PROGRAM);
+    package.write("src/bpf/net/b.bpf.c", PROGRAM);
+    package.write("src/bpf/readme.txt", "");
+    let mut script = package.script(&["--sources", "src/bpf/**/*.bpf.c", "src/bpf/x.bpf.c"]);
+    let output = run(&mut script);
+    assert_eq!(
+        watched(&output),
+        [
+            "src/bpf",
+            "src/bpf/net",
+            "src/bpf/net/b.bpf.c",
+            "src/bpf/x.bpf.c"
+        ]
+    );
+    let built = || {
+        let out = times(&package.dir.join("out"));
+        ["b.bpf.o", "x.bpf.o", "new.bpf.o"].map(|name| named(&out, name).len())
+    };
+    assert_eq!(built(), [1, 1, 0]);
+    package.write("src/bpf/new.bpf.c", PROGRAM);
+    run(&mut script);
+    assert_eq!(built(), [1, 1, 1]);
+}
+
+#[test]
+fn a_pattern_that_nothing_matches() {
+    let package = Package::with_source("no_match", PROGRAM);
+    let mut script = package.script(&["--sources", "src/bpf/*.bpf.cc"]);
+    insta::assert_snapshot!(package.error(&script.output().unwrap()), @r"
+    error: no source matches src/bpf/*.bpf.cc
+      help: src/bpf has x.bpf.c
+    ");
+}
+
+#[test]
+fn errors_of_all_sources_are_shown() {
+    let package = Package::with_source("errors", "int x = wrong;\n");
+    package.write("src/bpf/right.bpf.c", PROGRAM);
+    package.write("src/bpf/y.bpf.c", "int y = wrong, z = wrong;\n");
+    let mut script = package.script(&["--sources", "src/bpf/*.bpf.c"]);
+    let output = script.env("NUM_JOBS", "2").output().unwrap();
+    insta::assert_snapshot!(package.error(&output), @r"
+    src/bpf/x.bpf.c:1:9: error: use of undeclared identifier 'wrong'
+    int x = wrong;
+            ^
+    1 error generated.
+    error: cannot compile src/bpf/x.bpf.c
+    src/bpf/y.bpf.c:1:9: error: use of undeclared identifier 'wrong'
+    int y = wrong, z = wrong;
+            ^
+    src/bpf/y.bpf.c:1:20: error: use of undeclared identifier 'wrong'
+    int y = wrong, z = wrong;
+                       ^
+    2 errors generated.
+    error: cannot compile src/bpf/y.bpf.c
+    ");
+}
+
+#[test]
+fn warnings_can_be_errors() {
+    let unused = PROGRAM.replace("return 0;", "int i; return 0;");
+    let package = Package::with_source("deny", &unused);
+    let args = ["--deny-warnings", "src/bpf/x.bpf.c"];
+    insta::assert_snapshot!(package.error(&package.script(&args).output().unwrap()), @r"
+    src/bpf/x.bpf.c:10:6: error: unused variable 'i' [-Werror,-Wunused-variable]
+            int i; return 0;
+                ^
+    1 error generated.
+    error: cannot compile src/bpf/x.bpf.c
+    ");
+    // One that is this crate's.
+    package.write("src/bpf/x.bpf.c", &PROGRAM.replace("raw_tp", "raw_tpp"));
+    let error = package.error(&package.script(&args).output().unwrap());
+    let (warning, error) = error.rsplit_once('\n').unwrap();
+    assert!(warning.contains("raw_tpp/sys_enter"), "{warning}");
+    insta::assert_snapshot!(error, @"error: there are warnings, which Builder::deny_warnings makes errors");
+    package.write("src/bpf/x.bpf.c", PROGRAM);
+    assert_eq!(
+        package.warnings(&package.script(&args).output().unwrap()),
+        ""
+    );
+}
+
+#[test]
+fn dwarf_can_be_kept_beside_the_object() {
+    let package = Package::with_source("dwarf", PROGRAM);
+    let kept = package.dir.join("out/x.bpf.debug.o");
+    let has_dwarf = |path: &Path| {
+        let bytes = fs::read(path).unwrap();
+        bytes.windows(11).any(|part| part == b".debug_info")
+    };
+    run(&mut package.script(&["--keep-dwarf", "src/bpf/x.bpf.c"]));
+    assert!(has_dwarf(&kept));
+    assert!(!has_dwarf(&package.dir.join("out/x.bpf.o")));
+    run(&mut package.script(&["src/bpf/x.bpf.c"]));
+    assert!(!kept.exists());
+}
+
+#[test]
+fn a_folder_has_kernel_types_by_architecture() {
+    let package = Package::with_source("architectures", TYPED);
+    fs::create_dir_all(package.dir.join("kernels/s390x")).unwrap();
+    fs::write(package.dir.join("kernels/x86_64.btf"), kernel(64)).unwrap();
+    fs::write(package.dir.join("kernels/arm64.btf"), kernel(128)).unwrap();
+    fs::write(package.dir.join("kernels/s390x/vmlinux.btf"), kernel(256)).unwrap();
+    let script = |arch: &str, endian: &str| {
+        let mut script = package.script(&["--vmlinux", "kernels", "src/bpf/x.bpf.c"]);
+        script.env("CARGO_CFG_TARGET_ARCH", arch);
+        script.env("CARGO_CFG_TARGET_ENDIAN", endian);
+        script
+    };
+    for (arch, endian, file, size) in [
+        ("aarch64", "little", "kernels/arm64.btf", 128),
+        ("x86_64", "little", "kernels/x86_64.btf", 64),
+        ("s390x", "big", "kernels/s390x/vmlinux.btf", 256),
+    ] {
+        let output = run(&mut script(arch, endian));
+        assert_eq!(watched(&output), [file, "src/bpf/x.bpf.c"]);
+        assert_eq!(size_of_task(&package.dir.join("out/x.bpf.o")), size);
+    }
+    let output = script("riscv64", "little").output().unwrap();
+    insta::assert_snapshot!(package.error(&output), @r"
+    error: the folder kernels has no kernel types for riscv64: it has arm64.btf, s390x, x86_64.btf
+      help: put the BTF of a kernel of the target there as riscv64.btf or riscv.btf
+    ");
+}
+
+#[test]
+fn nothing_is_written_that_did_not_change() {
+    let package = Package::with_source("unchanged", TYPED);
+    package.write("src/bpf/y.bpf.c", PROGRAM);
+    fs::write(package.dir.join("kernel.btf"), kernel(64)).unwrap();
+    let args = [
+        "--vmlinux",
+        "kernel.btf",
+        "--keep-dwarf",
+        "--sources",
+        "src/bpf/*.bpf.c",
+    ];
+    run(&mut package.script(&args));
+    let out = package.dir.join("out");
+    let old = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+    for path in times(&out).into_keys() {
+        let file = fs::File::options().write(true).open(&path).unwrap();
+        file.set_modified(old).unwrap();
+    }
+    let before: Vec<PathBuf> = times(&out).into_keys().collect();
+    run(&mut package.script(&args));
+    let after = times(&out);
+    assert!(after.keys().eq(&before), "{after:#?}");
+    for (path, time) in &after {
+        assert_eq!(*time, old, "{}", path.display());
+    }
+    assert_eq!(named(&after, "vmlinux.h").len(), 1);
+
+    // Of one source, only its object.
+    package.write("src/bpf/y.bpf.c", &PROGRAM.replace("return 0", "return 1"));
+    run(&mut package.script(&args));
+    let written = times(&out).into_iter().filter(|(_, time)| *time != old);
+    let written: Vec<PathBuf> = written.map(|(path, _)| path).collect();
+    assert_eq!(written, [out.join("y.bpf.debug.o"), out.join("y.bpf.o")]);
+
+    // Other types make another header.
+    fs::write(package.dir.join("kernel.btf"), kernel(96)).unwrap();
+    run(&mut package.script(&args));
+    assert_eq!(size_of_task(&out.join("x.bpf.o")), 96);
+}
+
+#[test]
+fn crates_of_one_build_share_vmlinux_h() {
+    let package = Package::with_source("shared", TYPED);
+    let profile = package.dir.join("target/debug");
+    fs::create_dir_all(profile.join(".fingerprint")).unwrap();
+    fs::write(package.dir.join("kernel.btf"), kernel(64)).unwrap();
+    fs::write(package.dir.join("other.btf"), kernel(96)).unwrap();
+    let script = |name: &str, types: &str| {
+        let out = profile.join("build").join(name).join("out");
+        fs::create_dir_all(&out).unwrap();
+        let mut script = package.script(&["--vmlinux", types, "src/bpf/x.bpf.c"]);
+        script.env("OUT_DIR", &out);
+        (script, out)
+    };
+    // All at once, as cargo does.
+    let names = ["a-1", "b-2", "c-3"];
+    std::thread::scope(|scope| {
+        for name in names {
+            scope.spawn(move || run(&mut script(name, "kernel.btf").0));
+        }
+    });
+    let files = times(&profile);
+    let headers = named(&files, "vmlinux.h");
+    assert_eq!(headers.len(), 1, "{headers:?}");
+    assert!(headers[0].starts_with(profile.join("btf-build")));
+    for name in names {
+        assert_eq!(size_of_task(&script(name, "").1.join("x.bpf.o")), 64);
+    }
+    // One that changed is another, and the first stays as it was.
+    let (mut changed, out) = script("a-1", "other.btf");
+    run(&mut changed);
+    assert_eq!(size_of_task(&out.join("x.bpf.o")), 96);
+    let after = times(&profile);
+    assert_eq!(named(&after, "vmlinux.h").len(), 2);
+    assert_eq!(after[headers[0]], files[headers[0]]);
+    assert!(Btf::parse(kernel(96)).is_ok());
+}
+
+#[test]
+fn objects_do_not_depend_on_how_many_are_compiled_at_once() {
+    let package = Package::with_source("jobs", TYPED);
+    fs::write(package.dir.join("kernel.btf"), kernel(64)).unwrap();
+    for n in 0..6 {
+        let text = TYPED.replace("return 0", &format!("return {n}"));
+        package.write(&format!("src/bpf/x{n}.bpf.c"), &text);
+    }
+    let built = |jobs: &str| {
+        let _ = fs::remove_dir_all(package.dir.join("out"));
+        fs::create_dir_all(package.dir.join("out")).unwrap();
+        let args = ["--vmlinux", "kernel.btf", "--sources", "src/bpf/*.bpf.c"];
+        run(package.script(&args).env("NUM_JOBS", jobs));
+        let files = times(&package.dir.join("out"));
+        let objects = files
+            .into_keys()
+            .filter(|path| path.to_string_lossy().ends_with(".bpf.o"));
+        let objects = objects.map(|path| (path.clone(), fs::read(path).unwrap()));
+        objects.collect::<BTreeMap<_, _>>()
+    };
+    let one = built("1");
+    assert_eq!(one.len(), 7);
+    assert!(one == built("4"));
+}
