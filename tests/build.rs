@@ -9,6 +9,7 @@ fn main() {
         .source("bpf/attach.bpf.c")
         .source("bpf/lpm_trie.bpf.c")
         .source("bpf/maps.bpf.c")
+        .source("bpf/net.bpf.c")
         .source("bpf/refused.bpf.c")
         .source("bpf/relocations.bpf.c")
         .source("bpf/torture.bpf.c")

@@ -23,6 +23,9 @@ FILTER is what Rust's test harness takes: only cases with one of these in their 
 /// The kernels that a change must work on.
 const KERNELS: &[&str] = &["5.10", "6.1", "6.12", "newest"];
 
+/// Modules that cases attach programs through.
+const MODULES: &[&str] = &["sch_ingress", "cls_bpf"];
+
 /// Everything that runs in one machine is done within this, or it hangs.
 const TIMEOUT: Duration = Duration::from_secs(600);
 
@@ -207,6 +210,7 @@ fn guest(
     guest.args = vec!["--test-threads=1".to_owned()];
     guest.args.extend(filters.iter().cloned());
     guest.env = vec![("BTF_TEST_KERNEL".to_owned(), kernel.series.to_string())];
+    guest.modules = MODULES.iter().map(|name| (*name).to_owned()).collect();
     guest.timeout = TIMEOUT;
     let mut tally = Tally::default();
     let (mut out, mut err) = (Lines::default(), Lines::default());

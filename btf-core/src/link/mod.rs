@@ -2,24 +2,35 @@
 //!
 //! Programs are attached through [`crate::prog`]; this module does it and owns what comes of it.
 
+mod bound;
+mod cgroup;
 mod iter;
 mod kprobe;
 mod raw_tracepoint;
+mod targets;
+mod tc;
 mod tracefs;
 mod tracepoint;
 mod tracing;
+mod xdp;
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::prog::Program;
 use crate::sys;
+use bound::{Binding, Bound};
 
+pub(crate) use cgroup::{cgroup, cgroup_path};
 pub(crate) use iter::{iter, iter_file};
 pub(crate) use kprobe::kprobe;
 pub(crate) use raw_tracepoint::raw_tracepoint;
+pub(crate) use targets::{SocketOption, lirc, netfilter, netns, sock_map, socket};
+pub(crate) use tc::{netkit, tc, tcx};
 pub(crate) use tracepoint::tracepoint;
 pub(crate) use tracing::tracing;
+pub(crate) use xdp::xdp;
 
 /// A program's attachment. It ends when this is dropped.
 #[derive(Debug)]
@@ -36,13 +47,16 @@ enum Held {
     Link(OwnedFd),
     PerfLink { link: OwnedFd, event: OwnedFd },
     Event(OwnedFd),
+    Bound(Bound),
 }
 
-/// The BPF link, or the perf event where the kernel has no links for such (before 5.15).
+/// The BPF link, or the perf event where the kernel has no links for such (before 5.15); of a program that is attached without
+/// either, its own descriptor.
 impl AsFd for Link {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match &self.held {
             Held::Link(fd) | Held::PerfLink { link: fd, .. } | Held::Event(fd) => fd.as_fd(),
+            Held::Bound(bound) => bound.as_fd(),
         }
     }
 }
@@ -53,6 +67,15 @@ impl Link {
             program: program.to_owned(),
             held: Held::Link(link),
         }
+    }
+
+    /// A program that is attached without a link, until `binding` is undone.
+    fn of_binding(program: &Program, binding: impl Binding + 'static) -> Result<Link> {
+        let held = Held::Bound(Bound::new(program.fd()?, binding)?);
+        Ok(Link {
+            program: program.name().to_owned(),
+            held,
+        })
     }
 
     /// Makes a perf event run a program: through a link where there are such (from 5.15 on), else on the event itself.
@@ -82,7 +105,7 @@ impl Link {
     /// What the kernel answers.
     pub fn detach(self) -> Result<()> {
         self.stop().map_err(|e| {
-            Error::os("cannot stop its event", e).context(format!("program `{}`", self.program))
+            Error::os("cannot detach it", e).context(format!("program `{}`", self.program))
         })
     }
 
@@ -90,6 +113,7 @@ impl Link {
     fn stop(&self) -> io::Result<()> {
         match &self.held {
             Held::Link(_) => Ok(()),
+            Held::Bound(bound) => bound.undo(),
             Held::PerfLink { event, .. } | Held::Event(event) => sys::perf_disable(event),
         }
     }

@@ -4,25 +4,51 @@
 //! [`Kprobe`] are made of it (`TryFrom`) and offer what their kind can do besides.
 
 mod arguments;
+mod cgroup;
+mod interface;
 mod iter;
 mod kprobe;
+mod lirc;
+mod lwt;
+mod netfilter;
+mod netns;
+mod position;
 mod raw_tracepoint;
+mod socket;
+mod syscall;
 pub(crate) mod target;
+mod tc;
+mod test_run;
 mod tracepoint;
 mod tracing;
+mod verdict;
+mod xdp;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::link::{self, Link};
-use crate::obj::{Attach, ProgType, SectionDef};
+use crate::obj::{Attach, AttachType, ProgType, SectionDef};
 
 pub use arguments::{Arguments, MAX_WORDS};
+pub use cgroup::{Cgroup, CgroupSharing};
+pub use interface::Interface;
 pub use iter::Iter;
 pub use kprobe::Kprobe;
+pub use lirc::Lirc;
+pub use lwt::Lwt;
+pub use netfilter::{Netfilter, NetfilterFamily, NetfilterHook, NetfilterOptions};
+pub use netns::Netns;
+pub use position::{OrderOptions, Position};
 pub use raw_tracepoint::RawTracepoint;
+pub use socket::{SkMap, SkReuseport, SocketFilter};
+pub use syscall::Syscall;
+pub use tc::{Direction, Netkit, Tc, TcOptions, Tcx};
+pub use test_run::{Ran, TestRun};
 pub use tracepoint::Tracepoint;
 pub use tracing::Tracing;
+pub use verdict::{TcAction, XdpAction};
+pub use xdp::{Xdp, XdpMode, XdpOptions};
 
 /// A program of a loaded object; in the kernel, unless it was not to be loaded.
 #[derive(Debug)]
@@ -53,6 +79,11 @@ impl Program {
     /// Its type; `None` if its section is not known, so that it cannot be loaded.
     pub fn prog_type(&self) -> Option<ProgType> {
         self.def.map(|def| def.prog_type)
+    }
+
+    /// The attach type of its section, which is also that to attach it with.
+    pub(crate) fn attach_type(&self) -> AttachType {
+        self.def.map_or(AttachType::NONE, |def| def.attach_type)
     }
 
     /// Whether it is in the kernel: not with `set_autoload(false)` or `SEC("?…")`, nor with a section that is not known.

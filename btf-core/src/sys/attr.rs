@@ -32,6 +32,7 @@ macro_rules! abi {
         }
     };
 }
+pub(super) use abi;
 
 /// Bytes of a kernel object's name, its terminator included (`BPF_OBJ_NAME_LEN`).
 pub(crate) const NAME_LEN: usize = 16;

@@ -5,6 +5,7 @@
 
 #![allow(unsafe_code)] // System calls take pointers; each block has its proof.
 
+mod attach;
 mod attr;
 mod btf;
 mod cpus;
@@ -13,16 +14,21 @@ mod log;
 mod map;
 mod memlock;
 mod mmap;
+mod netlink;
 mod perf;
 mod privileges;
 mod probe;
 mod prog;
+mod test_run;
 
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
 use crate::pod::Pod;
 
+pub(crate) use attach::{
+    Among, link_create, link_create_netfilter, prog_attach, prog_detach, set_option, socket_program,
+};
 pub(crate) use attr::{FuncInfo, LineInfo};
 pub(crate) use btf::{btf_by_id, btf_bytes, btf_info, btf_load, module_btf_fd, next_btf_id};
 pub(crate) use cpus::possible_cpus;
@@ -31,6 +37,7 @@ pub(crate) use kernel_btf::{module_btf, module_names};
 pub(crate) use map::{MapFd, MapParams};
 pub(crate) use memlock::raise_memlock_limit;
 pub(crate) use mmap::{Access, Mapping};
+pub(crate) use netlink::{Refusal, Request, u32_at};
 pub(crate) use perf::{Event, perf_disable, perf_enable, perf_event_open, perf_set_program};
 pub(crate) use privileges::privileges_hint;
 pub(crate) use probe::{attach_types_are_known, btf_feature_is_known};
@@ -38,6 +45,8 @@ pub(crate) use prog::{
     Loading, iter_create, link_create_iter, link_create_perf, prog_load, prog_test_run,
     raw_tracepoint_open,
 };
+
+pub(crate) use test_run::{TestRun, prog_run};
 
 /// The size of a page, the unit of memory maps and ring buffers.
 pub(crate) fn page_size() -> usize {
@@ -55,6 +64,8 @@ impl Command {
     const MAP_DELETE_ELEM: Command = Command(3);
     const MAP_GET_NEXT_KEY: Command = Command(4);
     const PROG_LOAD: Command = Command(5);
+    const PROG_ATTACH: Command = Command(8);
+    const PROG_DETACH: Command = Command(9);
     const PROG_TEST_RUN: Command = Command(10);
     const OBJ_GET_INFO_BY_FD: Command = Command(15);
     const RAW_TRACEPOINT_OPEN: Command = Command(17);
@@ -98,7 +109,7 @@ unsafe fn bpf_fd<A: Pod>(command: Command, attr: &mut A) -> io::Result<OwnedFd> 
 }
 
 /// A descriptor as the attribute structs hold it: open descriptors are never negative.
-fn fd_number(fd: impl std::os::fd::AsFd) -> u32 {
+pub(crate) fn fd_number(fd: impl std::os::fd::AsFd) -> u32 {
     use std::os::fd::AsRawFd;
     fd.as_fd().as_raw_fd().cast_unsigned()
 }

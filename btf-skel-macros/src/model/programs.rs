@@ -27,6 +27,20 @@ const TYPES: &[(Attach, &str)] = &[
     (Attach::Tracepoint, "Tracepoint"),
     (Attach::Kprobe, "Kprobe"),
     (Attach::Kretprobe, "Kprobe"),
+    (Attach::Xdp, "Xdp"),
+    (Attach::Tc, "Tc"),
+    (Attach::Tcx, "Tcx"),
+    (Attach::Netkit, "Netkit"),
+    (Attach::Cgroup, "Cgroup"),
+    (Attach::LsmCgroup, "Cgroup"),
+    (Attach::Netns, "Netns"),
+    (Attach::SockMap, "SkMap"),
+    (Attach::Socket, "SocketFilter"),
+    (Attach::SkReuseport, "SkReuseport"),
+    (Attach::Netfilter, "Netfilter"),
+    (Attach::Lwt, "Lwt"),
+    (Attach::Lirc, "Lirc"),
+    (Attach::Syscall, "Syscall"),
 ];
 
 pub(super) fn all(object: &Object, prototypes: Option<&Btf>, types: &mut Scope) -> Vec<Program> {

@@ -8,6 +8,7 @@ mod btf;
 mod feature;
 mod lpm_trie;
 mod maps;
+mod net;
 mod opensnoop;
 mod prototypes;
 mod refused;

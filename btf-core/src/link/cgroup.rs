@@ -1,0 +1,144 @@
+//! Attaching to cgroups: by links, or without where a kernel has none or a program is not to share.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use super::{Binding, Link, refused};
+use crate::error::{Error, ErrorKind, Result};
+use crate::near::{did_you_mean, similar};
+use crate::obj::{Attach, AttachType};
+use crate::prog::{CgroupSharing, Program};
+use crate::sys::{self, Among};
+
+/// `BPF_F_ALLOW_OVERRIDE` and `BPF_F_ALLOW_MULTI`.
+const ALLOW_OVERRIDE: u32 = 1;
+const ALLOW_MULTI: u32 = 2;
+
+/// `CGROUP2_SUPER_MAGIC`.
+const CGROUP2: u64 = 0x6367_7270;
+/// Where it is mounted.
+const MOUNT: &str = "/sys/fs/cgroup";
+
+pub(crate) fn cgroup_path(program: &Program, path: &Path, sharing: CgroupSharing) -> Result<Link> {
+    let folder = File::open(path).map_err(|e| missing(path, e))?;
+    let is_cgroup =
+        rustix::fs::fstatfs(&folder).is_ok_and(|fs| fs.f_type.cast_unsigned() == CGROUP2);
+    if !is_cgroup {
+        let error = Error::new(
+            ErrorKind::InvalidInput,
+            format!("{} is no cgroup of version 2", path.display()),
+        );
+        return Err(error.hint(mount_hint()));
+    }
+    cgroup(program, folder.as_fd(), sharing)
+        .map_err(|e| e.context(format!("cgroup {}", path.display())))
+}
+
+/// How to come by the file system.
+fn mount_hint() -> String {
+    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    let mounted = mounts.lines().find_map(|line| {
+        let mut words = line.split(' ');
+        let place = words.nth(1)?;
+        (words.next()? == "cgroup2").then_some(place)
+    });
+    match mounted {
+        Some(place) => format!("the file system cgroup2 is mounted on {place}"),
+        None => {
+            format!(
+                "the file system cgroup2 is not mounted; as root: mount -t cgroup2 none {MOUNT}"
+            )
+        }
+    }
+}
+
+fn missing(path: &Path, e: io::Error) -> Error {
+    let is_missing = e.kind() == io::ErrorKind::NotFound;
+    let error = Error::os(format!("cannot open cgroup {}", path.display()), e);
+    if !is_missing {
+        return error;
+    }
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name().and_then(|n| n.to_str()))
+    else {
+        return error;
+    };
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return error.hint(mount_hint());
+    };
+    let names: Vec<String> = entries
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .collect();
+    error.hint(
+        match did_you_mean(&similar(name, names.iter().map(String::as_str))) {
+            Some(hint) => hint,
+            None => format!("make it: mkdir {}", path.display()),
+        },
+    )
+}
+
+pub(crate) fn cgroup(
+    program: &Program,
+    cgroup: BorrowedFd<'_>,
+    sharing: CgroupSharing,
+) -> Result<Link> {
+    let attach_type = program.attach_type();
+    let prog = program.fd()?;
+    let is_lsm = program
+        .def
+        .is_some_and(|def| def.attach == Attach::LsmCgroup);
+    let flags = match sharing {
+        CgroupSharing::Link => {
+            let target = sys::fd_number(cgroup);
+            match sys::link_create(prog, target, attach_type, Among::default()) {
+                Ok(fd) => return Ok(Link::of_bpf(program.name(), fd)),
+                // Of a kernel without such links; or of one that says the same again.
+                Err(e) if e.raw_os_error() == Some(libc::EINVAL) && !is_lsm => ALLOW_MULTI,
+                Err(e) => return Err(explain(e)),
+            }
+        }
+        CgroupSharing::Multi => ALLOW_MULTI,
+        CgroupSharing::Override => ALLOW_OVERRIDE,
+        CgroupSharing::Alone => 0,
+    };
+    sys::prog_attach(prog, cgroup, attach_type, flags).map_err(explain)?;
+    let cgroup = cgroup
+        .try_clone_to_owned()
+        .map_err(|e| Error::os("cannot copy the cgroup's descriptor", e))?;
+    Link::of_binding(
+        program,
+        Attached {
+            target: cgroup,
+            attach_type,
+        },
+    )
+}
+
+/// A program that was attached to something with a descriptor, without a link.
+#[derive(Debug)]
+pub(super) struct Attached {
+    pub(super) target: OwnedFd,
+    pub(super) attach_type: AttachType,
+}
+
+impl Binding for Attached {
+    fn undo(&self, program: BorrowedFd<'_>) -> io::Result<()> {
+        sys::prog_detach(program, &self.target, self.attach_type)
+    }
+}
+
+fn explain(e: io::Error) -> Error {
+    let errno = e.raw_os_error();
+    let error = refused("cannot attach to the cgroup".into(), e);
+    match errno {
+        // Also what the kernel answers where the flags of a cgroup above, or of programs that are here, are others.
+        Some(libc::EPERM) => error.hint(format!(
+            "a program of this kind that does not share may be here or in a cgroup above (`bpftool cgroup tree` lists them); or: {}",
+            sys::privileges_hint()
+        )),
+        Some(libc::EBADF) => error.hint(format!("it is no cgroup of version 2: {}", mount_hint())),
+        Some(libc::E2BIG) => error.hint("as many programs are in the cgroup as the kernel allows"),
+        _ => error,
+    }
+}

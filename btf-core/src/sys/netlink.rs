@@ -1,0 +1,255 @@
+//! Route netlink: one request at a time, and what the kernel answers.
+//!
+//! Source: `include/uapi/linux/netlink.h`. What the requests say is for [`crate::link`].
+
+use std::fmt;
+use std::io;
+use std::os::fd::OwnedFd;
+
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
+
+use super::set_option;
+
+/// Bytes of `struct nlmsghdr`.
+const HEADER: usize = 16;
+/// Bytes of `struct nlattr`.
+const ATTR_HEADER: usize = 4;
+/// `NLM_F_REQUEST` and `NLM_F_ACK`.
+const REQUEST_ACK: u16 = 0x1 | 0x4;
+/// `NLA_F_NESTED`.
+const NESTED: u16 = 1 << 15;
+/// `NLMSG_ERROR`, which also is an acknowledgement.
+const ERROR: u16 = 2;
+/// `NLM_F_ACK_TLVS`: attributes follow the error.
+const ACK_TLVS: u16 = 0x200;
+/// `NLMSGERR_ATTR_MSG`.
+const ATTR_MSG: u16 = 1;
+/// Options of `SOL_NETLINK`: errors come without the request, and with words.
+const CAP_ACK: i32 = 10;
+const EXT_ACK: i32 = 11;
+/// As much as one answer takes, with room: the kernel sends less than a page at a time to who asks for little.
+const ANSWER: usize = 32 * 1024;
+
+/// What the kernel answered to a request that it refused.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) error: io::Error,
+    /// Its own words, if it has any.
+    pub(crate) words: Option<String>,
+}
+
+impl From<io::Error> for Refusal {
+    fn from(error: io::Error) -> Refusal {
+        Refusal { error, words: None }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.words {
+            Some(words) => write!(f, "{}: {words}", self.error),
+            None => self.error.fmt(f),
+        }
+    }
+}
+
+/// A request under construction.
+#[derive(Debug)]
+pub(crate) struct Request(Vec<u8>);
+
+impl Request {
+    /// A request of this kind (`RTM_…`), with flags besides those that every request has, and the fixed part of its body.
+    pub(crate) fn new(kind: u16, flags: u16, body: &[u8]) -> Request {
+        let mut bytes = vec![0; HEADER];
+        bytes[4..6].copy_from_slice(&kind.to_ne_bytes());
+        bytes[6..8].copy_from_slice(&(flags | REQUEST_ACK).to_ne_bytes());
+        bytes[8..12].copy_from_slice(&1u32.to_ne_bytes());
+        bytes.extend(body);
+        let mut request = Request(bytes);
+        request.align();
+        request
+    }
+
+    fn align(&mut self) {
+        self.0.resize(self.0.len().next_multiple_of(4), 0);
+    }
+
+    /// Adds an attribute. Callers' values are far shorter than the 64 KiB that one can have.
+    pub(crate) fn attr(mut self, kind: u16, value: &[u8]) -> Request {
+        let length = u16::try_from(ATTR_HEADER + value.len()).unwrap_or(u16::MAX);
+        self.0.extend(length.to_ne_bytes());
+        self.0.extend(kind.to_ne_bytes());
+        self.0.extend(value);
+        self.align();
+        self
+    }
+
+    /// Adds a name, with the NUL that the kernel wants.
+    pub(crate) fn text(self, kind: u16, value: &str) -> Request {
+        let mut bytes = value.as_bytes().to_vec();
+        bytes.push(0);
+        self.attr(kind, &bytes)
+    }
+
+    /// Adds a number.
+    pub(crate) fn number(self, kind: u16, value: u32) -> Request {
+        self.attr(kind, &value.to_ne_bytes())
+    }
+
+    /// Adds an attribute that has attributes in it.
+    pub(crate) fn nest(mut self, kind: u16, fill: impl FnOnce(Request) -> Request) -> Request {
+        let start = self.0.len();
+        self.0.extend([0; 2]);
+        self.0.extend((kind | NESTED).to_ne_bytes());
+        let mut request = fill(self);
+        let length = u16::try_from(request.0.len() - start).unwrap_or(u16::MAX);
+        request.0[start..start + 2].copy_from_slice(&length.to_ne_bytes());
+        request
+    }
+
+    /// Sends it, and gives the bodies of the messages that come before the acknowledgement.
+    pub(crate) fn send(mut self) -> Result<Vec<Vec<u8>>, Refusal> {
+        let length = u32::try_from(self.0.len()).unwrap_or(u32::MAX);
+        self.0[..4].copy_from_slice(&length.to_ne_bytes());
+        let socket = open()?;
+        rustix::net::send(&socket, &self.0, SendFlags::empty()).map_err(io::Error::from)?;
+        let mut bodies = Vec::new();
+        let mut answer = vec![0; ANSWER];
+        loop {
+            let (got, _) = rustix::net::recv(&socket, &mut *answer, RecvFlags::empty())
+                .map_err(io::Error::from)?;
+            if read(&answer[..got], &mut bodies)? {
+                return Ok(bodies);
+            }
+        }
+    }
+}
+
+fn open() -> io::Result<OwnedFd> {
+    let socket = rustix::net::socket_with(
+        AddressFamily::NETLINK,
+        SocketType::RAW,
+        SocketFlags::CLOEXEC,
+        // NETLINK_ROUTE is number 0.
+        None,
+    )?;
+    // Kernels that lack one of them say less.
+    let _ = set_option(&socket, libc::SOL_NETLINK, CAP_ACK, 1);
+    let _ = set_option(&socket, libc::SOL_NETLINK, EXT_ACK, 1);
+    Ok(socket)
+}
+
+/// Reads what one datagram has; whether the acknowledgement was in it.
+fn read(mut datagram: &[u8], bodies: &mut Vec<Vec<u8>>) -> Result<bool, Refusal> {
+    while let Some((header, _)) = datagram.split_at_checked(HEADER) {
+        let length = u32_at(header, 0) as usize;
+        let (kind, flags) = (u16_at(header, 4), u16_at(header, 6));
+        let Some(body) = datagram.get(HEADER..length) else {
+            break;
+        };
+        if kind == ERROR {
+            return match u32_at(body, 0).cast_signed() {
+                0 => Ok(true),
+                errno => Err(Refusal {
+                    error: io::Error::from_raw_os_error(errno.wrapping_neg()),
+                    words: (flags & ACK_TLVS != 0)
+                        .then(|| words(body.get(4 + HEADER..).unwrap_or_default()))
+                        .flatten(),
+                }),
+            };
+        }
+        bodies.push(body.to_vec());
+        datagram = datagram
+            .get(length.next_multiple_of(4)..)
+            .unwrap_or_default();
+    }
+    Ok(false)
+}
+
+/// The kernel's words among the attributes of an error.
+fn words(attrs: &[u8]) -> Option<String> {
+    let text = attributes(attrs).find(|(kind, _)| *kind == ATTR_MSG)?.1;
+    let text = text.split(|b| *b == 0).next()?;
+    Some(String::from_utf8_lossy(text).into_owned())
+}
+
+/// The attributes in some bytes: kinds and values.
+pub(crate) fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+    std::iter::from_fn(move || {
+        let header = bytes.get(..ATTR_HEADER)?;
+        let length = usize::from(u16_at(header, 0));
+        let value = bytes.get(ATTR_HEADER..length)?;
+        bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
+        Some((u16_at(header, 2) & !NESTED, value))
+    })
+}
+
+/// The number at an offset; 0 past the end.
+pub(crate) fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    let bytes = bytes.get(at..).and_then(|rest| rest.first_chunk());
+    bytes.map_or(0, |b| u32::from_ne_bytes(*b))
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> u16 {
+    let bytes = bytes.get(at..).and_then(|rest| rest.first_chunk());
+    bytes.map_or(0, |b| u16::from_ne_bytes(*b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_are_aligned_and_nested() {
+        let request = Request::new(19, 0x100, &[1, 2, 3])
+            .text(1, "lo")
+            .nest(2, |r| r.number(3, 7));
+        let bytes = &request.0;
+        assert_eq!(u16_at(bytes, 4), 19);
+        assert_eq!(u16_at(bytes, 6), 0x105);
+        let attrs: Vec<_> = attributes(&bytes[HEADER + 4..]).collect();
+        assert_eq!(attrs[0], (1, &b"lo\0"[..]));
+        let inner: Vec<_> = attributes(attrs[1].1).collect();
+        assert_eq!(inner, [(3, &7u32.to_ne_bytes()[..])]);
+        assert_eq!(attrs[1].0, 2);
+    }
+
+    fn message(kind: u16, flags: u16, body: &[u8]) -> Vec<u8> {
+        let mut request = Request::new(kind, 0, body);
+        request.0[6..8].copy_from_slice(&flags.to_ne_bytes());
+        let length = request.0.len() as u32;
+        request.0[..4].copy_from_slice(&length.to_ne_bytes());
+        request.0
+    }
+
+    #[test]
+    fn answers_end_with_an_acknowledgement_or_words() {
+        let mut bodies = Vec::new();
+        let mut datagram = message(44, 0, &[5; 8]);
+        assert!(!read(&datagram, &mut bodies).unwrap());
+        datagram.extend(message(ERROR, 0, &[0; 20]));
+        assert!(read(&datagram, &mut bodies).unwrap());
+        assert_eq!(bodies, [[5; 8], [5; 8]]);
+
+        let mut body = (-16i32).to_ne_bytes().to_vec();
+        body.extend([0; HEADER]);
+        body.extend(Request(Vec::new()).text(ATTR_MSG, "it is busy").0);
+        let refusal = read(&message(ERROR, ACK_TLVS, &body), &mut bodies).unwrap_err();
+        assert_eq!(refusal.error.raw_os_error(), Some(16));
+        assert_eq!(refusal.words.as_deref(), Some("it is busy"));
+    }
+
+    #[test]
+    fn damaged_answers_end() {
+        let mut bodies = Vec::new();
+        let whole = message(44, 0, &[5; 8]);
+        for end in 0..whole.len() {
+            assert!(!read(&whole[..end], &mut bodies).unwrap());
+        }
+        let mut none = whole.clone();
+        none[..4].fill(0);
+        assert!(!read(&none, &mut bodies).unwrap());
+        assert!(bodies.is_empty());
+        assert_eq!(attributes(&[3, 0, 1, 0]).count(), 0);
+    }
+}

@@ -1,0 +1,194 @@
+//! Programs that see packets: attached to the loopback device, they count datagrams that a socket of this process sends.
+
+use std::net::UdpSocket;
+use std::time::Duration;
+
+use btf_core::ErrorKind;
+use btf_core::map::{Global, Mapped, Section};
+use btf_core::prog::{Program, Xdp, XdpMode, XdpOptions};
+use btf_skel_macros::include_skel;
+
+use crate::feature::Feature;
+use crate::support::{needs, set};
+
+include_skel!("net");
+
+static NET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/net.bpf.o"));
+
+/// `XDP_DROP` and `XDP_PASS`.
+const DROP: i32 = 1;
+const PASS: i32 = 2;
+
+#[repr(C)]
+pub(crate) struct Bss {
+    pub(crate) hits: Global<u64>,
+    pub(crate) second_hits: Global<u64>,
+}
+// SAFETY: numbers in cells, so any bytes are a value, and they may change.
+unsafe impl Section for Bss {
+    const SHARED: bool = true;
+}
+
+/// Two sockets of which one sends to the other.
+struct Pair {
+    from: UdpSocket,
+    to: UdpSocket,
+}
+
+impl Pair {
+    fn new() -> Pair {
+        let socket = || UdpSocket::bind("127.0.0.1:0").unwrap();
+        let (from, to) = (socket(), socket());
+        to.set_read_timeout(Some(Duration::from_millis(200)))
+            .unwrap();
+        Pair { from, to }
+    }
+
+    fn port(&self) -> u16 {
+        self.to.local_addr().unwrap().port()
+    }
+
+    /// Sends a datagram; whether it arrives.
+    fn send(&self) -> bool {
+        self.from
+            .send_to(b"datagram", self.to.local_addr().unwrap())
+            .unwrap();
+        self.to.recv(&mut [0; 16]).is_ok()
+    }
+}
+
+/// Loads programs that answer `answer` to datagrams for the pair.
+fn load<const N: usize>(
+    pair: &Pair,
+    answer: i32,
+    programs: [&str; N],
+) -> (Mapped<Bss>, [Program; N]) {
+    let mut open = btf_core::load::OpenObject::open("net", NET).unwrap();
+    set(&mut open, ".rodata", "port", &pair.port());
+    set(&mut open, ".rodata", "answer", &answer);
+    for name in programs {
+        let mut program = open.take_program(name).unwrap();
+        program.set_autoload(true);
+        open.put_program(program);
+    }
+    let mut loaded = open.load().unwrap();
+    let bss = loaded.take_data(".bss").unwrap();
+    (bss, programs.map(|name| loaded.take_program(name).unwrap()))
+}
+
+#[test]
+fn xdp() {
+    let feature = Feature::since("SEC: xdp", (5, 10)).unwrap();
+    let pair = Pair::new();
+    let (bss, [program]) = load(&pair, DROP, ["on_xdp"]);
+    let xdp = Xdp::try_from(program).unwrap();
+    assert!(pair.send());
+    assert_eq!(bss.hits.get(), 0, "it is not attached yet");
+    let link = xdp.attach_to("lo", XdpMode::Skb.into()).unwrap();
+    assert!(!pair.send(), "it drops");
+    assert_eq!(bss.hits.get(), 1);
+    link.detach().unwrap();
+    assert!(pair.send(), "it is not attached any more");
+    // Device 1 is the loopback device in every network namespace; it has no driver, so `Auto` is `Skb`.
+    let link = xdp.attach_to(1, XdpOptions::default()).unwrap();
+    assert!(!pair.send());
+    drop(link);
+    assert!(pair.send());
+    assert_eq!(bss.hits.get(), 2);
+    feature.works();
+}
+
+#[test]
+fn xdp_by_netlink() {
+    let feature = Feature::since("attach: XDP by netlink", (5, 10)).unwrap();
+    let pair = Pair::new();
+    let (bss, [first, second]) = load(&pair, DROP, ["on_xdp", "second_xdp"]);
+    let (first, second) = (
+        Xdp::try_from(first).unwrap(),
+        Xdp::try_from(second).unwrap(),
+    );
+    let replacing = XdpOptions {
+        mode: XdpMode::Skb,
+        replace: true,
+    };
+    let first_link = first.attach_to("lo", replacing).unwrap();
+    assert!(!pair.send());
+    let e = second
+        .attach_to("lo", XdpMode::Skb.into())
+        .unwrap_err()
+        .to_string();
+    assert!(e.contains("another program is attached there"), "{e}");
+    let second_link = second.attach_to("lo", replacing).unwrap();
+    assert!(pair.send(), "the second passes all");
+    // It is not there any more, and the second stays.
+    drop(first_link);
+    assert!(pair.send());
+    assert_eq!((bss.hits.get(), bss.second_hits.get()), (1, 2));
+    second_link.detach().unwrap();
+    assert!(pair.send());
+    assert_eq!((bss.hits.get(), bss.second_hits.get()), (1, 2));
+    feature.works();
+}
+
+#[test]
+fn xdp_frags() {
+    let Some(feature) = Feature::since("SEC: xdp.frags", (5, 18)) else {
+        return;
+    };
+    let pair = Pair::new();
+    let (bss, [program]) = load(&pair, PASS, ["on_xdp_frags"]);
+    let xdp = Xdp::try_from(program).unwrap();
+    let _link = xdp.attach_to("lo", XdpOptions::default()).unwrap();
+    assert!(pair.send());
+    assert_eq!(bss.hits.get(), 1);
+    feature.works();
+}
+
+#[test]
+fn xdp_programs_that_cannot_be_attached_say_why() {
+    needs(5, 10);
+    let pair = Pair::new();
+    let (_, [first, second]) = load(&pair, PASS, ["on_xdp", "second_xdp"]);
+    let (first, second) = (
+        Xdp::try_from(first).unwrap(),
+        Xdp::try_from(second).unwrap(),
+    );
+    let e = first.attach_to("l0", XdpOptions::default()).unwrap_err();
+    assert_eq!(e.kind(), ErrorKind::NotFound);
+    assert_eq!(
+        e.to_string(),
+        "program `on_xdp`: there is no network device `l0` (did you mean `lo`?)"
+    );
+    let e = first.attach_to("lo", XdpMode::Driver.into()).unwrap_err();
+    let text = e.to_string();
+    assert!(
+        text.contains("the device's driver runs no programs; try XdpMode::Skb"),
+        "{text}"
+    );
+    let _link = first.attach_to("lo", XdpMode::Skb.into()).unwrap();
+    for replace in [false, true] {
+        let options = XdpOptions {
+            mode: XdpMode::Skb,
+            replace,
+        };
+        let text = second.attach_to("lo", options).unwrap_err().to_string();
+        assert!(text.contains("unless a link holds it"), "{text}");
+    }
+    let e = first.attach().unwrap_err().to_string();
+    assert!(e.contains("attach_to takes the network device"), "{e}");
+}
+
+/// The skeleton's types: one for each kind.
+#[test]
+fn network_programs_are_typed_in_skeletons() {
+    needs(5, 10);
+    let mut open = net::Net::open().unwrap();
+    open.progs.on_xdp.set_autoload(true);
+    let skel = open.load().unwrap();
+    let link = skel
+        .progs
+        .on_xdp
+        .attach_to("lo", XdpOptions::default())
+        .unwrap();
+    drop(link);
+}
