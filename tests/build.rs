@@ -14,6 +14,7 @@ fn main() {
         .source("bpf/relocations.bpf.c")
         .source("bpf/torture.bpf.c")
         .source("bpf/types.bpf.c")
+        .source("bpf/untyped.bpf.c")
         .source("../examples/opensnoop/src/bpf/opensnoop.bpf.c")
         .source("../examples/tcptop/src/bpf/tcptop.bpf.c")
         .build();

@@ -179,6 +179,13 @@ impl<T> Context<T> for Result<T> {
     }
 }
 
+/// What stays as it is, converted by `TryFrom` to itself, cannot fail: a skeleton's untyped maps and programs.
+impl From<std::convert::Infallible> for Error {
+    fn from(never: std::convert::Infallible) -> Error {
+        match never {}
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

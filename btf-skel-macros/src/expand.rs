@@ -175,10 +175,63 @@ mod tests {
         b.finish().unwrap()
     }
 
+    /// What tcptop's programs attach to.
+    fn tcp_prototypes() -> Btf {
+        let mut b = Builder::new();
+        let int = b.int("int", 4, IntEncoding::SIGNED);
+        let long = b.int("long", 8, IntEncoding::SIGNED);
+        let (size, flags) = (
+            b.int("unsigned long", 8, IntEncoding(0)),
+            b.int("unsigned int", 4, IntEncoding(0)),
+        );
+        let [sock, msg, page, socket, pipe] =
+            ["sock", "msghdr", "page", "socket", "pipe_inode_info"].map(|name| {
+                let to = b.forward_struct(name);
+                b.pointer(to)
+            });
+        let position = b.pointer(long);
+        let send = b.prototype(int, [("sk", sock), ("msg", msg), ("size", size)]);
+        b.function("tcp_sendmsg_locked", send, Linkage::STATIC);
+        let pages = [
+            ("sk", sock),
+            ("page", page),
+            ("offset", int),
+            ("size", size),
+            ("flags", int),
+        ];
+        let pages = b.prototype(long, pages);
+        b.function("do_tcp_sendpages", pages, Linkage::STATIC);
+        let receive = [
+            ("sock", socket),
+            ("msg", msg),
+            ("size", size),
+            ("flags", int),
+        ];
+        let receive = b.prototype(int, receive);
+        b.function("inet_recvmsg", receive, Linkage::STATIC);
+        b.function("inet6_recvmsg", receive, Linkage::STATIC);
+        let splice = [
+            ("sock", socket),
+            ("ppos", position),
+            ("pipe", pipe),
+            ("len", size),
+            ("flags", flags),
+        ];
+        let splice = b.prototype(long, splice);
+        b.function("tcp_splice_read", splice, Linkage::STATIC);
+        b.finish().unwrap()
+    }
+
     #[test]
     fn opensnoop() {
         let (name, bytes) = compile("examples/opensnoop/src/bpf/opensnoop.bpf.c");
         insta::assert_snapshot!("opensnoop", skeleton(&name, &bytes, Some(&prototypes())));
+    }
+
+    #[test]
+    fn tcptop() {
+        let (name, bytes) = compile("examples/tcptop/src/bpf/tcptop.bpf.c");
+        insta::assert_snapshot!("tcptop", skeleton(&name, &bytes, Some(&tcp_prototypes())));
     }
 
     /// Each form of argument, and each kind of target: of a function, a result, a hook, a tracepoint.

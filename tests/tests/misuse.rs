@@ -25,6 +25,32 @@ struct {
 	__type(value, struct tally);
 } counts SEC(".maps");
 
+struct prefix {
+	__u32 bits;
+	__u8 address[4];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 16);
+	__type(key, struct prefix);
+	__type(value, __u64);
+} blocked SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+	__type(value, struct tally);
+} events SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} totals SEC(".maps");
+
 SEC("raw_tp/sys_enter")
 int on_enter(void *ctx)
 {
@@ -90,6 +116,8 @@ fn main() -> btf_core::Result<()> {{
 {line}
     Ok(())
 }}
+
+fn is_send<T: Send>(_: T) {{}}
 "
     )
 }
@@ -133,6 +161,8 @@ fn what_the_compiler_says() {
     arguments(&misuse);
     states(&misuse);
     types(&misuse);
+    maps(&misuse);
+    links_and_threads(&misuse);
     no_build_script(&misuse);
 }
 
@@ -249,6 +279,65 @@ fn types(misuse: &Misuse) {
             "no_such_operation",
             "    skel.maps.counts.consumer(|_| ())?;",
             &["no method named `consumer`", "`btf_core::map::Hash"],
+        ),
+    ];
+    for (name, line, words) in cases {
+        misuse.use_errs(name, line, words);
+    }
+}
+
+fn maps(misuse: &Misuse) {
+    let cases: [(&str, &str, &[&str]); 5] = [
+        (
+            "address_for_prefix",
+            "    skel.maps.blocked.get(&[10, 0, 0, 1])?;",
+            &["expected `&Prefix`, found `&[{integer}; 4]`"],
+        ),
+        (
+            "one_for_all_cpus",
+            "    skel.maps.totals.set(0, &7)?;",
+            &["expected `&[u64]`, found `&{integer}`"],
+        ),
+        (
+            "ring_buffer_looked_up",
+            "    skel.maps.events.get(&7)?;",
+            &["no method named `get`", "RingBuf<Tally>"],
+        ),
+        (
+            "wrong_sample",
+            "    skel.maps.events.consumer(|seen: &u64| println!(\"{seen}\"))?;",
+            &["type mismatch in closure arguments", "Tally"],
+        ),
+        (
+            "array_key_removed",
+            "    skel.maps.totals.remove(&0)?;",
+            &["no method named `remove`", "PerCpuArray<u64>"],
+        ),
+    ];
+    for (name, line, words) in cases {
+        misuse.use_errs(name, line, words);
+    }
+}
+
+fn links_and_threads(misuse: &Misuse) {
+    let cases: [(&str, &str, &[&str]); 3] = [
+        (
+            "link_of_no_program",
+            "    drop(_links.on_exit);",
+            &["no field `on_exit` on type `Links`"],
+        ),
+        (
+            "attached_to_a_number",
+            "    skel.progs.on_enter.attach_to(1)?;",
+            &["expected `&str`, found integer"],
+        ),
+        (
+            "consumer_of_another_thread",
+            "    let n = std::cell::Cell::new(0); is_send(skel.maps.events.consumer(|_| n.set(1))?);",
+            &[
+                "`Cell<i32>` cannot be shared between threads safely",
+                "Consumer",
+            ],
         ),
     ];
     for (name, line, words) in cases {

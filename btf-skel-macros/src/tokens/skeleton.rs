@@ -123,7 +123,9 @@ fn loaded(skeleton: &Skeleton) -> TokenStream {
     let c_sections: Vec<&String> = skeleton.sections.iter().map(|s| &s.c_name).collect();
     let fields = skeleton.sections.iter().map(section_field);
     let attaching = skeleton.programs.iter().filter(|p| p.attaches);
-    let (links, _): (Vec<Ident>, Vec<()>) = attaching.map(|p| (ident(&p.name), ())).unzip();
+    let (links, c_links): (Vec<Ident>, Vec<&String>) =
+        attaching.map(|p| (ident(&p.name), &p.c_name)).unzip();
+    let count = links.len();
     let doc = format!("The object `{name}` in the kernel.");
     quote! {
         #[doc = #doc]
@@ -180,9 +182,18 @@ fn loaded(skeleton: &Skeleton) -> TokenStream {
         #[must_use = "dropping the links detaches the programs"]
         pub struct Links {
             #(
-                /// Link of the program of this name.
+                /// Link of the program of this name; taken out of here, it lives on by itself.
                 pub #links: ::core::option::Option<::btf_core::link::Link>,
             )*
+        }
+
+        impl Links {
+            /// The links that are here, with the names of their programs in C.
+            pub fn iter(&self) -> impl ::core::iter::Iterator<Item = (&'static ::core::primitive::str, &::btf_core::link::Link)> {
+                let all: [(&'static ::core::primitive::str, ::core::option::Option<&::btf_core::link::Link>); #count] =
+                    [ #( (#c_links, self.#links.as_ref()), )* ];
+                ::core::iter::IntoIterator::into_iter(all).filter_map(|(name, link)| ::core::option::Option::Some((name, link?)))
+            }
         }
     }
 }

@@ -243,6 +243,31 @@ fn a_full_map_makes_room() {
     assert_eq!(skel.bss.lost.get(), 0);
 }
 
+/// Each program's link is its own.
+#[test]
+fn a_link_that_is_taken_out_detaches_its_program_alone() {
+    needs(5, 10);
+    let (skel, mut links) = attached(|open| open.progs.on_splice.set_autoload(false));
+    let names = |links: &Links| links.iter().map(|(name, _)| name).collect::<Vec<_>>();
+    let expected = ["on_send", "on_send_pages", "on_receive", "on_receive6"];
+    let expected = expected
+        .into_iter()
+        .filter(|name| *HAS_PAGES || *name != "on_send_pages");
+    assert_eq!(names(&links), expected.collect::<Vec<_>>());
+    let (mut client, mut server) = connection(LOCALHOSTS[0]);
+    let link = links.on_receive.take().unwrap();
+    assert!(!names(&links).contains(&"on_receive"));
+    send(&mut client, &mut server, 10);
+    assert_eq!(counted(&skel, &server), (0, 10), "it is still held");
+    link.detach().unwrap();
+    send(&mut client, &mut server, 10);
+    assert_eq!(counted(&skel, &server), (0, 10));
+    assert_eq!(counted(&skel, &client), (20, 0));
+    drop(links);
+    send(&mut client, &mut server, 10);
+    assert_eq!(counted(&skel, &client), (20, 0));
+}
+
 /// What the program prints, from start to end.
 #[test]
 fn the_tool_shows_what_was_sent() {
