@@ -8,6 +8,8 @@ fn main() {
     btf_build::Builder::new()
         .source("bpf/attach.bpf.c")
         .source("bpf/lpm_trie.bpf.c")
+        .source("bpf/config.bpf.c")
+        .source("bpf/ksyms.bpf.c")
         .source("bpf/maps.bpf.c")
         .source("bpf/net.bpf.c")
         .source("bpf/refused.bpf.c")

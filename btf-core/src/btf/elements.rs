@@ -148,7 +148,7 @@ impl<'a> Member<'a> {
     /// Where its bits are, from the start of the composite; `None` for what has no size.
     ///
     /// Of a bitfield these are its own: in the encoding of today ([`Member::bitfield_size`]), and in that of old compilers,
-    /// which say it with an INT that has fewer bits than its size ([`Int::bit_offset`], [`Int::bits`]). Of any other member
+    /// which say it with an INT that has fewer bits than its size ([`super::Int::bit_offset`], [`super::Int::bits`]). Of any other member
     /// they are those of its type.
     ///
     /// ```

@@ -2,9 +2,10 @@
 
 use std::cell::OnceCell;
 use std::os::fd::OwnedFd;
+use std::rc::Rc;
 
 use crate::btf::Btf;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::obj::AttachType;
 use crate::prog::target::{self, BtfTarget};
 use crate::sys;
@@ -14,6 +15,38 @@ pub(super) struct Kernel {
     /// Stands in for the kernel's in CO-RE relocation.
     given: Option<Btf>,
     vmlinux: OnceCell<Btf>,
+    modules: OnceCell<Vec<Module>>,
+}
+
+/// A module with BTF.
+pub(super) struct Module {
+    pub(super) name: String,
+    pub(super) btf: Btf,
+    fd: OnceCell<Rc<OwnedFd>>,
+}
+
+impl Module {
+    /// Its BTF object, as programs refer to it.
+    pub(super) fn fd(&self) -> Result<Rc<OwnedFd>> {
+        if let Some(fd) = self.fd.get() {
+            return Ok(fd.clone());
+        }
+        let fd = module_fd(&self.name)?;
+        Ok(self.fd.get_or_init(|| Rc::new(fd)).clone())
+    }
+}
+
+/// Gets hold of the kernel's BTF object of a module.
+fn module_fd(module: &str) -> Result<OwnedFd> {
+    match sys::module_btf_fd(module) {
+        Ok(Some(fd)) => Ok(fd),
+        Ok(None) => Err(Error::not_found(format!("module `{module}` was unloaded"))),
+        Err(e) => Err(Error::os(
+            format!("cannot get hold of the BTF of module `{module}`"),
+            e,
+        )
+        .hint(sys::privileges_hint())),
+    }
 }
 
 /// What a program attaches to by type.
@@ -30,6 +63,7 @@ impl Kernel {
         Kernel {
             given,
             vmlinux: OnceCell::new(),
+            modules: OnceCell::new(),
         }
     }
 
@@ -59,6 +93,22 @@ impl Kernel {
         Ok(self.vmlinux.get_or_init(|| btf))
     }
 
+    /// The running kernel's modules that have BTF.
+    pub(super) fn modules(&self) -> Result<&[Module]> {
+        if let Some(modules) = self.modules.get() {
+            return Ok(modules);
+        }
+        let mut modules = Vec::new();
+        for (name, btf) in self.read_modules(sys::module_names()) {
+            modules.push(Module {
+                name,
+                btf: btf?,
+                fd: OnceCell::new(),
+            });
+        }
+        Ok(self.modules.get_or_init(|| modules))
+    }
+
     fn read_modules(&self, names: Vec<String>) -> impl Iterator<Item = (String, Result<Btf>)> + '_ {
         names.into_iter().map(|name| {
             let btf = self.vmlinux().and_then(|base| sys::module_btf(&name, base));
@@ -79,20 +129,16 @@ impl Kernel {
         let Some(module) = module else {
             return Ok(AttachTarget { id, btf, fd: None });
         };
-        match sys::module_btf_fd(&module) {
-            Ok(Some(fd)) => Ok(AttachTarget {
-                id,
-                btf,
-                fd: Some(fd),
-            }),
-            Ok(None) => Err(Error::not_found(format!(
+        let fd = module_fd(&module).map_err(|e| match e.kind() {
+            ErrorKind::NotFound => Error::not_found(format!(
                 "module `{module}` was unloaded, and function `{name}` with it"
-            ))),
-            Err(e) => Err(Error::os(
-                format!("cannot get hold of the BTF of module `{module}`"),
-                e,
-            )
-            .hint(sys::privileges_hint())),
-        }
+            )),
+            _ => e,
+        })?;
+        Ok(AttachTarget {
+            id,
+            btf,
+            fd: Some(fd),
+        })
     }
 }

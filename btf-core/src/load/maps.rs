@@ -6,7 +6,7 @@ use super::loaded::LoadedData;
 use super::open_map::OpenMap;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::map::{Info, Map};
-use crate::obj::{DataKind, DataSection, MapSpec, MapType, Object, Pinning};
+use crate::obj::{DataSection, MapSpec, MapType, Object, Pinning};
 use crate::sys::{self, MapFd, MapParams};
 
 /// `BPF_F_RDONLY_PROG`.
@@ -169,7 +169,7 @@ pub(super) fn create_data(
     btf: Option<&OwnedFd>,
 ) -> Result<LoadedData> {
     let name = data.map_name(object.name());
-    let is_frozen = data.kind == DataKind::Rodata;
+    let is_frozen = data.kind.is_frozen();
     fill(data, &name, bytes, btf)
         .map(|map| LoadedData {
             section: data.name.clone(),
@@ -180,11 +180,11 @@ pub(super) fn create_data(
 }
 
 fn fill(data: &DataSection, name: &str, bytes: &[u8], btf: Option<&OwnedFd>) -> Result<Map> {
-    let is_rodata = data.kind == DataKind::Rodata;
+    let is_frozen = data.kind.is_frozen();
     // What has no variables, such as string literals, is not looked at from here. (libbpf also leaves out sections
     // whose variables are all static, which it does not show; skeletons of ours may.)
     let mut flags = if data.datasec.is_some() { MMAPABLE } else { 0 };
-    if is_rodata {
+    if is_frozen {
         flags |= RDONLY_PROG;
     }
     let value_size =
@@ -208,7 +208,7 @@ fn fill(data: &DataSection, name: &str, bytes: &[u8], btf: Option<&OwnedFd>) -> 
     if bytes.iter().any(|b| *b != 0) {
         map.set_first(bytes)?;
     }
-    if is_rodata {
+    if is_frozen {
         map.freeze()?;
     }
     Ok(map)

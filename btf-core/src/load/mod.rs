@@ -4,11 +4,12 @@
 //! [`OpenObject::load`] turns it into a [`LoadedObject`], from which [`Map`](crate::map::Map)s,
 //! [`Program`](crate::prog::Program)s and sections of globals are taken.
 //!
-//! In order: CO-RE relocation of what will be loaded, the object's BTF, maps and their contents, programs. Nothing is left
+//! In order: CO-RE relocation of what will be loaded, what the kernel must supply, the object's BTF, maps and their contents, programs. Nothing is left
 //! in the kernel if a step fails.
 
 mod btf_object;
 mod core;
+mod externs;
 mod kernel;
 mod loaded;
 mod maps;

@@ -1,6 +1,7 @@
 //! An object between parsing and loading.
 
-use super::core::{self, Code};
+use super::core;
+use super::externs::Externs;
 use super::kernel::Kernel;
 use super::loaded::{LoadedObject, Slot, take};
 use super::open_map::OpenMap;
@@ -10,7 +11,7 @@ use super::{maps, types};
 use crate::btf::Btf;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::map::Map;
-use crate::obj::{DataSection, Object};
+use crate::obj::{DataKind, DataSection, Object, ProgramSpec};
 use crate::prog::Program;
 use crate::sys;
 
@@ -40,6 +41,7 @@ pub struct OpenObject {
     data: Vec<Vec<u8>>,
     kernel_btf: Option<Btf>,
     prototypes: Option<Btf>,
+    kconfig: Option<String>,
 }
 
 impl OpenObject {
@@ -102,6 +104,14 @@ impl OpenObject {
     /// [`ErrorKind::NotFound`] if the object has no such section; [`ErrorKind::InvalidInput`] if it is smaller.
     pub fn set_data(&mut self, section: &str, bytes: &[u8]) -> Result<()> {
         let n = self.section(section)?;
+        if self.object.data()[n].kind == DataKind::Kconfig {
+            return Err(Error::new(
+                ErrorKind::InvalidInput,
+                format!("section {section} has values of the kernel's configuration, which loading looks up"),
+            )
+            .hint("call set_kconfig to have others")
+            .context(self.what()));
+        }
         let data = &mut self.data[n];
         if bytes.len() > data.len().next_multiple_of(16) {
             let why = format!(
@@ -126,6 +136,12 @@ impl OpenObject {
     /// btf-build leaves beside the object. Loading compares the running kernel's with them.
     pub fn set_prototypes(&mut self, btf: Btf) {
         self.prototypes = Some(btf);
+    }
+
+    /// Gives values of `extern … CONFIG_… __kconfig` as the text of a configuration, `CONFIG_HZ=250` in a line of its own. What
+    /// it does not set is looked up in the running kernel's: `/boot/config-RELEASE`, else `/proc/config.gz`.
+    pub fn set_kconfig(&mut self, text: impl Into<String>) {
+        self.kconfig = Some(text.into());
     }
 
     fn section(&self, name: &str) -> Result<usize> {
@@ -165,6 +181,7 @@ impl OpenObject {
             data,
             kernel_btf,
             prototypes,
+            kconfig,
         } = self;
         let maps = all(maps, "map")?;
         let programs = all(programs, "program")?;
@@ -177,7 +194,9 @@ impl OpenObject {
         }
         let mut warnings = unknown_sections(&programs);
         let kernel = Kernel::new(kernel_btf);
-        let code = relocate(&object, &programs, &kernel)?;
+        let wanted = wanted(&object, &programs);
+        let code = core::relocate(&object, &wanted, &kernel)?;
+        let externs = Externs::resolve(&object, &wanted, kconfig, &kernel, &mut warnings)?;
         sys::raise_memlock_limit();
         let btf = types::load(&object, &mut warnings);
         let maps = maps
@@ -192,7 +211,13 @@ impl OpenObject {
             .data()
             .iter()
             .zip(&data)
-            .map(|(section, bytes)| maps::create_data(&object, section, bytes, btf.as_ref()))
+            .map(|(section, bytes)| {
+                let bytes = match section.kind {
+                    DataKind::Kconfig => &externs.config,
+                    _ => bytes,
+                };
+                maps::create_data(&object, section, bytes, btf.as_ref())
+            })
             .collect::<Result<Vec<_>>>()?;
         let loader = Loader {
             object: &object,
@@ -202,6 +227,8 @@ impl OpenObject {
             btf: btf.as_ref(),
             maps: &maps,
             data: &data,
+            externs: &externs,
+            fd_array: &externs.fd_array(),
         };
         let programs = load_programs(&loader, programs)?;
         Ok(LoadedObject {
@@ -220,7 +247,7 @@ impl From<Object> for OpenObject {
             name: spec.name.clone(),
             item: Some(OpenMap::new(spec.clone())),
         };
-        let program_slot = |spec: &crate::obj::ProgramSpec| Slot {
+        let program_slot = |spec: &ProgramSpec| Slot {
             name: spec.name.clone(),
             item: Some(OpenProgram::new(spec.clone())),
         };
@@ -230,6 +257,7 @@ impl From<Object> for OpenObject {
             data: object.data().iter().map(DataSection::contents).collect(),
             kernel_btf: None,
             prototypes: None,
+            kconfig: None,
             object,
         }
     }
@@ -268,16 +296,16 @@ fn unknown_sections(programs: &[OpenProgram]) -> Vec<String> {
         .collect()
 }
 
-fn relocate<'a>(object: &'a Object, programs: &[OpenProgram], kernel: &Kernel) -> Result<Code<'a>> {
+/// The programs that will be loaded.
+fn wanted<'a>(object: &'a Object, programs: &[OpenProgram]) -> Vec<&'a ProgramSpec> {
     // Slots are in the object's order.
-    let wanted: Vec<_> = object
+    object
         .programs()
         .iter()
         .zip(programs)
         .filter(|(_, program)| program.autoload())
         .map(|(spec, _)| spec)
-        .collect();
-    core::relocate(object, &wanted, kernel)
+        .collect()
 }
 
 fn load_programs(loader: &Loader<'_>, programs: Vec<OpenProgram>) -> Result<Vec<Slot<Program>>> {

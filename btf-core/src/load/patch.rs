@@ -2,11 +2,13 @@
 
 use std::os::fd::{AsFd, AsRawFd};
 
+use super::externs::{Externs, Resolved};
 use super::loaded::LoadedData;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::insn::{Insn, op, pseudo};
 use crate::map::Map;
-use crate::obj::{ExternSpec, Image, Object, RelocTarget};
+use crate::obj::externs::KCONFIG;
+use crate::obj::{Image, Object, RelocTarget};
 
 /// Helper numbers that no kernel has, by which the verifier's log tells what a program must not reach. As in libbpf:
 /// uses of a map that was not created, calls of a weak kernel function that is not there.
@@ -33,6 +35,7 @@ pub(super) fn patch(
     image: &mut Image,
     maps: &[Option<Map>],
     data: &[LoadedData],
+    externs: &Externs,
 ) -> Result<Vec<Poison>> {
     let mut poisons = Vec::new();
     for reloc in std::mem::take(&mut image.relocs) {
@@ -64,10 +67,20 @@ pub(super) fn patch(
                 first.imm = map.as_fd().as_raw_fd();
             }
             RelocTarget::Extern(n) => {
-                let Some(spec) = object.externs().get(n) else {
-                    return Err(past_end());
-                };
-                poisons.extend(without_extern(image, at, spec, n)?);
+                let resolved = externs.resolved.get(n).ok_or_else(past_end)?;
+                let kconfig = data.iter().find(|d| d.section == KCONFIG);
+                let name = object.externs().get(n).map_or("", |e| &e.name);
+                let is_absent = put_extern(image, at, resolved, kconfig).ok_or_else(past_end)?;
+                if is_absent {
+                    poison(image, at, 1, POISON_KFUNC.wrapping_add(n as i32));
+                    poisons.push(Poison {
+                        insn: at,
+                        why: format!(
+                            "it calls kernel function `{name}`, which this kernel does not have"
+                        ),
+                        hint: Some(KFUNC_HINT.to_owned()),
+                    });
+                }
             }
             // Calls are resolved when the image is linked.
             RelocTarget::Function(_) => {}
@@ -88,92 +101,129 @@ fn poison(image: &mut Image, at: usize, count: usize, helper: i32) {
     }
 }
 
-/// What becomes of a reference to something that the kernel would define: an error, unless it may be absent.
-fn without_extern(
+/// Puts what an extern turned out to be into the instruction that refers to it; says if that calls something that is not
+/// there. `None` if the instruction is cut off, or refers to what was not looked up.
+fn put_extern(
     image: &mut Image,
     at: usize,
-    spec: &ExternSpec,
-    n: usize,
-) -> Result<Option<Poison>> {
-    let name = &spec.name;
-    let is_call = image.insns.get(at).is_some_and(|i| !i.is_ldimm64());
-    let noun = match (spec.section.as_str(), is_call) {
-        (".kconfig", _) => "kernel configuration value",
-        (_, true) => "kernel function",
-        _ => "kernel symbol",
-    };
-    if !spec.weak || spec.section == ".kconfig" {
-        let error = Error::new(
-            ErrorKind::Unsupported,
-            format!("it uses the {noun} `{name}`, and this version does not look those up"),
-        );
-        return Err(error.hint(
-            "leave the program out with set_autoload(false), or declare it `__weak` and do without",
-        ));
-    }
+    resolved: &Resolved,
+    kconfig: Option<&LoadedData>,
+) -> Option<bool> {
+    let is_call = !image.insns.get(at)?.is_ldimm64();
     if is_call {
-        poison(image, at, 1, POISON_KFUNC.wrapping_add(n as i32));
-        let why = format!("it calls the weak {noun} `{name}`, which is taken as absent");
-        return Ok(Some(Poison {
-            insn: at,
-            why,
-            hint: Some(KFUNC_HINT.to_owned()),
-        }));
+        let insn = image.insns.get_mut(at)?;
+        match resolved {
+            Resolved::Function { id, module, .. } => {
+                *insn = insn.with_src(pseudo::KFUNC_CALL);
+                insn.imm = id.cast_signed();
+                insn.off = module.as_ref().map_or(0, |m| m.index);
+            }
+            Resolved::Absent => return Some(true),
+            _ => return None,
+        }
+        return Some(false);
     }
-    // The address of what is absent is 0, which is what programs test for.
-    if let Some([first, second]) = pair(image, at) {
-        (first.imm, second.imm) = (0, 0);
+    let [first, second] = pair(image, at)?;
+    match resolved {
+        Resolved::Config(offset) => {
+            *first = first.with_src(pseudo::MAP_VALUE);
+            first.imm = kconfig?.map.as_fd().as_raw_fd();
+            second.imm = i32::try_from(*offset).ok()?;
+        }
+        // Programs can do nothing with it but compare it with 0.
+        Resolved::Function {
+            has_address: false, ..
+        } => (first.imm, second.imm) = (1, 0),
+        Resolved::Variable { id, module } | Resolved::Function { id, module, .. } => {
+            *first = first.with_src(pseudo::BTF_ID);
+            first.imm = id.cast_signed();
+            second.imm = module.as_ref().map_or(0, |m| m.fd.as_raw_fd());
+        }
+        // The address of what is absent is 0, which is what programs test for.
+        Resolved::Absent => (first.imm, second.imm) = (0, 0),
+        Resolved::Address(address) => {
+            (first.imm, second.imm) = (*address as i32, (address >> 32) as i32);
+        }
+        Resolved::Unused => return None,
     }
-    Ok(None)
+    Some(false)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn spec(weak: bool, section: &str) -> ExternSpec {
-        ExternSpec {
-            name: "x".into(),
-            weak,
-            section: section.into(),
-            btf_id: None,
-        }
-    }
+    use crate::load::externs::ModuleRef;
+    use std::rc::Rc;
 
     fn image() -> Image {
         let load = Insn::new(op::LD | op::IMM | op::DW, 1, 0, 0, 7);
-        let call = Insn::new(op::JMP | op::CALL, 0, pseudo::KFUNC_CALL, 0, 0);
+        let call = Insn::new(op::JMP | op::CALL, 0, pseudo::CALL, 0, -1);
         Image {
             insns: vec![load, Insn::default(), call],
             ..Image::default()
         }
     }
 
-    #[test]
-    fn what_the_kernel_must_supply_is_named() {
-        let e = without_extern(&mut image(), 0, &spec(false, ".kconfig"), 0).unwrap_err();
-        assert_eq!(e.kind(), ErrorKind::Unsupported);
-        assert!(
-            e.to_string().contains("kernel configuration value `x`"),
-            "{e}"
-        );
-        assert!(without_extern(&mut image(), 0, &spec(true, ".kconfig"), 0).is_err());
-        let e = without_extern(&mut image(), 2, &spec(false, ".ksyms"), 0).unwrap_err();
-        assert!(e.to_string().contains("kernel function `x`"), "{e}");
+    fn put(at: usize, resolved: &Resolved) -> (Image, Option<bool>) {
+        let mut image = image();
+        let answer = put_extern(&mut image, at, resolved, None);
+        (image, answer)
     }
 
     #[test]
-    fn what_may_be_absent_is_zero_or_must_not_be_reached() {
-        let mut i = image();
+    fn addresses_take_both_slots() {
+        let (i, answer) = put(0, &Resolved::Address(0xffff_ffff_8100_0000));
+        assert_eq!(answer, Some(false));
         assert_eq!(
-            without_extern(&mut i, 0, &spec(true, ".ksyms"), 0).unwrap(),
-            None
+            (i.insns[0].imm, i.insns[1].imm),
+            (0x8100_0000u32 as i32, -1)
         );
+        assert_eq!(i.insns[0].src(), 0);
+        let (i, answer) = put(0, &Resolved::Absent);
+        assert_eq!(answer, Some(false));
         assert_eq!((i.insns[0].imm, i.insns[1].imm), (0, 0));
-        let poison = without_extern(&mut i, 2, &spec(true, ".ksyms"), 5)
-            .unwrap()
-            .unwrap();
-        assert_eq!(poison.insn, 2);
-        assert_eq!(i.insns[2].imm, POISON_KFUNC + 5);
+    }
+
+    #[test]
+    fn types_are_named_with_their_module() {
+        let fd = Rc::new(std::fs::File::open("/dev/null").unwrap().into());
+        let number = AsRawFd::as_raw_fd(&*fd);
+        let module = Some(ModuleRef { fd, index: 3 });
+        let variable = Resolved::Variable {
+            id: 77,
+            module: module.clone(),
+        };
+        let function = |has_address| Resolved::Function {
+            id: 77,
+            module: module.clone(),
+            has_address,
+        };
+        for resolved in [&variable, &function(true)] {
+            let (i, _) = put(0, resolved);
+            let [first, second] = [i.insns[0], i.insns[1]];
+            assert_eq!(
+                (first.src(), first.imm, second.imm),
+                (pseudo::BTF_ID, 77, number)
+            );
+        }
+        let (i, _) = put(0, &function(false));
+        assert_eq!((i.insns[0].src(), i.insns[0].imm), (0, 1));
+        let (i, answer) = put(2, &function(true));
+        assert_eq!(answer, Some(false));
+        let call = i.insns[2];
+        assert_eq!(
+            (call.src(), call.imm, call.off),
+            (pseudo::KFUNC_CALL, 77, 3)
+        );
+        assert_eq!(put(2, &variable).1, None);
+    }
+
+    #[test]
+    fn what_is_not_there_must_not_be_called() {
+        assert_eq!(put(2, &Resolved::Absent).1, Some(true));
+        assert_eq!(put(2, &Resolved::Unused).1, None);
+        assert_eq!(put(0, &Resolved::Unused).1, None);
+        assert_eq!(put(0, &Resolved::Config(4)).1, None, "there is no section");
+        assert_eq!(put(3, &Resolved::Absent).1, None);
     }
 }

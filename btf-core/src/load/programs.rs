@@ -1,9 +1,10 @@
 //! Loading programs.
 
 use std::ffi::CString;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd, RawFd};
 
 use super::core::Code;
+use super::externs::Externs;
 use super::kernel::Kernel;
 use super::loaded::LoadedData;
 use super::open_program::OpenProgram;
@@ -31,6 +32,8 @@ pub(super) struct Loader<'a> {
     pub(super) btf: Option<&'a OwnedFd>,
     pub(super) maps: &'a [Option<Map>],
     pub(super) data: &'a [LoadedData],
+    pub(super) externs: &'a Externs,
+    pub(super) fd_array: &'a [RawFd],
 }
 
 impl Loader<'_> {
@@ -46,7 +49,7 @@ impl Loader<'_> {
         let mut image = self
             .object
             .link(spec, |function| self.code.insns(function))?;
-        let poisons = patch(self.object, &mut image, self.maps, self.data)?;
+        let poisons = patch(self.object, &mut image, self.maps, self.data, self.externs)?;
         let target = match (&spec.target, def.attach_btf) {
             _ if def.attach == Attach::Freplace => return Err(no_program(program)),
             (Some(target), true) => Some(self.kernel.attach_target(def.attach_type, target)?),
@@ -75,6 +78,7 @@ impl Loader<'_> {
             line_info: btf_with_funcs.map_or(&[], |_| &line_info),
             attach_btf_id: target.as_ref().map_or(0, |t| t.id),
             attach_btf: target.as_ref().and_then(|t| t.fd.as_ref().map(AsFd::as_fd)),
+            fd_array: self.fd_array,
         };
         let place = |insn| {
             let (function, insn) = image.function_of(insn)?;

@@ -1,7 +1,7 @@
 //! Sections of global variables, and what they do to the object's BTF.
 
-use crate::btf::Linkage;
-use crate::btf::{Btf, Kind, TypeId};
+use super::externs::KCONFIG;
+use crate::btf::{Btf, Kind, Linkage, TypeId};
 use crate::error::{Error, Result};
 
 /// What sort of variables a section holds.
@@ -13,9 +13,16 @@ pub enum DataKind {
     Data,
     /// `.bss*`: variables that start as zero.
     Bss,
+    /// `.kconfig`: values of the kernel's configuration, which loading looks up; frozen once loaded. No file has it.
+    Kconfig,
 }
 
 impl DataKind {
+    /// Whether nobody can write it once it is loaded.
+    pub fn is_frozen(self) -> bool {
+        matches!(self, DataKind::Rodata | DataKind::Kconfig)
+    }
+
     /// By section name, as libbpf decides.
     pub(super) fn of(section: &str) -> Option<DataKind> {
         let is = |name: &str| {
@@ -112,8 +119,13 @@ pub(super) fn fix_btf<'a>(
         };
         let mut vars = Vec::with_capacity(t.vlen());
         for v in t.variables().iter() {
-            // What is external has no place in this object.
-            let offset = if v.ty().linkage() == Some(Linkage::EXTERN) {
+            let is_extern = v.ty().linkage() == Some(Linkage::EXTERN);
+            let is_config = t.name() == KCONFIG;
+            if is_extern && is_config && v.ty().kind() == Kind::VAR {
+                edits.push((v.ty().id(), Edit::Defined));
+            }
+            // What is external has no place in this object, but for what loading makes one for.
+            let offset = if is_extern && !is_config {
                 v.offset().into()
             } else {
                 (place.offset_of)(v.name()).ok_or_else(|| {
@@ -151,8 +163,14 @@ fn narrow(n: u64, section: &str) -> Result<u32> {
 }
 
 enum Edit {
+    /// Of a function.
     Static,
-    Datasec { size: u32, vars: Vec<[u32; 3]> },
+    /// Of a variable that was external.
+    Defined,
+    Datasec {
+        size: u32,
+        vars: Vec<[u32; 3]>,
+    },
 }
 
 fn apply(btf: &Btf, bytes: &mut [u8], id: TypeId, edit: &Edit) {
@@ -163,6 +181,7 @@ fn apply(btf: &Btf, bytes: &mut [u8], id: TypeId, edit: &Edit) {
     match edit {
         // The linkage is the vlen of the info word, in the low bits.
         Edit::Static => words[1] = (u32::from_ne_bytes(words[1]) & 0xff00_0000).to_ne_bytes(),
+        Edit::Defined => words[3] = Linkage::GLOBAL.0.to_ne_bytes(),
         Edit::Datasec { size, vars } => {
             words[2] = size.to_ne_bytes();
             for (to, from) in words[3..].iter_mut().zip(vars.iter().flatten()) {

@@ -7,8 +7,9 @@ use object::read::elf::{FileHeader, Rel, SectionHeader, SectionTable, Sym, Symbo
 use object::{Endianness, SectionIndex, SymbolIndex};
 
 use super::data::{self, DataKind, DataSection, Place};
+use super::externs::{self, Externs, KCONFIG};
 use super::functions::{CoreSite, ElfReloc, Function, LineSite, RelocTarget};
-use super::{ExternSpec, MapSpec, Object, ProgramSpec, maps, section};
+use super::{MapSpec, Object, ProgramSpec, maps, section};
 use crate::btf::ext::{BtfExt, ExtSection};
 use crate::btf::{Btf, Kind};
 use crate::error::{Context, Error, ErrorKind, Result};
@@ -22,7 +23,7 @@ const INSN_SIZE: u64 = 8;
 
 pub(super) fn parse(name: &str, bytes: &[u8]) -> Result<Object> {
     let elf = Elf::read(bytes)?;
-    let btf = elf.btf()?;
+    let (btf, externs) = elf.btf()?;
     let ext = match (&btf, elf.section_bytes(".BTF.ext")?) {
         (Some(btf), Some(ext)) => Some(BtfExt::parse(ext, btf)?),
         _ => None,
@@ -32,10 +33,10 @@ pub(super) fn parse(name: &str, bytes: &[u8]) -> Result<Object> {
         license: elf.license()?,
         little_endian: elf.endian == Endianness::Little,
         maps: elf.maps(btf.as_ref())?,
-        data: elf.data(btf.as_ref())?,
+        data: elf.data(btf.as_ref(), &externs)?,
         functions: elf.functions(btf.as_ref())?,
         programs: Vec::new(),
-        externs: Vec::new(),
+        externs: externs.specs,
         has_btf_ext: ext.is_some(),
         btf,
     };
@@ -140,16 +141,34 @@ impl<'d> Elf<'d> {
             .collect()
     }
 
-    /// The object's BTF with what only the symbol table knows.
-    fn btf(&self) -> Result<Option<Btf>> {
+    /// Symbols that are defined elsewhere (libbpf's `sym_is_extern`), and whether they are weak.
+    fn undefined(&self) -> impl Iterator<Item = (&'d str, bool)> + '_ {
+        self.symbols
+            .iter()
+            .filter(|s| s.st_shndx(self.endian) == elf::SHN_UNDEF)
+            .filter(|s| s.st_type() == elf::STT_NOTYPE)
+            .filter(|s| matches!(s.st_bind(), elf::STB_GLOBAL | elf::STB_WEAK))
+            .map(|s| (self.symbol_name(s), s.st_bind() == elf::STB_WEAK))
+    }
+
+    /// The object's BTF with what only the symbol table knows, and what is external.
+    fn btf(&self) -> Result<(Option<Btf>, Externs)> {
         let Some(bytes) = self.section_bytes(".BTF")? else {
-            return Ok(None);
+            return Ok((None, externs::collect(None, self.undefined())?));
         };
         let btf = Btf::parse(bytes.to_vec()).context(|| "section .BTF")?;
-        let places: HashMap<&str, (u64, HashMap<&str, u64>)> = self
+        let externs = externs::collect(Some(&btf), self.undefined())?;
+        let mut places: HashMap<&str, (u64, HashMap<&str, u64>)> = self
             .all_sections()
             .map(|(index, s, name)| (name, (s.sh_size(self.endian), self.offsets_in(index))))
             .collect();
+        // It is in no file: loading makes it.
+        if externs.config_size > 0 {
+            places.insert(
+                KCONFIG,
+                (externs.config_size as u64, externs.config_offsets()),
+            );
+        }
         let lookups: HashMap<&str, _> = places
             .iter()
             .map(|(name, (size, offsets))| {
@@ -172,7 +191,7 @@ impl<'d> Elf<'d> {
             },
             |name| hidden.contains(&name),
         )
-        .map(Some)
+        .map(|btf| (Some(btf), externs))
     }
 
     fn maps(&self, btf: Option<&Btf>) -> Result<Vec<MapSpec>> {
@@ -195,7 +214,7 @@ impl<'d> Elf<'d> {
         maps::parse(btf, |name| offsets.get(name).copied())
     }
 
-    fn data(&self, btf: Option<&Btf>) -> Result<Vec<DataSection>> {
+    fn data(&self, btf: Option<&Btf>, externs: &Externs) -> Result<Vec<DataSection>> {
         let mut out = Vec::new();
         for (index, section, name) in self.all_sections() {
             let Some(kind) = DataKind::of(name) else {
@@ -227,6 +246,18 @@ impl<'d> Elf<'d> {
                 bytes,
                 datasec,
                 index,
+            });
+        }
+        if externs.config_size > 0 {
+            out.push(DataSection {
+                name: KCONFIG.to_owned(),
+                kind: DataKind::Kconfig,
+                size: externs.config_size,
+                bytes: Vec::new(),
+                datasec: btf
+                    .and_then(|b| b.find(KCONFIG, Kind::DATASEC))
+                    .map(|t| t.id()),
+                index: usize::MAX,
             });
         }
         Ok(out)
@@ -375,7 +406,7 @@ impl<'d> Elf<'d> {
     }
 
     /// What an instruction's relocation against `symbol` refers to; libbpf's `bpf_program__record_reloc`.
-    fn target(&self, object: &mut Object, symbol: &Symbol, insn: Insn) -> Result<RelocTarget> {
+    fn target(&self, object: &Object, symbol: &Symbol, insn: Insn) -> Result<RelocTarget> {
         let name = self.symbol_name(symbol);
         let value = symbol.st_value(self.endian);
         let is_call = insn.code == op::JMP | op::CALL;
@@ -386,9 +417,14 @@ impl<'d> Elf<'d> {
         }
         let index = usize::from(symbol.st_shndx(self.endian).0);
         if symbol.st_shndx(self.endian) == elf::SHN_UNDEF {
-            return Ok(RelocTarget::Extern(
-                self.extern_position(object, symbol, name),
-            ));
+            return object
+                .externs
+                .iter()
+                .position(|e| e.name == name)
+                .map(RelocTarget::Extern)
+                .ok_or_else(|| {
+                    Error::malformed(format!("its symbol `{name}` is defined nowhere"))
+                });
         }
         if let Ok(section) = self.sections.section(SectionIndex(index))
             && self.is_code(section)
@@ -435,27 +471,6 @@ impl<'d> Elf<'d> {
                 "symbol `{name}` of section {section} is neither a function, a map nor a global variable"
             ),
         ))
-    }
-
-    fn extern_position(&self, object: &mut Object, symbol: &Symbol, name: &str) -> usize {
-        if let Some(known) = object.externs.iter().position(|e| e.name == name) {
-            return known;
-        }
-        let declared = object.btf.as_ref().and_then(|btf| {
-            btf.types()
-                .filter(|t| t.kind() == Kind::DATASEC)
-                .flat_map(|sec| sec.variables().iter().map(move |v| (sec.name(), v.ty())))
-                .find(|(_, t)| t.name() == name)
-                .map(|(section, t)| (section.to_owned(), t.id()))
-        });
-        let (section, btf_id) = declared.unzip();
-        object.externs.push(ExternSpec {
-            name: name.to_owned(),
-            weak: symbol.st_bind() == elf::STB_WEAK,
-            section: section.unwrap_or_default(),
-            btf_id,
-        });
-        object.externs.len() - 1
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod data;
 mod elf;
+pub(crate) mod externs;
 mod functions;
 mod image;
 mod map_type;
@@ -15,11 +16,12 @@ pub(crate) mod relocated;
 mod report;
 mod section;
 
-use crate::btf::{Btf, TypeId};
+use crate::btf::Btf;
 use crate::error::{Context, Error, Result};
 use crate::insn::Insn;
 
 pub use data::{DataKind, DataSection};
+pub use externs::{ConfigExtern, ConfigForm, ExternKind, ExternSpec};
 pub use functions::{CoreSite, ElfReloc, Function, LineSite, RelocTarget};
 pub use image::Image;
 pub use map_type::MapType;
@@ -66,19 +68,6 @@ impl ProgramSpec {
     pub fn unknown_section(&self) -> Option<String> {
         self.def.is_none().then(|| section::unknown(&self.section))
     }
-}
-
-/// A symbol that is declared in the object and defined by the kernel.
-#[derive(Debug, Clone)]
-pub struct ExternSpec {
-    /// Its name.
-    pub name: String,
-    /// Whether it may be absent.
-    pub weak: bool,
-    /// The section of its declaration: `.kconfig` or `.ksyms`; empty if BTF does not mention it.
-    pub section: String,
-    /// Its VAR or FUNC in the object's BTF.
-    pub btf_id: Option<TypeId>,
 }
 
 impl Object {

@@ -222,6 +222,16 @@ fn ambiguous(first: Type<'_>, a: &Fixup, second: Type<'_>, b: &Fixup) -> Error {
     .hint("use a field that only one of them has first, or a flavor that matches only one")
 }
 
+/// Whether `target` may stand for `local`, whatever their names (libbpf's `bpf_core_types_are_compat`).
+///
+/// # Errors
+///
+/// [`ErrorKind::Relocation`] if the types are nested or entangled too deeply to compare.
+#[cfg(feature = "load")]
+pub(crate) fn types_are_compatible(local: Type<'_>, target: Type<'_>) -> Result<bool> {
+    compat::types(local, target, &mut Effort::for_relocations(1))
+}
+
 /// The part of a name that counts: up to the last `___` between two characters that are no underscore.
 ///
 /// `task_struct___old` is a flavor of `task_struct`; `a___b___c` one of `a___b` (libbpf's `bpf_core_essential_name_len`).

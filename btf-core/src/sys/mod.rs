@@ -20,6 +20,7 @@ mod privileges;
 mod probe;
 mod prog;
 mod test_run;
+mod version;
 
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
@@ -40,13 +41,15 @@ pub(crate) use mmap::{Access, Mapping};
 pub(crate) use netlink::{Refusal, Request, u32_at};
 pub(crate) use perf::{Event, perf_disable, perf_enable, perf_event_open, perf_set_program};
 pub(crate) use privileges::privileges_hint;
-pub(crate) use probe::{attach_types_are_known, btf_feature_is_known};
+pub(crate) use probe::{
+    attach_types_are_known, btf_feature_is_known, has_bpf_cookie, takes_function_address,
+};
 pub(crate) use prog::{
     Loading, iter_create, link_create_iter, link_create_perf, prog_load, prog_test_run,
     raw_tracepoint_open,
 };
-
 pub(crate) use test_run::{TestRun, prog_run};
+pub(crate) use version::kernel_version;
 
 /// The size of a page, the unit of memory maps and ring buffers.
 pub(crate) fn page_size() -> usize {

@@ -6,7 +6,7 @@ use super::btf::btf_load;
 use super::prog::{Loading, prog_load};
 use crate::btf::Kind;
 use crate::btf::sanitize::{Feature, assemble};
-use crate::insn::{Insn, op};
+use crate::insn::{Insn, op, pseudo};
 use crate::obj::{AttachType, ProgType};
 
 /// A feature of BTF, and the smallest BTF that has it.
@@ -117,6 +117,45 @@ pub(crate) fn attach_types_are_known() -> bool {
         ];
         let attach_type = AttachType::CGROUP_INET_SOCK_CREATE;
         prog_load(&Loading::bare(ProgType::CGROUP_SOCK, attach_type, &insns)).is_ok()
+    })
+}
+
+/// Whether programs may ask for the cookie that they were attached with (from 5.15 on). Asked once.
+pub(crate) fn has_bpf_cookie() -> bool {
+    /// Number of `bpf_get_attach_cookie`.
+    const GET_ATTACH_COOKIE: i32 = 174;
+    static KNOWN: OnceLock<bool> = OnceLock::new();
+    *KNOWN.get_or_init(|| {
+        let insns = [
+            Insn::new(op::JMP | op::CALL, 0, 0, 0, GET_ATTACH_COOKIE),
+            Insn::new(op::JMP | op::EXIT, 0, 0, 0, 0),
+        ];
+        prog_load(&Loading::bare(
+            ProgType::TRACEPOINT,
+            AttachType::NONE,
+            &insns,
+        ))
+        .is_ok()
+    })
+}
+
+/// Whether programs may load the address of a kernel function by its type (from 6.4 on); `function` is one. Asked once.
+pub(crate) fn takes_function_address(function: u32) -> bool {
+    static KNOWN: OnceLock<bool> = OnceLock::new();
+    *KNOWN.get_or_init(|| {
+        let id = function.cast_signed();
+        let insns = [
+            Insn::new(op::LD | op::IMM | op::DW, 0, pseudo::BTF_ID, 0, id),
+            Insn::default(),
+            Insn::new(op::ALU64 | op::MOV | op::K, 0, 0, 0, 0),
+            Insn::new(op::JMP | op::EXIT, 0, 0, 0, 0),
+        ];
+        prog_load(&Loading::bare(
+            ProgType::SOCKET_FILTER,
+            AttachType::NONE,
+            &insns,
+        ))
+        .is_ok()
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 
 use super::attr::{self, FuncInfo, LineInfo, object_name};
 use super::log::{Attempt, with_log};
@@ -32,6 +32,8 @@ pub(crate) struct Loading<'a> {
     /// Type of the attach target in the kernel's BTF, 0 for none; and the module's BTF if it lies in one.
     pub(crate) attach_btf_id: u32,
     pub(crate) attach_btf: Option<BorrowedFd<'a>>,
+    /// Descriptors that instructions refer to by position; they outlive the load.
+    pub(crate) fd_array: &'a [RawFd],
 }
 
 impl<'a> Loading<'a> {
@@ -53,6 +55,7 @@ impl<'a> Loading<'a> {
             line_info: &[],
             attach_btf_id: 0,
             attach_btf: None,
+            fd_array: &[],
         }
     }
 
@@ -74,6 +77,11 @@ impl<'a> Loading<'a> {
             line_info_cnt: length(self.line_info)?,
             attach_btf_id: self.attach_btf_id,
             attach_btf_obj_fd: self.attach_btf.map_or(0, fd_number),
+            fd_array: if self.fd_array.is_empty() {
+                0
+            } else {
+                address(self.fd_array)
+            },
             ..Default::default()
         })
     }
@@ -96,7 +104,7 @@ impl<'a> Loading<'a> {
         let mut answer = Err(io::ErrorKind::Interrupted.into());
         for _ in 0..ATTEMPTS {
             // SAFETY: instructions, license, func_info and line_info are borrowed slices whose lengths (and, for the
-            // license, terminator) `attr` states; so is the log, exclusively, or it is null with length 0. The command
+            // license, terminator) `attr` states; the descriptors, or null, are as many as instructions name; so is the log, exclusively, or it is null with length 0. The command
             // returns a descriptor.
             answer = unsafe { bpf_fd(Command::PROG_LOAD, &mut attr) };
             let again = matches!(&answer, Err(e)

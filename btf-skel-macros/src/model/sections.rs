@@ -20,6 +20,8 @@ pub(crate) struct Section {
     pub(crate) ty: String,
     /// Struct of shared cells; `None` for constants, which keep their struct.
     pub(crate) shared: Option<String>,
+    /// Whether the application sets initial values; those of the kernel's configuration are looked up.
+    pub(crate) has_initial: bool,
     pub(crate) size: u64,
     pub(crate) layout: Layout,
 }
@@ -40,7 +42,7 @@ pub(super) fn names(object: &Object, scope: &mut Scope) -> Vec<Names> {
             continue;
         }
         let c_name = data.name.trim_start_matches('.');
-        let shared = (data.kind != DataKind::Rodata).then(|| scope.ty(&format!("shared_{c_name}")));
+        let shared = (!data.kind.is_frozen()).then(|| scope.ty(&format!("shared_{c_name}")));
         out.push(Names {
             section,
             name: fields.value(c_name),
@@ -98,6 +100,7 @@ pub(super) fn all(
             name,
             ty,
             shared,
+            has_initial: data.kind != DataKind::Kconfig,
             size,
             layout,
         });

@@ -23,7 +23,10 @@ fn initial(section: &Section, skeleton: &Skeleton) -> TokenStream {
         name: &name,
         layout: &section.layout,
     };
-    let doc = format!("Initial values of the variables in `{}`.", section.c_name);
+    let doc = match section.has_initial {
+        true => format!("Initial values of the variables in `{}`.", section.c_name),
+        false => "Values of the kernel's configuration.".to_owned(),
+    };
     let definition = form.definition(&quote! { #[doc = #doc] }, skeleton);
     let debug = form.debug();
     let size = Literal::u64_unsuffixed(section.size);

@@ -48,9 +48,10 @@ fn open(skeleton: &Skeleton) -> TokenStream {
     );
     let (maps, c_maps) = map_pairs(skeleton);
     let (programs, c_programs) = program_pairs(skeleton);
-    let sections = section_names(skeleton);
-    let c_sections: Vec<&String> = skeleton.sections.iter().map(|s| &s.c_name).collect();
-    let fields = skeleton.sections.iter().map(|section| {
+    let initial = || skeleton.sections.iter().filter(|s| s.has_initial);
+    let sections: Vec<Ident> = initial().map(|s| ident(&s.name)).collect();
+    let c_sections: Vec<&String> = initial().map(|s| &s.c_name).collect();
+    let fields = initial().map(|section| {
         let (name, ty) = (ident(&section.name), ident(&section.ty));
         let doc = format!(
             "Variables of `{}`, with the values that they will start with.",
@@ -206,6 +207,10 @@ fn section_field(section: &Section) -> TokenStream {
             "Variables of `{}`, shared with the programs.",
             section.c_name
         ),
+        None if !section.has_initial => {
+            "Values of the kernel's configuration, as they were when the object was loaded."
+                .to_owned()
+        }
         None => format!(
             "Constants of `{}`, as they were when the object was loaded.",
             section.c_name

@@ -6,6 +6,8 @@
 mod attach;
 mod btf;
 mod feature;
+mod kconfig;
+mod ksyms;
 mod lpm_trie;
 mod maps;
 mod net;

@@ -139,12 +139,10 @@ fn an_enumerator_that_the_kernel_lacks_is_named() {
 #[test]
 fn a_symbol_of_the_kernel_is_named() {
     let e = load_error("missing_symbol");
-    assert_eq!(e.kind(), ErrorKind::Unsupported);
+    assert_eq!(e.kind(), ErrorKind::NotFound);
     let text = e.to_string();
-    assert!(
-        text.contains("program `missing_symbol`: it uses the kernel symbol `no_such_symbol`"),
-        "{text}"
-    );
+    let expected = "program `missing_symbol`: extern `no_such_symbol`: there is no variable `no_such_symbol` in the BTF";
+    assert!(text.contains(expected), "{text}");
 }
 
 #[test]
