@@ -28,6 +28,36 @@ fn main() {
     ] {
         for_kernel(kernel, &vfs_unlink(first), &out);
     }
+    carrying_types(&out);
+}
+
+/// Compiles `no_btf.bpf.c` with the types of one kernel that it may run on.
+fn carrying_types(out: &Path) {
+    let mut types = Builder::new();
+    let int = types.int("int", 4, IntEncoding::SIGNED);
+    let task = types.forward_struct("task_struct");
+    let task = types.pointer(task);
+    types.structure(
+        "task_struct",
+        16,
+        [("real_parent", task, 0), ("tgid", int, 64)],
+    );
+    let kernel = types.finish().expect("sound types");
+    let types = out.join("kernels/0.0.0-nowhere.btf");
+    write(&types, kernel.as_bytes());
+    btf_build::Builder::new()
+        .source("bpf/no_btf.bpf.c")
+        .kernel_btfs(types)
+        .build();
+}
+
+/// Writes a file in `OUT_DIR` if it is not there as it should be: cargo watches its time.
+fn write(path: &Path, bytes: &[u8]) {
+    if std::fs::read(path).ok().as_deref() != Some(bytes) {
+        let dir = path.parent().expect("it is in OUT_DIR");
+        std::fs::create_dir_all(dir).expect("a folder in OUT_DIR");
+        std::fs::write(path, bytes).expect("a file in OUT_DIR");
+    }
 }
 
 /// Compiles `unlink_KERNEL.bpf.c` as on a machine with a kernel that has this function and no other.
@@ -35,11 +65,7 @@ fn for_kernel(kernel: &str, btf: &Btf, out: &Path) {
     // Beside the other objects, it would change their vmlinux.h.
     let dir = out.join(kernel);
     let types = dir.join("kernel.btf");
-    std::fs::create_dir_all(&dir).expect("a folder in OUT_DIR");
-    // Cargo watches its time.
-    if std::fs::read(&types).ok().as_deref() != Some(btf.as_bytes()) {
-        std::fs::write(&types, btf.as_bytes()).expect("a file in OUT_DIR");
-    }
+    write(&types, btf.as_bytes());
     btf_build::Builder::new()
         .source(format!("bpf/unlink_{kernel}.bpf.c"))
         .vmlinux(types)

@@ -26,8 +26,10 @@ pub struct Builder {
     pub(crate) deny_warnings: bool,
     pub(crate) target_arch: Option<String>,
     pub(crate) vmlinux: Option<PathBuf>,
+    pub(crate) kernel_btfs: Vec<PathBuf>,
     pub(crate) out_dir: Option<PathBuf>,
     pub(crate) keep_dwarf: bool,
+    pub(crate) compile_commands: bool,
 }
 
 /// An object that was built.
@@ -104,7 +106,8 @@ impl Builder {
         self
     }
 
-    /// Compiles for another architecture (Rust's name, `aarch64` for instance) than cargo does.
+    /// Compiles for another architecture (Rust's name, `aarch64` for instance) than cargo does; `powerpc64le`, `mips64el` and
+    /// `mipsel` also say the byte order.
     #[must_use]
     pub fn target_arch(mut self, arch: &str) -> Self {
         self.target_arch = Some(arch.to_owned());
@@ -122,6 +125,19 @@ impl Builder {
         self
     }
 
+    /// Carries types of kernels along, for running on kernels without BTF of their own: a file of BTF, or a folder with any
+    /// number below it, as BTFHub has them once unpacked (`ubuntu/20.04/x86_64/5.4.0-150-generic.btf`). Folders of other
+    /// architectures are passed over. Files are called by the release of their kernel, as `uname -r` tells it, and `.btf`.
+    ///
+    /// Only what the CO-RE relocations of an object need is kept. It is used where there is no
+    /// `/sys/kernel/btf/vmlinux`, if one of the files is of the running kernel's release, to the letter.
+    /// Programs that attach by type (fentry, tp_btf, lsm and their like) need a kernel with BTF all the same.
+    #[must_use]
+    pub fn kernel_btfs(mut self, place: impl AsRef<Path>) -> Self {
+        self.kernel_btfs.push(place.as_ref().to_owned());
+        self
+    }
+
     /// Writes to another folder than `OUT_DIR`, where `include_skel!` does not look: for objects that something else reads.
     #[must_use]
     pub fn out_dir(mut self, dir: impl AsRef<Path>) -> Self {
@@ -134,6 +150,17 @@ impl Builder {
     #[must_use]
     pub fn keep_dwarf(mut self, keep: bool) -> Self {
         self.keep_dwarf = keep;
+        self
+    }
+
+    /// Keeps `compile_commands.json` in the package's folder true to how the sources are compiled, by which clangd, and editors
+    /// with it, find headers and see what clang sees. It is the only file that is written outside the build's own folders; it
+    /// has paths of this machine, and is best left out of version control.
+    ///
+    /// Several builders may contribute to it. One that something else has written is left alone, with a warning.
+    #[must_use]
+    pub fn compile_commands(mut self, write: bool) -> Self {
+        self.compile_commands = write;
         self
     }
 

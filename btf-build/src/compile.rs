@@ -1,6 +1,6 @@
 //! One source through clang, driven with the conventions of the `cc` crate.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -82,9 +82,10 @@ impl Compiler {
         for dir in includes {
             build.flag("-I").flag(dir);
         }
-        let multiarch = target.multiarch_dir();
-        if Path::new(&multiarch).is_dir() {
-            build.flag("-idirafter").flag(&multiarch);
+        for dir in target.multiarch_dirs() {
+            if Path::new(&dir).is_dir() {
+                build.flag("-idirafter").flag(&dir);
+            }
         }
         for flag in flags {
             build.flag(flag);
@@ -98,6 +99,17 @@ impl Compiler {
             args: without_host_flags(tool.args()),
             clang: clang.major,
         })
+    }
+
+    /// The command for a source, but for what `run` adds to it, for programs that want to see what clang sees.
+    pub(crate) fn command(&self, source: &Path, vmlinux: Option<&Path>) -> Vec<OsString> {
+        let mut command = vec![self.program.clone().into_os_string()];
+        command.extend(self.args.iter().cloned());
+        if let Some(folder) = vmlinux {
+            command.extend(["-I".into(), folder.into()]);
+        }
+        command.extend(["-c".into(), source.into()]);
+        command
     }
 
     /// Compiles `source`; `temporary` is a path for files in passing, to which extensions are added. `vmlinux.h` is in the
@@ -126,14 +138,10 @@ impl Compiler {
         object: &Path,
         deps: &Path,
     ) -> Result<Compiled, Failure> {
-        let vmlinux = vmlinux.map(|folder| [OsStr::new("-I"), folder.as_os_str()]);
         let output = Command::new(&self.program)
-            .args(&self.args)
-            .args(vmlinux.iter().flatten())
+            .args(&self.command(source, vmlinux)[1..])
             .args(["-MD", "-MF"])
             .arg(deps)
-            .arg("-c")
-            .arg(source)
             .arg("-o")
             .arg(object)
             .output()

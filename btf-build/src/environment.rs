@@ -55,6 +55,12 @@ pub(crate) fn out_dir() -> Result<PathBuf> {
     cargo("OUT_DIR").map(PathBuf::from)
 }
 
+/// The folder of `Cargo.toml`, in which cargo runs build scripts.
+pub(crate) fn package() -> Result<PathBuf> {
+    std::env::current_dir()
+        .map_err(|e| Error::new(format!("the package's folder cannot be told: {e}")))
+}
+
 /// Folders that programs are looked for in.
 pub(crate) fn path() -> Vec<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();

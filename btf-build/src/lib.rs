@@ -71,11 +71,31 @@
 //! # What is written
 //!
 //! goes to `OUT_DIR`, but for `vmlinux.h`: crates that take it from the same types find one in
-//! `target/PROFILE/btf-build`, which the first of them makes. No file is written that already has its contents.
+//! `target/PROFILE/btf-build`, which the first of them makes; and `compile_commands.json` in the package's folder, if
+//! [`Builder::compile_commands`] asks for it. No file is written that already has its contents.
+//!
+//! # Kernels without BTF
+//!
+//! have their types carried along, if [`Builder::kernel_btfs`] names them: what an object's CO-RE relocations need of each is a
+//! few hundred bytes, left beside the object as `NAME.btfs`, embedded by the skeleton, and used on a kernel that has no
+//! `/sys/kernel/btf/vmlinux` and whose release is that of the file's name.
+//!
+//! # Other machines
+//!
+//! Byte order, registers (`PT_REGS_PARM1` and its like, by `__TARGET_ARCH_…`) and `vmlinux.h` are those of the machine that cargo
+//! builds for. The running kernel's types are used for its own architecture only; for others, name a folder
+//! with [`Builder::vmlinux`] or `BTF_BUILD_VMLINUX`:
+//!
+//! ```text
+//! kernels/aarch64.btf      or arm64.btf
+//! kernels/s390x.btf
+//! kernels/x86_64.btf       or amd64.btf, or a folder: x86_64/vmlinux.btf, x86_64/vmlinux, x86_64/vmlinux.h
+//! ```
 
 mod builder;
 mod clang;
 mod compile;
+mod compile_commands;
 mod depfile;
 mod dwarf;
 mod environment;
@@ -83,6 +103,7 @@ mod error;
 mod glob;
 mod headers;
 mod jobs;
+mod kernels;
 mod lint;
 mod object;
 mod output;

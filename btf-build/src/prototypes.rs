@@ -10,6 +10,7 @@ use btf_core::target::{self, BODY_PREFIX, Prototype, Target};
 use crate::dwarf::{self, Declarations};
 use crate::error::{Error, Result};
 use crate::output::{remove, write_if_changed};
+use crate::target::Target as Machine;
 use crate::types;
 
 /// What was kept.
@@ -73,22 +74,22 @@ pub(crate) fn keep(
 /// The kernel's BTF, read when first asked for.
 pub(crate) struct Kernel<'a> {
     source: &'a types::Source,
-    is_host: bool,
+    machine: &'a Machine,
     btf: Option<Option<Btf>>,
 }
 
 impl<'a> Kernel<'a> {
-    pub(crate) fn new(source: &'a types::Source, is_host: bool) -> Kernel<'a> {
+    pub(crate) fn new(source: &'a types::Source, machine: &'a Machine) -> Kernel<'a> {
         Kernel {
             source,
-            is_host,
+            machine,
             btf: None,
         }
     }
 
     fn btf(&mut self) -> Result<Option<Btf>> {
         if self.btf.is_none() {
-            self.btf = Some(self.source.btf(self.is_host)?);
+            self.btf = Some(self.source.btf(self.machine)?);
         }
         Ok(self.btf.clone().flatten())
     }

@@ -6,12 +6,16 @@ use std::path::{Path, PathBuf};
 use crate::builder::{Artifact, Builder};
 use crate::compile::{Compiled, Compiler, Failure};
 use crate::error::{Error, Result};
+use crate::kernels::Kernels;
 use crate::lint::{self, Subject};
+use crate::object::Checked;
 use crate::output::{make_dir, remove, write_if_changed};
 use crate::sources::Source;
 use crate::target::Target;
 use crate::vmlinux::Header;
-use crate::{clang, environment, headers, jobs, object, prototypes, sources, types};
+use crate::{
+    clang, compile_commands, environment, headers, jobs, object, prototypes, sources, types,
+};
 
 /// Compiles what the settings name.
 ///
@@ -26,31 +30,46 @@ pub(crate) fn build(settings: &Builder) -> Result<Vec<Artifact>> {
     let target = Target::new(settings.target_arch.as_deref())?;
     let kernel = types::Source::new(settings.vmlinux.as_deref(), &target)?;
     let header = Header::new(&out_dir, &kernel, &target);
+    let carried = Kernels::find(&settings.kernel_btfs, &target)?;
 
     let mut includes = settings.includes.clone();
     includes.push(write_headers(&out_dir)?);
     let compiler = Compiler::new(&clang, &target, &includes, &settings.clang_flags())?;
-    let compiled = compile(&compiler, &sources, &out_dir, &header)?;
-
-    let mut prototypes = prototypes::Kernel::new(&kernel, target.is_host());
+    let (compiled, vmlinux) = compile(&compiler, &sources, &out_dir, &header)?;
     let mut warnings = Vec::new();
+    // An editor is of most use where there are errors.
+    if settings.compile_commands {
+        let command = |source: &Source| compiler.command(&source.path, vmlinux.as_deref());
+        let commands = sources
+            .iter()
+            .map(|source| (source.path.as_path(), command(source)));
+        let commands: Vec<_> = commands.collect();
+        warnings.extend(compile_commands::write(
+            &environment::package()?,
+            &commands,
+        )?);
+    }
+    let compiled = all_compiled(compiled)?;
+
+    let mut prototypes = prototypes::Kernel::new(&kernel, &target);
     let mut read = BTreeSet::new();
     let mut artifacts = Vec::with_capacity(sources.len());
     for (source, compiled) in sources.into_iter().zip(compiled) {
         let object = out_dir.join(format!("{}.bpf.o", source.name));
-        let bytes = finish(
+        let checked = finish(
             &source.name,
             &object,
             &compiled,
             &mut prototypes,
             &mut warnings,
         )?;
+        carried.keep(&checked.object, &checked.bytes, &object)?;
         let unstripped = object.with_extension("debug.o");
         match settings.keep_dwarf {
             true => write_if_changed(&unstripped, &compiled.elf)?,
             false => remove(&unstripped)?,
         }
-        write_if_changed(&object, &bytes)?;
+        write_if_changed(&object, &checked.bytes)?;
         read.extend(compiled.read);
         artifacts.push(Artifact {
             name: source.name,
@@ -95,13 +114,17 @@ fn write_headers(out_dir: &Path) -> Result<PathBuf> {
     Ok(dir)
 }
 
-/// All sources, side by side; in the order of the sources, whichever ends first.
+/// What came of a source.
+type Outcome = Result<Compiled, Failure>;
+
+/// All sources, side by side; in the order of the sources, whichever ends first. And the folder of `vmlinux.h`, if one of them
+/// asks for it.
 fn compile(
     compiler: &Compiler,
     sources: &[Source],
     out_dir: &Path,
     header: &Header<'_>,
-) -> Result<Vec<Compiled>> {
+) -> Result<(Vec<Outcome>, Option<PathBuf>)> {
     let all = |sources: &[&Source], vmlinux: Option<&Path>| {
         jobs::run(sources, |source| {
             let temporary = out_dir.join(format!("{}.bpf", source.name));
@@ -115,7 +138,7 @@ fn compile(
     };
     let every: Vec<&Source> = sources.iter().collect();
     let mut results = all(&every, vmlinux.as_deref());
-    let want = |result: &Result<Compiled, Failure>| matches!(result, Err(Failure::NoVmlinux(_)));
+    let want = |result: &Outcome| matches!(result, Err(Failure::NoVmlinux(_)));
     let wanting: Vec<usize> = (0..results.len()).filter(|n| want(&results[*n])).collect();
     if vmlinux.is_none() && !wanting.is_empty() {
         vmlinux = Some(header.provide()?);
@@ -124,6 +147,11 @@ fn compile(
             results[n] = result;
         }
     }
+    Ok((results, vmlinux))
+}
+
+/// What was compiled, or the errors of all that was not.
+fn all_compiled(results: Vec<Outcome>) -> Result<Vec<Compiled>> {
     let mut compiled = Vec::with_capacity(results.len());
     let mut errors = Vec::new();
     for result in results {
@@ -138,14 +166,14 @@ fn compile(
     }
 }
 
-/// Checks an object and gives its bytes without DWARF; clang's warnings and those of this crate are added to the others.
+/// Checks an object; clang's warnings and those of this crate are added to the others.
 fn finish(
     name: &str,
     object: &Path,
     compiled: &Compiled,
     kernel: &mut prototypes::Kernel<'_>,
     warnings: &mut Vec<String>,
-) -> Result<Vec<u8>> {
+) -> Result<Checked> {
     let checked = object::check(name, &compiled.elf)?;
     let kept = prototypes::keep(&checked.object, &compiled.elf, object, kernel)?;
     let subject = Subject::new(
@@ -157,7 +185,7 @@ fn finish(
     warnings.extend(compiled.stderr.lines().map(str::to_owned));
     warnings.extend(lint::lines(&subject));
     warnings.extend(kept.warnings);
-    Ok(checked.bytes)
+    Ok(checked)
 }
 
 /// Has cargo show warnings, or makes an error of them.

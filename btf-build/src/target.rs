@@ -14,16 +14,12 @@ pub(crate) struct Target {
 impl Target {
     /// Cargo's target, or another architecture if a setting names one.
     pub(crate) fn new(setting: Option<&str>) -> Result<Target> {
-        let arch = match setting {
-            Some(arch) => arch.to_owned(),
-            None => environment::cargo("CARGO_CFG_TARGET_ARCH")?,
-        };
-        let little_endian = match setting {
-            Some(arch) => !matches!(
-                arch,
-                "s390x" | "powerpc" | "powerpc64" | "mips" | "mips64" | "sparc64"
-            ),
-            None => environment::cargo("CARGO_CFG_TARGET_ENDIAN")? != "big",
+        let (arch, little_endian) = match setting {
+            Some(arch) => named(arch),
+            None => {
+                let is_big = environment::cargo("CARGO_CFG_TARGET_ENDIAN")? == "big";
+                (environment::cargo("CARGO_CFG_TARGET_ARCH")?, !is_big)
+            }
         };
         let target = Target {
             arch,
@@ -49,7 +45,8 @@ impl Target {
             "s390x" => "s390",
             "mips" | "mips64" | "mips32r6" | "mips64r6" => "mips",
             "loongarch64" => "loongarch",
-            "sparc64" => "sparc",
+            "sparc" | "sparc64" => "sparc",
+            "arc" => "arc",
             other => {
                 return Err(Error::new(format!(
                     "there is no BPF on the target architecture `{other}`"
@@ -61,39 +58,76 @@ impl Target {
         })
     }
 
-    /// Debian's folder of machine-dependent headers such as `<asm/types.h>`, which clang does not search for BPF.
-    pub(crate) fn multiarch_dir(&self) -> String {
-        let arch = match self.arch.as_str() {
-            "x86" => "i386",
-            "powerpc64" if self.little_endian => "powerpc64le",
-            other => other,
+    /// Debian's folders of machine-dependent headers such as `<asm/types.h>`, which clang does not search for BPF: those of a
+    /// machine's own packages, then those for cross compilers.
+    pub(crate) fn multiarch_dirs(&self) -> [String; 2] {
+        let (arch, abi) = match self.names()[0] {
+            "x86" => ("i386", "gnu"),
+            "arm" => ("arm", "gnueabihf"),
+            arch @ ("mips64" | "mips64el") => (arch, "gnuabi64"),
+            arch => (arch, "gnu"),
         };
-        let abi = if arch == "arm" { "gnueabihf" } else { "gnu" };
-        format!("/usr/include/{arch}-linux-{abi}")
+        let triple = format!("{arch}-linux-{abi}");
+        [
+            format!("/usr/include/{triple}"),
+            format!("/usr/{triple}/include"),
+        ]
     }
 
     /// What files of this architecture may be called: by Rust's name, then the kernel's and that of `uname -m`.
     pub(crate) fn names(&self) -> Vec<&str> {
-        let (arch, others): (&str, &[&str]) = match self.arch.as_str() {
-            "x86_64" => ("x86_64", &["amd64", "x86"]),
-            "x86" => ("x86", &["i686", "i386"]),
-            "aarch64" => ("aarch64", &["arm64"]),
-            "riscv64" => ("riscv64", &["riscv"]),
-            "s390x" => ("s390x", &["s390"]),
-            "loongarch64" => ("loongarch64", &["loongarch"]),
-            "powerpc64" if self.little_endian => ("powerpc64le", &["ppc64le", "ppc64el"]),
-            "powerpc64" => ("powerpc64", &["ppc64"]),
-            "mips64" if self.little_endian => ("mips64el", &[]),
-            "mips" if self.little_endian => ("mipsel", &[]),
-            other => (other, &[]),
+        let arch = match self.arch.as_str() {
+            "powerpc64" if self.little_endian => "powerpc64le",
+            "mips64" if self.little_endian => "mips64el",
+            "mips" if self.little_endian => "mipsel",
+            other => other,
         };
-        std::iter::once(arch)
-            .chain(others.iter().copied())
-            .collect()
+        match NAMES.iter().find(|names| names[0] == arch) {
+            Some(names) => names.to_vec(),
+            None => vec![arch],
+        }
     }
 
     /// Whether the running kernel is of this architecture, so that its types may be used.
     pub(crate) fn is_host(&self) -> bool {
         self.arch == std::env::consts::ARCH
     }
+}
+
+/// What architectures are called, each by Rust's name first; where that leaves the byte order open, by one that does not.
+const NAMES: [&[&str]; 15] = [
+    &["x86_64", "amd64", "x86"],
+    &["x86", "i686", "i386"],
+    &["aarch64", "arm64"],
+    &["arm", "armv7l", "armhf"],
+    &["riscv64", "riscv"],
+    &["s390x", "s390"],
+    &["loongarch64", "loongarch", "loong64"],
+    &["powerpc64le", "ppc64le", "ppc64el"],
+    &["powerpc64", "ppc64"],
+    &["powerpc", "ppc"],
+    &["mips64el"],
+    &["mips64"],
+    &["mipsel"],
+    &["mips"],
+    &["sparc64"],
+];
+
+/// Whether this is what an architecture is called.
+pub(crate) fn is_architecture(name: &str) -> bool {
+    NAMES.iter().any(|names| names.contains(&name))
+}
+
+/// An architecture by Rust's name, with the byte order that it usually has; or by one that also says the byte order.
+fn named(arch: &str) -> (String, bool) {
+    let (arch, little_endian) = match arch {
+        "powerpc64le" => ("powerpc64", true),
+        "mips64el" => ("mips64", true),
+        "mipsel" => ("mips", true),
+        "s390x" | "powerpc" | "powerpc64" | "mips" | "mips64" | "sparc" | "sparc64" => {
+            (arch, false)
+        }
+        arch => (arch, true),
+    };
+    (arch.to_owned(), little_endian)
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use btf_core::btf::Btf;
+use btf_core::btf::{Btf, Kind};
 
 use crate::environment;
 use crate::error::{Error, Result};
@@ -65,10 +65,10 @@ impl Source {
     /// # Errors
     ///
     /// If a file that was named cannot be read as what it is.
-    pub(crate) fn btf(&self, is_host: bool) -> Result<Option<Btf>> {
+    pub(crate) fn btf(&self, target: &Target) -> Result<Option<Btf>> {
         match self {
-            Source::Running(path) if !is_host || !path.exists() => Ok(None),
-            Source::Running(path) | Source::File(path) => match read(path)? {
+            Source::Running(path) if !target.is_host() || !path.exists() => Ok(None),
+            Source::Running(path) | Source::File(path) => match read(path, target)? {
                 Types::Btf(btf) => Ok(Some(btf)),
                 Types::Header(_) => Ok(None),
             },
@@ -148,8 +148,8 @@ fn of_architecture(folder: &Path, target: &Target) -> Result<PathBuf> {
 ///
 /// # Errors
 ///
-/// If it is nothing of the kind, or damaged.
-pub(crate) fn read(path: &Path) -> Result<Types> {
+/// If it is nothing of the kind, or damaged, or of another machine than the target.
+pub(crate) fn read(path: &Path, target: &Target) -> Result<Types> {
     let bytes =
         std::fs::read(path).map_err(|e| Error::io("cannot read kernel types from", path, &e))?;
     let raw = if bytes.starts_with(b"\x7fELF") {
@@ -164,9 +164,47 @@ pub(crate) fn read(path: &Path) -> Result<Types> {
             path.display()
         )));
     };
-    Btf::parse(raw)
-        .map(Types::Btf)
-        .map_err(|e| unusable(path, &e))
+    let btf = Btf::parse(raw).map_err(|e| unusable(path, &e))?;
+    let other = match machine(&btf) {
+        _ if btf.is_little_endian() != target.little_endian => Some(match target.little_endian {
+            true => "a big-endian machine",
+            false => "a little-endian machine",
+        }),
+        Some(machine) if machine != target.define()? => Some(machine),
+        _ => None,
+    };
+    match other {
+        None => Ok(Types::Btf(btf)),
+        Some(other) => Err(Error::new(format!(
+            "the kernel types in {} are of {other}, not of {}, which is built for",
+            path.display(),
+            target.arch
+        ))
+        .help(
+            "name the BTF of a kernel of the target, or a folder of one for each architecture, with Builder::vmlinux \
+             or the environment variable BTF_BUILD_VMLINUX",
+        )),
+    }
+}
+
+/// Whose registers a kernel saves, by the kernel's name of the architecture; `None` where they have no mark of their own.
+fn machine(btf: &Btf) -> Option<&'static str> {
+    let registers = btf.find("pt_regs", Kind::STRUCT)?;
+    let has = |name: &str| {
+        registers
+            .members()
+            .iter()
+            .any(|member| member.name() == name)
+    };
+    let marks = [
+        ("orig_ax", "x86"),
+        ("orig_x0", "arm64"),
+        ("orig_gpr2", "s390"),
+        ("csr_era", "loongarch"),
+        ("badaddr", "riscv"),
+    ];
+    let found = marks.iter().find(|(member, _)| has(member));
+    found.map(|(_, machine)| *machine)
 }
 
 /// The error for types of which nothing can be made.

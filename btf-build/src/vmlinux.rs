@@ -72,7 +72,7 @@ impl<'a> Header<'a> {
 
     fn make(&self) -> Result<PathBuf> {
         let path = self.source.path();
-        let types = read(path)?;
+        let types = read(path, self.target)?;
         let folder = self.shared.join(name_of(&types));
         let header = folder.join("vmlinux.h");
         if header.is_file() {

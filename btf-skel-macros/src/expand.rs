@@ -41,11 +41,14 @@ fn read(input: &Input) -> Result<(Skeleton, Files), String> {
         None => locate::object(&name, variable("OUT_DIR").as_deref())?,
     };
     let bytes = std::fs::read(&path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
-    let beside = locate::prototypes(&path, &name);
-    let skeleton = model(&name, &bytes, read_prototypes(&beside)?.as_ref())?;
+    let beside = locate::beside(&path, &name, "target.btf");
+    let kernels = locate::beside(&path, &name, "btfs");
+    let mut skeleton = model(&name, &bytes, read_prototypes(&beside)?.as_ref())?;
+    skeleton.has_kernels = kernels.is_file();
     let files = Files {
         object: path_text(&path)?,
         prototypes: path_text(&beside)?,
+        kernels: path_text(&kernels)?,
     };
     Ok((skeleton, files))
 }
@@ -121,6 +124,7 @@ mod tests {
         let files = Files {
             object: "[OUT_DIR]/NAME.bpf.o".to_owned(),
             prototypes: "[OUT_DIR]/NAME.target.btf".to_owned(),
+            kernels: "[OUT_DIR]/NAME.btfs".to_owned(),
         };
         let tokens = tokens::content(&skeleton, &Options::default(), &files);
         prettyplease::unparse(&syn::parse2(tokens).unwrap())

@@ -60,11 +60,12 @@ pub(crate) fn given(path: &str, package: Option<&Path>) -> Result<PathBuf, Strin
     }
 }
 
-/// Where the prototypes of an object's targets are, if they were at hand when it was built.
-pub(crate) fn prototypes(object: &Path, name: &str) -> PathBuf {
+/// A file of this ending that btf-build leaves beside an object, if there is cause for it: `target.btf` has the prototypes of
+/// what its programs attach to, `btfs` the types of kernels without BTF.
+pub(crate) fn beside(object: &Path, name: &str, ending: &str) -> PathBuf {
     let file = object.file_name().and_then(|file| file.to_str());
     let stem = file.and_then(|file| file.strip_suffix(SUFFIX));
-    object.with_file_name(format!("{}.target.btf", stem.unwrap_or(name)))
+    object.with_file_name(format!("{}.{ending}", stem.unwrap_or(name)))
 }
 
 /// Names of the objects that were built.

@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, SystemTime};
 
-use btf_core::btf::{Btf, Builder, IntEncoding, Kind};
+use btf_core::btf::{Archive, Btf, Builder, IntEncoding, Kind};
 use btf_core::obj::Object;
+use btf_core::relo::Targets;
 use package::Package;
 
 const PROGRAM: &str = r#"
@@ -42,9 +43,14 @@ int on_enter(void *ctx)
 }
 "#;
 
-/// The types of a kernel whose tasks are of this size.
+/// The types of a kernel whose tasks are of this size, and end in their number.
 fn kernel(size: u32) -> Vec<u8> {
+    kernel_in(size, true)
+}
+
+fn kernel_in(size: u32, little_endian: bool) -> Vec<u8> {
     let mut types = Builder::new();
+    types.set_little_endian(little_endian);
     let names = ["__u8", "__u16", "__u32", "__u64", "__s32", "__s64"];
     for (name, size) in names.into_iter().zip([1, 2, 4, 8, 4, 8]) {
         let int = types.int(name.trim_start_matches('_'), size, IntEncoding(0));
@@ -54,7 +60,7 @@ fn kernel(size: u32) -> Vec<u8> {
     for name in ["__be16", "__be32", "__wsum"] {
         types.typedef(name, int);
     }
-    types.structure("task_struct", size, [("pid", int, 0)]);
+    types.structure("task_struct", size, [("pid", int, (size - 4) * 8)]);
     types.enumeration("bpf_map_type", 4, false, [("BPF_MAP_TYPE_HASH", 1)]);
     types.finish().unwrap().to_target_bytes().to_vec()
 }
@@ -211,7 +217,11 @@ fn a_folder_has_kernel_types_by_architecture() {
     fs::create_dir_all(package.dir.join("kernels/s390x")).unwrap();
     fs::write(package.dir.join("kernels/x86_64.btf"), kernel(64)).unwrap();
     fs::write(package.dir.join("kernels/arm64.btf"), kernel(128)).unwrap();
-    fs::write(package.dir.join("kernels/s390x/vmlinux.btf"), kernel(256)).unwrap();
+    fs::write(
+        package.dir.join("kernels/s390x/vmlinux.btf"),
+        kernel_in(256, false),
+    )
+    .unwrap();
     let script = |arch: &str, endian: &str| {
         let mut script = package.script(&["--vmlinux", "kernels", "src/bpf/x.bpf.c"]);
         script.env("CARGO_CFG_TARGET_ARCH", arch);
@@ -336,4 +346,169 @@ fn objects_do_not_depend_on_how_many_are_compiled_at_once() {
     let one = built("1");
     assert_eq!(one.len(), 7);
     assert!(one == built("4"));
+}
+
+/// The strings of a line of `compile_commands.json`, in which none needs quoting.
+fn strings(line: &str) -> Vec<&str> {
+    line.split('"').skip(1).step_by(2).collect()
+}
+
+#[test]
+fn an_editor_sees_what_clang_sees() {
+    let package = Package::with_source("editor", TYPED);
+    package.write("src/bpf/wrong.bpf.c", "int x = wrong;\n");
+    fs::write(package.dir.join("kernel.btf"), kernel(64)).unwrap();
+    let commands = package.dir.join("compile_commands.json");
+    let args = ["--vmlinux", "kernel.btf", "--flag", "-DX=1"];
+    let args = [
+        &args[..],
+        &["--compile-commands", "--sources", "src/bpf/*.bpf.c"],
+    ]
+    .concat();
+    let mut script = package.script(&args);
+    // One with an error is there as well.
+    assert!(!script.output().unwrap().status.success());
+    let text = fs::read_to_string(&commands).unwrap();
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|line| line.contains("\"file\""))
+        .collect();
+    assert_eq!(lines.len(), 2, "{text}");
+    for (line, source, sound) in [
+        (lines[0], "src/bpf/wrong.bpf.c", false),
+        (lines[1], "src/bpf/x.bpf.c", true),
+    ] {
+        let strings = strings(line);
+        assert_eq!(
+            strings[..4],
+            ["file", source, "directory", package.dir.to_str().unwrap()]
+        );
+        assert_eq!(strings[4], "arguments");
+        assert!(strings.contains(&"-DX=1"));
+        let output = Command::new(strings[5])
+            .args(&strings[6..])
+            .arg("-fsyntax-only")
+            .current_dir(strings[3])
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.success(), sound, "{stderr}");
+        assert_eq!(
+            stderr.contains("undeclared identifier 'wrong'"),
+            !sound,
+            "{stderr}"
+        );
+    }
+
+    // What is gone is not there any more, what another builder has written stays, and nothing is written anew.
+    fs::remove_file(package.dir.join("src/bpf/wrong.bpf.c")).unwrap();
+    package.write("other/y.bpf.c", PROGRAM);
+    run(&mut package.script(&["--compile-commands", "other/y.bpf.c"]));
+    let files = || {
+        let text = fs::read_to_string(&commands).unwrap();
+        let lines = text.lines().filter(|line| line.contains("\"file\""));
+        lines
+            .map(|line| strings(line)[1].to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(files(), ["other/y.bpf.c", "src/bpf/x.bpf.c"]);
+    let old = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+    let file = fs::File::options().write(true).open(&commands).unwrap();
+    file.set_modified(old).unwrap();
+    run(&mut script);
+    assert_eq!(fs::metadata(&commands).unwrap().modified().unwrap(), old);
+
+    // Another's file.
+    fs::write(&commands, "[]\n").unwrap();
+    insta::assert_snapshot!(package.warnings(&script.output().unwrap()), @"compile_commands.json is not written, because something else has written it: remove it, or do without Builder::compile_commands");
+    assert_eq!(fs::read_to_string(&commands).unwrap(), "[]\n");
+
+    // Nothing of the kind without being asked.
+    fs::remove_file(&commands).unwrap();
+    run(&mut package.script(&["other/y.bpf.c"]));
+    assert!(!commands.exists());
+}
+
+const READS: &str = r#"
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+
+char LICENSE[] SEC("license") = "GPL";
+
+SEC("raw_tp/sys_enter")
+int on_enter(void *ctx)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+
+	return BPF_CORE_READ(task, pid);
+}
+"#;
+
+#[test]
+fn types_of_kernels_are_carried_along() {
+    let package = Package::with_source("carried", READS);
+    package.write("src/bpf/y.bpf.c", PROGRAM);
+    fs::write(package.dir.join("kernel.btf"), kernel(64)).unwrap();
+    let write = |path: &str, bytes: &[u8]| {
+        let path = package.dir.join("kernels").join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    };
+    write("ubuntu/20.04/x86_64/5.4.0-1-generic.btf", &kernel(96));
+    write("ubuntu/20.04/arm64/5.4.0-2-generic.btf", &kernel(128));
+    write("debian/11/x86_64/5.10.0-3-amd64.btf", &kernel(160));
+    write("debian/11/x86_64/readme.txt", b"");
+    let args = [
+        "--vmlinux",
+        "kernel.btf",
+        "--kernel-btfs",
+        "kernels",
+        "--sources",
+        "src/bpf/*.bpf.c",
+    ];
+    let mut script = package.script(&args);
+    let output = run(&mut script);
+    assert!(watched(&output).contains(&"kernels".to_owned()));
+
+    let path = package.dir.join("out/x.btfs");
+    let bytes = fs::read(&path).unwrap();
+    let archive = Archive::parse(&bytes).unwrap();
+    assert!(archive.releases().eq(["5.10.0-3-amd64", "5.4.0-1-generic"]));
+    let elf = fs::read(package.dir.join("out/x.bpf.o")).unwrap();
+    let object = Object::parse("x", &elf).unwrap();
+    for (release, offset) in [("5.4.0-1-generic", 92), ("5.10.0-3-amd64", 156)] {
+        let btf = Btf::parse(archive.get(release).unwrap().to_vec()).unwrap();
+        let relocated = object
+            .relocate(object.programs(), &Targets::new(&btf))
+            .unwrap();
+        let offsets: Vec<u64> = relocated.answers().map(|a| a.fixup.target).collect();
+        assert_eq!(offsets, [offset], "{release}");
+        assert!(btf.as_bytes().len() < kernel(96).len() / 2);
+    }
+    // Of an object that asks for no types, nothing.
+    assert!(!package.dir.join("out/y.btfs").exists());
+
+    // Not made anew while object and kernels are the same.
+    let old = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+    let file = fs::File::options().write(true).open(&path).unwrap();
+    file.set_modified(old).unwrap();
+    run(&mut script);
+    assert_eq!(fs::metadata(&path).unwrap().modified().unwrap(), old);
+
+    // Two of one release.
+    write("ubuntu/22.04/x86_64/5.4.0-1-generic.btf", &kernel(92));
+    insta::assert_snapshot!(package.error(&script.output().unwrap()), @r"
+    error: kernels/ubuntu/20.04/x86_64/5.4.0-1-generic.btf and kernels/ubuntu/22.04/x86_64/5.4.0-1-generic.btf are both of a kernel 5.4.0-1-generic
+      help: name only one of them: the running kernel is known by its release alone
+    ");
+    fs::remove_dir_all(package.dir.join("kernels/ubuntu")).unwrap();
+    fs::remove_dir_all(package.dir.join("kernels/debian")).unwrap();
+    insta::assert_snapshot!(package.error(&script.output().unwrap()), @r"
+    error: the folder kernels has no kernel types for x86_64
+      help: a file is called by the release of its kernel, as `uname -r` tells it: 5.4.0-150-generic.btf
+    ");
+    // And without the setting, what is left is gone.
+    run(&mut package.script(&["--vmlinux", "kernel.btf", "src/bpf/x.bpf.c"]));
+    assert!(!path.exists());
 }

@@ -7,6 +7,7 @@
 //!
 //! Nothing here asks the kernel: bytes come in from the caller.
 
+mod archive;
 mod builder;
 mod bytes;
 pub mod dump;
@@ -27,6 +28,7 @@ use std::sync::Arc;
 
 use crate::error::{Context, Error, Result};
 
+pub use archive::Archive;
 pub use builder::{Builder, Field};
 pub use bytes::Bytes;
 pub use elements::{Enumerator, List, Member, Param, Variable};

@@ -4,8 +4,8 @@ use std::cell::OnceCell;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
-use crate::btf::Btf;
-use crate::error::{Error, ErrorKind, Result};
+use crate::btf::{Archive, Btf, Bytes};
+use crate::error::{Context, Error, ErrorKind, Result};
 use crate::obj::AttachType;
 use crate::prog::target::{self, BtfTarget};
 use crate::sys;
@@ -14,6 +14,9 @@ use crate::sys;
 pub(super) struct Kernel {
     /// Stands in for the kernel's in CO-RE relocation.
     given: Option<Btf>,
+    /// Those of several kernels, for where the running one has none.
+    carried: Option<Bytes>,
+    chosen: OnceCell<Btf>,
     vmlinux: OnceCell<Btf>,
     modules: OnceCell<Vec<Module>>,
 }
@@ -59,9 +62,11 @@ pub(super) struct AttachTarget {
 }
 
 impl Kernel {
-    pub(super) fn new(given: Option<Btf>) -> Kernel {
+    pub(super) fn new(given: Option<Btf>, carried: Option<Bytes>) -> Kernel {
         Kernel {
             given,
+            carried,
+            chosen: OnceCell::new(),
             vmlinux: OnceCell::new(),
             modules: OnceCell::new(),
         }
@@ -71,15 +76,41 @@ impl Kernel {
     pub(super) fn core_target(&self) -> Result<&Btf> {
         match &self.given {
             Some(btf) => Ok(btf),
-            None => self.vmlinux(),
+            None => match &self.carried {
+                Some(carried) if !sys::has_kernel_btf() => self.choose(carried),
+                _ => self.vmlinux(),
+            },
         }
     }
 
-    /// BTF of modules to relocate against: none if the kernel's was given, because they continue the running one's.
+    /// Of the types that are carried along, those of the running kernel.
+    fn choose(&self, carried: &[u8]) -> Result<&Btf> {
+        if let Some(btf) = self.chosen.get() {
+            return Ok(btf);
+        }
+        let (archive, release) = (Archive::parse(carried)?, sys::release());
+        let Some(btf) = archive.get(&release) else {
+            let releases: Vec<&str> = archive.releases().collect();
+            let error = Error::not_found(format!(
+                "this kernel, {release}, has no BTF, and is not among those whose types are carried along: {}",
+                some(&releases)
+            ));
+            return Err(error.hint(
+                "build with this kernel's BTF among those of Builder::kernel_btfs, as a file RELEASE.btf",
+            ));
+        };
+        let btf = Btf::parse(btf.to_vec())
+            .context(|| format!("the BTF of kernel {release} that is carried along"))?;
+        Ok(self.chosen.get_or_init(|| btf))
+    }
+
+    /// BTF of modules to relocate against: none if the kernel's was given or carried along, because they continue the running
+    /// one's.
     pub(super) fn core_modules(&self) -> impl Iterator<Item = (String, Result<Btf>)> + '_ {
-        let names = match self.given {
-            Some(_) => Vec::new(),
-            None => sys::module_names(),
+        let is_running = self.given.is_none() && sys::has_kernel_btf();
+        let names = match is_running {
+            true => sys::module_names(),
+            false => Vec::new(),
         };
         self.read_modules(names)
     }
@@ -140,5 +171,17 @@ impl Kernel {
             btf,
             fd: Some(fd),
         })
+    }
+}
+
+/// A few of many names.
+fn some(names: &[&str]) -> String {
+    const SHOWN: usize = 5;
+    let shown = names.iter().take(SHOWN).copied().collect::<Vec<_>>();
+    let shown = shown.join(", ");
+    match names.len() {
+        0 => "there are none".to_owned(),
+        n if n > SHOWN => format!("{shown} and {} more", n - SHOWN),
+        _ => shown,
     }
 }

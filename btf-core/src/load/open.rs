@@ -8,7 +8,7 @@ use super::open_map::OpenMap;
 use super::open_program::OpenProgram;
 use super::programs::Loader;
 use super::{maps, types};
-use crate::btf::Btf;
+use crate::btf::{Btf, Bytes};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::map::Map;
 use crate::obj::{DataKind, DataSection, Object, ProgramSpec};
@@ -40,6 +40,7 @@ pub struct OpenObject {
     /// Contents of the sections of globals, in the object's order.
     data: Vec<Vec<u8>>,
     kernel_btf: Option<Btf>,
+    kernel_btfs: Option<Bytes>,
     prototypes: Option<Btf>,
     kconfig: Option<String>,
 }
@@ -132,6 +133,17 @@ impl OpenObject {
         self.kernel_btf = Some(btf);
     }
 
+    /// Carries types of kernels along, for where the running kernel has no BTF: an [`Archive`](crate::btf::Archive), as
+    /// btf-build leaves it beside the object with `Builder::kernel_btfs`. Skeletons do so by themselves.
+    ///
+    /// If there is no `/sys/kernel/btf/vmlinux`, CO-RE relocations are carried out against the entry whose name is the
+    /// running kernel's release, as `uname -r` tells it, to the letter; if there is none of that name, loading fails and says
+    /// which there are. Where the kernel has BTF, or [`OpenObject::set_kernel_btf`] gave some, the archive is not looked at.
+    /// Programs that attach by type (fentry, tp_btf, lsm and their like) need a kernel with BTF all the same.
+    pub fn set_kernel_btfs(&mut self, archive: impl Into<Bytes>) {
+        self.kernel_btfs = Some(archive.into());
+    }
+
     /// Says what prototypes the programs' targets had where the object was built: the types in `NAME.target.btf`, which
     /// btf-build leaves beside the object. Loading compares the running kernel's with them.
     pub fn set_prototypes(&mut self, btf: Btf) {
@@ -180,6 +192,7 @@ impl OpenObject {
             programs,
             data,
             kernel_btf,
+            kernel_btfs,
             prototypes,
             kconfig,
         } = self;
@@ -193,7 +206,7 @@ impl OpenObject {
             .hint("compile it with `-target bpf`, or with bpfel or bpfeb to match"));
         }
         let mut warnings = unknown_sections(&programs);
-        let kernel = Kernel::new(kernel_btf);
+        let kernel = Kernel::new(kernel_btf, kernel_btfs);
         let wanted = wanted(&object, &programs);
         let code = core::relocate(&object, &wanted, &kernel)?;
         let externs = Externs::resolve(&object, &wanted, kconfig, &kernel, &mut warnings)?;
@@ -256,6 +269,7 @@ impl From<Object> for OpenObject {
             programs: object.programs().iter().map(program_slot).collect(),
             data: object.data().iter().map(DataSection::contents).collect(),
             kernel_btf: None,
+            kernel_btfs: None,
             prototypes: None,
             kconfig: None,
             object,

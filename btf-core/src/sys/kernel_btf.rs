@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::path::Path;
 
 use super::mmap::{Access, Mapping};
 use crate::btf::{Btf, Bytes};
@@ -9,6 +10,17 @@ use crate::error::{Context, Error, Result};
 
 const DIR: &str = "/sys/kernel/btf";
 const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
+
+/// Whether the running kernel offers BTF.
+pub(crate) fn has_kernel_btf() -> bool {
+    Path::new(VMLINUX).exists()
+}
+
+/// The running kernel's release, as `uname -r` tells it.
+pub(crate) fn release() -> String {
+    let name = rustix::system::uname();
+    name.release().to_string_lossy().into_owned()
+}
 
 /// Reads the running kernel's BTF; memory-mapped where the kernel allows it (from 6.16 on), which is faster and shares
 /// its pages.
@@ -20,7 +32,8 @@ pub fn kernel_btf() -> Result<Btf> {
     let file = File::open(VMLINUX).map_err(|e| match e.kind() {
         io::ErrorKind::NotFound => {
             Error::not_found(format!("this kernel has no BTF: there is no {VMLINUX}")).hint(
-                "boot a kernel built with CONFIG_DEBUG_INFO_BTF=y, or pass BTF made for this kernel with set_kernel_btf",
+                "boot a kernel built with CONFIG_DEBUG_INFO_BTF=y, pass BTF made for this kernel with set_kernel_btf, or carry it \
+                 along (Builder::kernel_btfs of btf-build)",
             )
         }
         _ => cannot_read(VMLINUX, e),
@@ -85,7 +98,7 @@ mod tests {
         match kernel_btf() {
             Ok(btf) => assert!(btf.find("task_struct", Kind::STRUCT).is_some()),
             Err(e) => {
-                assert!(!std::path::Path::new(VMLINUX).exists(), "{e}");
+                assert!(!has_kernel_btf(), "{e}");
                 assert!(e.to_string().contains("CONFIG_DEBUG_INFO_BTF"));
             }
         }

@@ -34,7 +34,7 @@ pub(crate) use attr::{FuncInfo, LineInfo};
 pub(crate) use btf::{btf_by_id, btf_bytes, btf_info, btf_load, module_btf_fd, next_btf_id};
 pub(crate) use cpus::possible_cpus;
 pub use kernel_btf::kernel_btf;
-pub(crate) use kernel_btf::{module_btf, module_names};
+pub(crate) use kernel_btf::{has_kernel_btf, module_btf, module_names, release};
 pub(crate) use map::{MapFd, MapParams};
 pub(crate) use memlock::raise_memlock_limit;
 pub(crate) use mmap::{Access, Mapping};

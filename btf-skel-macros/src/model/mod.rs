@@ -41,6 +41,8 @@ pub(crate) struct Skeleton {
     pub(crate) sections: Vec<Section>,
     /// Whether it has the prototypes that the object was built for.
     pub(crate) has_prototypes: bool,
+    /// Whether types of kernels without BTF are carried along.
+    pub(crate) has_kernels: bool,
 }
 
 impl Skeleton {
@@ -71,6 +73,7 @@ impl Skeleton {
             programs,
             sections,
             has_prototypes: prototypes.is_some(),
+            has_kernels: false,
         })
     }
 }

@@ -49,15 +49,26 @@ pub(crate) fn module(
 pub(crate) struct Files {
     pub(crate) object: String,
     pub(crate) prototypes: String,
+    pub(crate) kernels: String,
 }
 
 /// What the module contains.
 pub(crate) fn content(skeleton: &Skeleton, options: &Options, files: &Files) -> TokenStream {
-    let Files { object, prototypes } = files;
+    let Files {
+        object,
+        prototypes,
+        kernels,
+    } = files;
     let prototypes = skeleton.has_prototypes.then(|| {
         quote! {
             /// Prototypes of what its programs attach to, as they were where it was built.
             static PROTOTYPES: &[u8] = ::core::include_bytes!(#prototypes);
+        }
+    });
+    let kernels = skeleton.has_kernels.then(|| {
+        quote! {
+            /// What the object needs of the types of kernels that have no BTF of their own, by their releases.
+            static KERNELS: &[u8] = ::core::include_bytes!(#kernels);
         }
     });
     let version = env!("CARGO_PKG_VERSION");
@@ -71,6 +82,7 @@ pub(crate) fn content(skeleton: &Skeleton, options: &Options, files: &Files) -> 
         /// The object, as btf-build left it.
         static OBJECT: &[u8] = ::core::include_bytes!(#object);
         #prototypes
+        #kernels
 
         #states
         #arguments

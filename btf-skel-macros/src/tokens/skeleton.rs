@@ -62,6 +62,9 @@ fn open(skeleton: &Skeleton) -> TokenStream {
     let prototypes = skeleton.has_prototypes.then(|| {
         quote! { object.set_prototypes(::btf_core::btf::Btf::parse(PROTOTYPES)?); }
     });
+    let kernels = skeleton.has_kernels.then(|| {
+        quote! { object.set_kernel_btfs(KERNELS); }
+    });
     let doc = format!("The object `{name}`, read but not loaded: what can be set is set here.");
     let load_doc = "Loads the object: relocates it for the running kernel, creates its maps, and has the verifier look at \
                     its programs.";
@@ -105,6 +108,7 @@ fn open(skeleton: &Skeleton) -> TokenStream {
             pub fn open() -> ::btf_core::Result<#open> {
                 let mut object = ::btf_core::load::OpenObject::open(#name, OBJECT)?;
                 #prototypes
+                #kernels
                 ::core::result::Result::Ok(#open {
                     maps: OpenMaps { #( #maps: object.take_map(#c_maps)?, )* },
                     progs: OpenProgs { #( #programs: object.take_program(#c_programs)?, )* },

@@ -1,5 +1,5 @@
 //! A build script whose settings are its arguments: `[--clang PROGRAM] [--vmlinux FILE] [--flag FLAG]… [--deny-warnings]
-//! [--keep-dwarf] [--sources PATTERN]… SOURCE…`.
+//! [--keep-dwarf] [--compile-commands] [--kernel-btfs PLACE]… [--sources PATTERN]… SOURCE…`.
 
 use btf_build::Builder;
 
@@ -14,6 +14,8 @@ fn main() {
             "--flag" => builder.flag(value()),
             "--deny-warnings" => builder.deny_warnings(true),
             "--keep-dwarf" => builder.keep_dwarf(true),
+            "--compile-commands" => builder.compile_commands(true),
+            "--kernel-btfs" => builder.kernel_btfs(value()),
             "--sources" => builder.sources(value()),
             source => builder.source(source),
         };

@@ -11,6 +11,7 @@ mod ksyms;
 mod lpm_trie;
 mod maps;
 mod net;
+mod no_btf;
 mod opensnoop;
 mod prototypes;
 mod refused;

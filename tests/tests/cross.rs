@@ -1,0 +1,225 @@
+//! Objects for other machines than this one: byte order, registers and kernel types are theirs. No more than clang is needed.
+
+#[path = "support/package.rs"]
+mod package;
+
+use std::fs;
+use std::process::Output;
+
+use btf_core::btf::{Builder, IntEncoding};
+use btf_core::obj::Object;
+use package::Package;
+
+/// A machine as cargo speaks of it, and the place of the second argument among the registers that a kernel saves.
+struct Machine {
+    arch: &'static str,
+    big_endian: bool,
+    registers: &'static str,
+    second: i16,
+}
+
+const fn machine(
+    arch: &'static str,
+    big_endian: bool,
+    registers: &'static str,
+    second: i16,
+) -> Machine {
+    Machine {
+        arch,
+        big_endian,
+        registers,
+        second,
+    }
+}
+
+/// Registers as their kernels have them, as far as the first arguments.
+const MACHINES: [Machine; 12] = [
+    machine(
+        "x86_64",
+        false,
+        "struct pt_regs { unsigned long r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di; };",
+        104,
+    ),
+    machine(
+        "aarch64",
+        false,
+        "struct user_pt_regs { __u64 regs[31], sp, pc, pstate; };",
+        8,
+    ),
+    machine(
+        "arm",
+        false,
+        "struct pt_regs { unsigned long uregs[18]; };",
+        8,
+    ),
+    machine(
+        "s390x",
+        true,
+        "typedef struct { unsigned long args[1]; struct { __u64 mask, addr; } psw; unsigned long gprs[16]; } user_pt_regs;",
+        48,
+    ),
+    machine(
+        "riscv64",
+        false,
+        "struct user_regs_struct { unsigned long pc, ra, sp, gp, tp, t0, t1, t2, s0, s1, a0, a1; };",
+        88,
+    ),
+    machine(
+        "loongarch64",
+        false,
+        "struct user_pt_regs { unsigned long regs[32]; };",
+        40,
+    ),
+    machine(
+        "powerpc64",
+        false,
+        "struct pt_regs { unsigned long gpr[32], nip; };",
+        32,
+    ),
+    machine(
+        "powerpc64",
+        true,
+        "struct pt_regs { unsigned long gpr[32], nip; };",
+        32,
+    ),
+    machine(
+        "mips64",
+        false,
+        "struct pt_regs { unsigned long pad0[8], regs[32]; };",
+        104,
+    ),
+    machine(
+        "mips64",
+        true,
+        "struct pt_regs { unsigned long pad0[8], regs[32]; };",
+        104,
+    ),
+    machine(
+        "sparc64",
+        true,
+        "enum { UREG_I0 = 8, UREG_I1 = 9 }; struct pt_regs { unsigned long u_regs[16]; };",
+        72,
+    ),
+    machine(
+        "arc",
+        false,
+        "struct user_regs_struct { unsigned long pad; struct { unsigned long bta, lp, start, end, count, status32, ret, blink, fp, gp, r12, r11, r10, r9, r8, r7, r6, r5, r4, r3, r2, r1, r0; } scratch; };",
+        176,
+    ),
+];
+
+const COMMON: &str = "
+typedef unsigned char __u8; typedef unsigned short __u16; typedef unsigned int __u32; typedef unsigned long long __u64;
+typedef int __s32; typedef long long __s64; typedef __u16 __be16; typedef __u32 __be32; typedef __u32 __wsum;
+enum bpf_map_type { BPF_MAP_TYPE_HASH = 1 };
+";
+
+const SECOND: &str = r#"
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+char LICENSE[] SEC("license") = "GPL";
+
+/* Of two bytes that differ. */
+const volatile __u16 order = 0x0102;
+
+SEC("kprobe/anything")
+int BPF_KPROBE(second, long first, long second)
+{
+	return second;
+}
+"#;
+
+fn build(package: &Package, machine: &Machine, args: &[&str]) -> Output {
+    let mut script = package.script(&[args, &["src/bpf/x.bpf.c"]].concat());
+    script.env("CARGO_CFG_TARGET_ARCH", machine.arch);
+    let endian = if machine.big_endian { "big" } else { "little" };
+    script.env("CARGO_CFG_TARGET_ENDIAN", endian);
+    script.output().unwrap()
+}
+
+/// Of load instructions in a program, the offsets.
+fn loads(object: &Object, program: &str) -> Vec<i16> {
+    let program = object.program(program).unwrap();
+    let insns = object.functions()[program.function].insns.iter();
+    // BPF_LDX | BPF_MEM of any size.
+    insns
+        .filter(|insn| insn.code & 0xe7 == 0x61)
+        .map(|insn| insn.off)
+        .collect()
+}
+
+#[test]
+fn byte_order_and_registers_are_those_of_the_machine() {
+    let package = Package::with_source("registers", SECOND);
+    for machine in &MACHINES {
+        let header = format!(
+            "#ifndef __VMLINUX_H__\n#define __VMLINUX_H__\n{COMMON}{}\n#endif\n",
+            machine.registers
+        );
+        package.write("vmlinux.h", &header);
+        let output = build(&package, machine, &["--vmlinux", "vmlinux.h"]);
+        assert!(output.status.success(), "{}: {output:?}", machine.arch);
+        let elf = fs::read(package.dir.join("out/x.bpf.o")).unwrap();
+        // EI_DATA of the ELF file.
+        assert_eq!(
+            elf[5],
+            if machine.big_endian { 2 } else { 1 },
+            "{}",
+            machine.arch
+        );
+        let object = Object::parse("x", &elf).unwrap();
+        assert_eq!(object.is_little_endian(), !machine.big_endian);
+        assert_eq!(
+            loads(&object, "second"),
+            [machine.second],
+            "{}",
+            machine.arch
+        );
+        let rodata = object.data().iter().find(|d| d.name == ".rodata").unwrap();
+        let expected = if machine.big_endian { [1, 2] } else { [2, 1] };
+        assert_eq!(rodata.contents()[..2], expected, "{}", machine.arch);
+    }
+}
+
+/// The types of a kernel that saves this register.
+fn kernel(register: &str) -> Vec<u8> {
+    let mut types = Builder::new();
+    let long = types.int("long unsigned int", 8, IntEncoding(0));
+    types.structure("pt_regs", 8, [(register, long, 0)]);
+    types.finish().unwrap().to_target_bytes().to_vec()
+}
+
+#[test]
+fn types_of_another_machine_are_refused() {
+    let package = Package::with_source(
+        "other_types",
+        "#include \"vmlinux.h\"\nstruct pt_regs regs;\n",
+    );
+    let arm = &MACHINES[1];
+    fs::write(package.dir.join("kernel.btf"), kernel("orig_x0")).unwrap();
+    assert!(
+        build(&package, arm, &["--vmlinux", "kernel.btf"])
+            .status
+            .success()
+    );
+
+    let error =
+        |machine: &Machine| package.error(&build(&package, machine, &["--vmlinux", "kernel.btf"]));
+    fs::write(package.dir.join("kernel.btf"), kernel("orig_ax")).unwrap();
+    insta::assert_snapshot!(error(arm), @r"
+    error: the kernel types in kernel.btf are of x86, not of aarch64, which is built for
+      help: name the BTF of a kernel of the target, or a folder of one for each architecture, with Builder::vmlinux or the environment variable BTF_BUILD_VMLINUX
+    ");
+    insta::assert_snapshot!(error(&MACHINES[3]), @r"
+    error: the kernel types in kernel.btf are of a little-endian machine, not of s390x, which is built for
+      help: name the BTF of a kernel of the target, or a folder of one for each architecture, with Builder::vmlinux or the environment variable BTF_BUILD_VMLINUX
+    ");
+    // 32 bits have registers of the same names.
+    assert!(
+        build(&package, &MACHINES[0], &["--vmlinux", "kernel.btf"])
+            .status
+            .success()
+    );
+}
