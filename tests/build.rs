@@ -19,6 +19,7 @@ fn main() {
         .source("bpf/untyped.bpf.c")
         .source("../examples/opensnoop/src/bpf/opensnoop.bpf.c")
         .source("../examples/tcptop/src/bpf/tcptop.bpf.c")
+        .source("../examples/xdp-drop/src/bpf/xdp_drop.bpf.c")
         .build();
     let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets it"));
     for (kernel, first) in [

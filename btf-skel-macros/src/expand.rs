@@ -238,6 +238,12 @@ mod tests {
         insta::assert_snapshot!("tcptop", skeleton(&name, &bytes, Some(&tcp_prototypes())));
     }
 
+    #[test]
+    fn xdp_drop() {
+        let (name, bytes) = compile("examples/xdp-drop/src/bpf/xdp_drop.bpf.c");
+        insta::assert_snapshot!("xdp_drop", skeleton(&name, &bytes, None));
+    }
+
     /// Each form of argument, and each kind of target: of a function, a result, a hook, a tracepoint.
     #[test]
     fn arguments() {

@@ -5,7 +5,7 @@ use crate::guest::Guest;
 use crate::kernel::{Kernel, Selection};
 use crate::machine::{self, Port};
 use crate::tally::{Lines, Tally};
-use crate::{Result, build, cache, tool, unexpected, vm};
+use crate::{Result, build, cache, library, tool, unexpected, vm};
 use std::io::{IsTerminal, Read};
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -24,13 +24,16 @@ FILTER is what Rust's test harness takes: only cases with one of these in their 
 const KERNELS: &[&str] = &["5.10", "6.1", "6.12", "newest"];
 
 /// Modules that cases attach programs through.
-const MODULES: &[&str] = &["sch_ingress", "cls_bpf"];
+const MODULES: &[&str] = &["sch_ingress", "cls_bpf", "veth"];
 
 /// Everything that runs in one machine is done within this, or it hangs.
 const TIMEOUT: Duration = Duration::from_secs(600);
 
-/// Examples that cases run as users do, from `/bin`.
-const TOOLS: &[&str] = &["tcptop"];
+/// Examples that cases run as users do, from `/bin`, and whether they are built as README says of static binaries.
+const TOOLS: &[(&str, bool)] = &[("tcptop", false), ("xdp-drop", true)];
+
+/// That of this machine, named so that the flags are for the program alone.
+const STATIC_TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// What a kernel is booted for.
 struct Cases {
@@ -184,12 +187,19 @@ fn kernel_cases(selection: &Selection) -> Result<Cases> {
         "kernel",
     ];
     let program = build::executable(build::cargo(selection)?, &args)?;
-    let build = |tool: &&str| {
-        let args = ["build", "--package", tool];
-        Ok((
-            (*tool).to_owned(),
-            build::executable(build::cargo(selection)?, &args)?,
-        ))
+    let build = |(tool, is_static): &(&str, bool)| {
+        let mut cargo = build::cargo(selection)?;
+        let mut args = vec!["build", "--package", tool];
+        if *is_static {
+            args.extend(["--target", STATIC_TARGET]);
+            cargo.env_remove("CARGO_ENCODED_RUSTFLAGS");
+            cargo.env("RUSTFLAGS", "-C target-feature=+crt-static");
+        }
+        let program = build::executable(cargo, &args)?;
+        match library::needed(&program)?.first() {
+            Some(library) if *is_static => Err(format!("{tool} needs {}", library.display())),
+            _ => Ok(((*tool).to_owned(), program)),
+        }
     };
     let tools = TOOLS.iter().map(build).collect::<Result<_>>()?;
     Ok(Cases { program, tools })

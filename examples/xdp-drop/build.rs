@@ -1,0 +1,5 @@
+//! Compiles the BPF side.
+
+fn main() {
+    btf_build::build("src/bpf/xdp_drop.bpf.c");
+}

@@ -1,0 +1,167 @@
+//! Two network namespaces with a cable between them: a pair of virtual devices, each in a namespace of its own.
+
+use std::fs::File;
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+use btf_core::pod;
+use rustix::net::netlink::SocketAddrNetlink;
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
+use rustix::net::{netdevice, recv, sendto, socket_with};
+use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space, unshare_unsafe};
+
+/// The device on the side where the case runs.
+pub(crate) const NEAR: &str = "near";
+/// The device on the other side.
+pub(crate) const FAR: &str = "far";
+
+/// The other side of the cable.
+pub(crate) struct Pair {
+    near: OwnedFd,
+    far: OwnedFd,
+}
+
+/// Runs a case on a thread that is alone in a namespace, with the pair [`NEAR`] and [`FAR`] up. All goes with the thread.
+pub(crate) fn joined(case: impl FnOnce(&Pair) + Send) {
+    let ended = std::thread::scope(|scope| scope.spawn(|| case(&Pair::new())).join());
+    if let Err(panic) = ended {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+impl Pair {
+    fn new() -> Pair {
+        let far = new_namespace();
+        let near = new_namespace();
+        let pair = Pair { near, far };
+        create(&pair.far).expect("a pair of devices (is the module veth there?)");
+        up(NEAR);
+        pair.on_far(|| up(FAR));
+        pair
+    }
+
+    /// Does something on the other side. Sockets made there stay there.
+    pub(crate) fn on_far<T>(&self, work: impl FnOnce() -> T) -> T {
+        enter(&self.far);
+        let result = work();
+        enter(&self.near);
+        result
+    }
+
+    /// Gives this side's device an address.
+    pub(crate) fn near_address(&self, address: IpAddr, bits: u8) {
+        add_address(NEAR, address, bits);
+    }
+
+    /// Gives the other side's device an address.
+    pub(crate) fn far_address(&self, address: IpAddr, bits: u8) {
+        self.on_far(|| add_address(FAR, address, bits));
+    }
+}
+
+/// Puts this thread into a new namespace.
+fn new_namespace() -> OwnedFd {
+    // SAFETY: of what a process can stop sharing, network namespaces have no part in memory or descriptors.
+    unsafe { unshare_unsafe(UnshareFlags::NEWNET) }.expect("root may make namespaces");
+    File::open("/proc/thread-self/ns/net")
+        .expect("/proc is mounted")
+        .into()
+}
+
+fn enter(namespace: &OwnedFd) {
+    move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))
+        .expect("the namespace is held");
+}
+
+/// A device's index.
+pub(crate) fn index(name: &str) -> u32 {
+    let socket = socket_with(
+        AddressFamily::UNIX,
+        SocketType::DGRAM,
+        SocketFlags::CLOEXEC,
+        None,
+    );
+    netdevice::name_to_index(socket.unwrap(), name).expect(name)
+}
+
+const NEW_LINK: u16 = 16;
+const NEW_ADDRESS: u16 = 20;
+const REQUEST_ACK: u16 = 1 | 4;
+const CREATE_EXCL: u16 = 0x400 | 0x200;
+
+fn create(far: &OwnedFd) -> io::Result<()> {
+    let device = [0; 16]; // struct ifinfomsg: any index, no flags
+    let mut peer = device.to_vec();
+    attribute(&mut peer, 3, FAR.as_bytes());
+    attribute(&mut peer, 28, pod::bytes_of(&far.as_raw_fd()));
+    let (mut data, mut info, mut message) = (Vec::new(), Vec::new(), device.to_vec());
+    attribute(&mut data, 1, &peer);
+    attribute(&mut info, 1, b"veth");
+    attribute(&mut info, 2, &data);
+    attribute(&mut message, 3, NEAR.as_bytes());
+    attribute(&mut message, 18, &info);
+    ask(NEW_LINK, REQUEST_ACK | CREATE_EXCL, &message)
+}
+
+fn up(device: &str) {
+    const UP: u32 = 1;
+    // struct ifinfomsg: family and type, index, flags, which of them to change
+    let message = [0, index(device), UP, UP];
+    ask(NEW_LINK, REQUEST_ACK, pod::bytes_of(&message)).expect("the device goes up");
+}
+
+fn add_address(device: &str, address: IpAddr, bits: u8) {
+    // IFA_F_NODAD: it is not asked for in the network first.
+    let (family, bytes, flags) = match address {
+        IpAddr::V4(v4) => (2, v4.octets().to_vec(), 0),
+        IpAddr::V6(v6) => (10, v6.octets().to_vec(), 2),
+    };
+    // struct ifaddrmsg: family, prefix, flags, scope, index
+    let mut message = vec![family, bits, flags, 0];
+    message.extend(index(device).to_ne_bytes());
+    attribute(&mut message, 1, &bytes);
+    attribute(&mut message, 2, &bytes);
+    ask(NEW_ADDRESS, REQUEST_ACK | CREATE_EXCL, &message).expect("the address is new");
+}
+
+/// Adds a netlink attribute, padded to four bytes.
+fn attribute(message: &mut Vec<u8>, kind: u16, payload: &[u8]) {
+    let len = u16::try_from(payload.len() + 4).expect("short");
+    message.extend(len.to_ne_bytes());
+    message.extend(kind.to_ne_bytes());
+    message.extend(payload);
+    message.resize(message.len().next_multiple_of(4), 0);
+}
+
+/// Sends a request to the kernel and waits for its answer.
+fn ask(kind: u16, flags: u16, body: &[u8]) -> io::Result<()> {
+    let socket = socket_with(
+        AddressFamily::NETLINK,
+        SocketType::RAW,
+        SocketFlags::CLOEXEC,
+        // Zero: NETLINK_ROUTE.
+        None,
+    )?;
+    // struct nlmsghdr: length, type and flags, sequence, port
+    let mut message = Vec::new();
+    message.extend(u32::try_from(body.len() + 16).expect("short").to_ne_bytes());
+    message.extend(kind.to_ne_bytes());
+    message.extend(flags.to_ne_bytes());
+    message.extend([0; 8]);
+    message.extend(body);
+    sendto(
+        &socket,
+        &message,
+        SendFlags::empty(),
+        &SocketAddrNetlink::new(0, 0),
+    )?;
+    let mut answer = [0; 1024];
+    let (len, _) = recv(&socket, &mut answer[..], RecvFlags::empty())?;
+    // struct nlmsgerr follows a header of the same form: a negative errno, or 0.
+    match pod::read::<i32>(&answer[16..len]) {
+        Some(0) => Ok(()),
+        Some(error) => Err(io::Error::from_raw_os_error(-error)),
+        None => Err(io::Error::other("a short answer")),
+    }
+}
