@@ -9,6 +9,7 @@
 
 mod btf_object;
 mod core;
+mod data;
 mod externs;
 mod kernel;
 mod loaded;
@@ -17,9 +18,11 @@ mod open;
 mod open_map;
 mod open_program;
 mod patch;
+mod pinned;
 mod programs;
 mod prototype;
 mod rejection;
+mod slots;
 mod types;
 
 pub use crate::sys::kernel_btf;

@@ -1,13 +1,16 @@
 //! An object between parsing and loading.
 
+use std::path::PathBuf;
+
 use super::core;
 use super::externs::Externs;
 use super::kernel::Kernel;
 use super::loaded::{LoadedObject, Slot, take};
+use super::maps::Creator;
 use super::open_map::OpenMap;
 use super::open_program::OpenProgram;
 use super::programs::Loader;
-use super::{maps, types};
+use super::{data, slots, types};
 use crate::btf::{Btf, Bytes};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::map::Map;
@@ -43,6 +46,7 @@ pub struct OpenObject {
     kernel_btfs: Option<Bytes>,
     prototypes: Option<Btf>,
     kconfig: Option<String>,
+    pin_root: PathBuf,
 }
 
 impl OpenObject {
@@ -156,6 +160,12 @@ impl OpenObject {
         self.kconfig = Some(text.into());
     }
 
+    /// Sets the folder in a BPF file system where maps are pinned that ask for it by name (`LIBBPF_PIN_BY_NAME`); `/sys/fs/bpf`
+    /// else. It is made if it is not there.
+    pub fn set_pin_root(&mut self, path: impl Into<PathBuf>) {
+        self.pin_root = path.into();
+    }
+
     fn section(&self, name: &str) -> Result<usize> {
         self.object
             .data()
@@ -195,6 +205,7 @@ impl OpenObject {
             kernel_btfs,
             prototypes,
             kconfig,
+            pin_root,
         } = self;
         let maps = all(maps, "map")?;
         let programs = all(programs, "program")?;
@@ -212,14 +223,15 @@ impl OpenObject {
         let externs = Externs::resolve(&object, &wanted, kconfig, &kernel, &mut warnings)?;
         sys::raise_memlock_limit();
         let btf = types::load(&object, &mut warnings);
+        let creator = Creator {
+            btf: btf.as_ref(),
+            pin_root: &pin_root,
+        };
         let maps = maps
             .iter()
-            .map(|map| {
-                map.autocreate
-                    .then(|| maps::create(map, btf.as_ref()))
-                    .transpose()
-            })
+            .map(|map| map.autocreate.then(|| creator.map(map)).transpose())
             .collect::<Result<Vec<_>>>()?;
+        slots::maps(&object, &maps)?;
         let data = object
             .data()
             .iter()
@@ -229,7 +241,7 @@ impl OpenObject {
                     DataKind::Kconfig => &externs.config,
                     _ => bytes,
                 };
-                maps::create_data(&object, section, bytes, btf.as_ref())
+                data::create(&object, section, bytes, btf.as_ref())
             })
             .collect::<Result<Vec<_>>>()?;
         let loader = Loader {
@@ -244,9 +256,11 @@ impl OpenObject {
             fd_array: &externs.fd_array(),
         };
         let programs = load_programs(&loader, programs)?;
+        let maps = map_slots(&object, maps);
+        slots::programs(&object, &maps, &programs)?;
         Ok(LoadedObject {
             name: object.name().to_owned(),
-            maps: map_slots(&object, maps),
+            maps,
             programs,
             data,
             warnings,
@@ -272,6 +286,7 @@ impl From<Object> for OpenObject {
             kernel_btfs: None,
             prototypes: None,
             kconfig: None,
+            pin_root: PathBuf::from("/sys/fs/bpf"),
             object,
         }
     }

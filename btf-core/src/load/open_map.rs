@@ -1,5 +1,10 @@
 //! A map that is yet to be created.
 
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
 use crate::obj::{MapSpec, MapType};
 
 /// A map of an opened object: what may be changed before it is created.
@@ -7,6 +12,12 @@ use crate::obj::{MapSpec, MapType};
 pub struct OpenMap {
     pub(super) spec: MapSpec,
     pub(super) autocreate: bool,
+    /// Where it is pinned, whatever its declaration says.
+    pub(super) pin_path: Option<PathBuf>,
+    /// The map that it shall be.
+    pub(super) reuse: Option<Arc<OwnedFd>>,
+    /// A map like those that will be its values.
+    pub(super) inner: Option<Arc<OwnedFd>>,
 }
 
 impl OpenMap {
@@ -14,6 +25,9 @@ impl OpenMap {
         OpenMap {
             spec,
             autocreate: true,
+            pin_path: None,
+            reuse: None,
+            inner: None,
         }
     }
 
@@ -35,6 +49,27 @@ impl OpenMap {
     /// Size of a value in bytes.
     pub fn value_size(&self) -> u32 {
         self.spec.value_size
+    }
+
+    /// Sets the size of a key in bytes. The type of a key that its declaration has is left out if it has another size.
+    pub fn set_key_size(&mut self, size: u32) {
+        if size != self.spec.key_size {
+            self.spec.key = None;
+        }
+        self.spec.key_size = size;
+    }
+
+    /// Sets the size of a value in bytes. The type of a value that its declaration has is left out if it has another size.
+    pub fn set_value_size(&mut self, size: u32) {
+        if size != self.spec.value_size {
+            self.spec.value = None;
+        }
+        self.spec.value_size = size;
+    }
+
+    /// Sets its type: a plain hash map instead of an LRU one, for instance.
+    pub fn set_map_type(&mut self, map_type: MapType) {
+        self.spec.map_type = map_type;
     }
 
     /// Its capacity in entries, or in bytes for a ring buffer.
@@ -60,6 +95,56 @@ impl OpenMap {
     /// Sets the NUMA node its memory lies on.
     pub fn set_numa_node(&mut self, node: u32) {
         self.spec.numa_node = Some(node);
+    }
+
+    /// The extra argument of some map types: how many hash functions a Bloom filter has, for instance.
+    pub fn map_extra(&self) -> u64 {
+        self.spec.map_extra
+    }
+
+    /// Sets the extra argument of some map types.
+    pub fn set_map_extra(&mut self, extra: u64) {
+        self.spec.map_extra = extra;
+    }
+
+    /// Where it will be pinned, if that was set; a declaration with `LIBBPF_PIN_BY_NAME` does not show here.
+    pub fn pin_path(&self) -> Option<&Path> {
+        self.pin_path.as_deref()
+    }
+
+    /// Pins it at `path`, in a BPF file system. If a map is pinned there when the object is loaded, it is used and nothing is
+    /// created; it must be of the same type, sizes and flags.
+    pub fn set_pin_path(&mut self, path: impl Into<PathBuf>) {
+        self.pin_path = Some(path.into());
+    }
+
+    /// Uses this map, which another object or process has created, instead of creating one. The declaration's sizes do not count
+    /// then, as in libbpf; typed maps check theirs.
+    ///
+    /// # Errors
+    ///
+    /// Those of duplicating a descriptor.
+    pub fn reuse(&mut self, map: impl AsFd) -> Result<()> {
+        self.reuse = Some(self.duplicate(map)?);
+        Ok(())
+    }
+
+    /// Says what the maps are like that will be its values, if its declaration does not.
+    ///
+    /// # Errors
+    ///
+    /// Those of duplicating a descriptor.
+    pub fn set_inner_map(&mut self, map: impl AsFd) -> Result<()> {
+        self.inner = Some(self.duplicate(map)?);
+        Ok(())
+    }
+
+    fn duplicate(&self, map: impl AsFd) -> Result<Arc<OwnedFd>> {
+        let fd = map.as_fd().try_clone_to_owned();
+        fd.map(Arc::new).map_err(|e| {
+            Error::os("cannot duplicate a map's descriptor", e)
+                .context(format!("map `{}`", self.spec.name))
+        })
     }
 
     /// Whether it is created with the object.

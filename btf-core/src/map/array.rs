@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use super::{Flags, Map, MapType, typed};
+use super::{Batched, Flags, Map, MapType, typed};
 use crate::error::{Error, Result};
 use crate::pod::{self, Pod};
 
@@ -57,12 +57,7 @@ impl<V: Pod> Array<V> {
     ///
     /// [`crate::ErrorKind::InvalidInput`] past the end; else what the kernel answers, with the map's name.
     pub fn set(&self, index: u32, value: &V) -> Result<()> {
-        if index >= self.len() {
-            return Err(self.map.unfit(format!(
-                "index {index} is out of its {} entries",
-                self.len()
-            )));
-        }
+        self.map.expect_index(index)?;
         self.map
             .update(pod::bytes_of(&index), pod::bytes_of(value), Flags::ANY)
     }
@@ -70,5 +65,33 @@ impl<V: Pod> Array<V> {
     /// Copies of all values in order; it ends early at an error, which [`Array::get`] would show.
     pub fn iter(&self) -> impl Iterator<Item = V> + '_ {
         (0..self.len()).map_while(|index| self.get(index).ok().flatten())
+    }
+
+    /// As [`Array::iter`], but fetches `size` values at a time, with their indices. See [`Batched`].
+    pub fn batched(&self, size: usize) -> Batched<'_, u32, V> {
+        Batched::new(&self.map, size, false, Map::one_value)
+    }
+
+    /// Sets many values in one step: those from `first` on.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::ErrorKind::InvalidInput`] past the end; else what the kernel answers, with the number of the value: those before it
+    /// were written.
+    pub fn set_many(&self, first: u32, values: &[V]) -> Result<()> {
+        let end = u64::from(first) + values.len() as u64;
+        if end > u64::from(self.len()) {
+            return Err(self.map.unfit(format!(
+                "indices {first} to {} are out of its {} entries",
+                end - 1,
+                self.len()
+            )));
+        }
+        let indices: Vec<u32> = (first..).take(values.len()).collect();
+        self.map.update_many(
+            pod::bytes_of_all(&indices),
+            pod::bytes_of_all(values),
+            Flags::ANY,
+        )
     }
 }

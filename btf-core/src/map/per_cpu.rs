@@ -2,8 +2,7 @@
 
 use std::marker::PhantomData;
 
-use super::keys::Keys;
-use super::{Flags, Map, MapType, typed};
+use super::{Batched, Flags, Map, MapType, keys, typed};
 use crate::error::{Error, Result};
 use crate::pod::{self, Pod};
 
@@ -24,17 +23,15 @@ typed!(PerCpuArray<V: Pod>);
 impl Map {
     /// The values of all CPUs of one key.
     fn values<V: Pod>(&self, key: &[u8]) -> Result<Option<Vec<V>>> {
-        let mut bytes = vec![0; self.values_len()?];
+        let mut bytes = vec![0; self.value_len()?];
         if !self.lookup(key, &mut bytes)? {
             return Ok(None);
         }
-        // The kernel pads each CPU's value to eight bytes.
-        let values = bytes.chunks_exact(self.fd.stride()).filter_map(pod::read);
-        Ok(Some(values.collect()))
+        Ok(self.all_values(&bytes))
     }
 
     fn set_values<V: Pod>(&self, key: &[u8], values: &[V], flags: Flags) -> Result<()> {
-        let mut bytes = vec![0; self.values_len()?];
+        let mut bytes = vec![0; self.value_len()?];
         let (stride, cpus) = (self.fd.stride(), super::possible_cpus()?);
         if values.len() != cpus {
             return Err(self.unfit(format!(
@@ -46,12 +43,6 @@ impl Map {
             to[..size_of::<V>()].copy_from_slice(pod::bytes_of(from));
         }
         self.update(key, &bytes, flags)
-    }
-
-    fn values_len(&self) -> Result<usize> {
-        self.fd
-            .value_len()
-            .map_err(|e| self.refused("tell how many CPUs have values", e))
     }
 }
 
@@ -118,13 +109,27 @@ impl<K: Pod, V: Pod> PerCpuHash<K, V> {
 
     /// As [`PerCpuHash::iter`], but an error is handed out; nothing comes after it.
     pub fn try_iter(&self) -> impl Iterator<Item = Result<(K, Vec<V>)>> + '_ {
-        Keys::new(&self.map).filter_map(|key| match key {
+        keys::typed(&self.map).filter_map(|key| match key {
             Ok(key) => match self.get(&key) {
                 Ok(values) => values.map(|values| Ok((key, values))),
                 Err(e) => Some(Err(e)),
             },
             Err(e) => Some(Err(e)),
         })
+    }
+
+    /// As [`PerCpuHash::try_iter`], but fetches `size` entries at a time, which is many times faster. See [`Batched`].
+    ///
+    /// Where the kernel has no batches for this map (before 5.6) it hands out [`crate::ErrorKind::Unsupported`], and
+    /// [`Batched::or_one_by_one`] goes on without them.
+    pub fn batched(&self, size: usize) -> Batched<'_, K, Vec<V>> {
+        Batched::new(&self.map, size, false, Map::all_values)
+    }
+
+    /// As [`PerCpuHash::batched`], but removes what it hands out, in the same step. What was fetched is gone from the map, even if
+    /// the iterator is dropped before it handed it out.
+    pub fn drain(&self, size: usize) -> Batched<'_, K, Vec<V>> {
+        Batched::new(&self.map, size, true, Map::all_values)
     }
 }
 
@@ -169,12 +174,7 @@ impl<V: Pod> PerCpuArray<V> {
     /// [`crate::ErrorKind::InvalidInput`] past the end, or if there are not as many values as
     /// [`super::possible_cpus`]; else what the kernel answers, with the map's name.
     pub fn set(&self, index: u32, values: &[V]) -> Result<()> {
-        if index >= self.len() {
-            return Err(self.map.unfit(format!(
-                "index {index} is out of its {} entries",
-                self.len()
-            )));
-        }
+        self.map.expect_index(index)?;
         self.map
             .set_values(pod::bytes_of(&index), values, Flags::ANY)
     }
@@ -182,5 +182,11 @@ impl<V: Pod> PerCpuArray<V> {
     /// Copies of all values in order of index; it ends early at an error, which [`PerCpuArray::get`] would show.
     pub fn iter(&self) -> impl Iterator<Item = Vec<V>> + '_ {
         (0..self.len()).map_while(|index| self.get(index).ok().flatten())
+    }
+
+    /// As [`PerCpuArray::iter`], but fetches `size` entries at a time, with their indices. Kernels have this from 5.13 on; see
+    /// [`Batched`].
+    pub fn batched(&self, size: usize) -> Batched<'_, u32, Vec<V>> {
+        Batched::new(&self.map, size, false, Map::all_values)
     }
 }

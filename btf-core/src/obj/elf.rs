@@ -9,7 +9,7 @@ use object::{Endianness, SectionIndex, SymbolIndex};
 use super::data::{self, DataKind, DataSection, Place};
 use super::externs::{self, Externs, KCONFIG};
 use super::functions::{CoreSite, ElfReloc, Function, LineSite, RelocTarget};
-use super::{MapSpec, Object, ProgramSpec, maps, section};
+use super::{MapSpec, Object, ProgramSpec, SlotTarget, maps, section, slots};
 use crate::btf::ext::{BtfExt, ExtSection};
 use crate::btf::{Btf, Kind};
 use crate::error::{Context, Error, ErrorKind, Result};
@@ -42,6 +42,7 @@ pub(super) fn parse(name: &str, bytes: &[u8]) -> Result<Object> {
     };
     object.programs = programs(&object.functions)?;
     elf.relocations(&mut object)?;
+    elf.slots(&mut object)?;
     if let Some(ext) = ext {
         place_ext(&mut object, ext)?;
     }
@@ -379,6 +380,55 @@ impl<'d> Elf<'d> {
             f.relocs.sort_by_key(|r| r.insn);
         }
         Ok(())
+    }
+
+    /// Gives each map what its declaration puts into it.
+    fn slots(&self, object: &mut Object) -> Result<()> {
+        let Some((maps, _, _)) = self.all_sections().find(|(_, _, name)| *name == ".maps") else {
+            return Ok(());
+        };
+        for section in self.sections.iter() {
+            let is_of_maps = section.sh_info(self.endian) as usize == maps;
+            if section.sh_type(self.endian) != elf::SHT_REL || !is_of_maps {
+                continue;
+            }
+            let rels = section
+                .rel(self.endian, self.bytes)
+                .map_err(elf_error("relocations of section .maps"))?;
+            for rel in rels.map_or(&[][..], |(rels, _)| rels) {
+                let offset = rel.r_offset(self.endian);
+                let symbol = SymbolIndex(rel.r_sym(self.endian) as usize);
+                let symbol = self
+                    .symbols
+                    .symbol(symbol)
+                    .map_err(elf_error("a symbol in section .maps"))?;
+                let target = self.slot_target(object, symbol, maps)?;
+                slots::add(object, offset, target)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The map or program that a symbol in a map's declaration stands for.
+    fn slot_target(&self, object: &Object, symbol: &Symbol, maps: usize) -> Result<SlotTarget> {
+        let (name, value) = (self.symbol_name(symbol), symbol.st_value(self.endian));
+        let index = usize::from(symbol.st_shndx(self.endian).0);
+        let map = || object.maps.iter().position(|m| m.offset == value);
+        let function = || {
+            object
+                .functions
+                .iter()
+                .position(|f| f.section_index == index && f.first_insn as u64 * INSN_SIZE == value)
+        };
+        let found = match index == maps {
+            true => map().map(SlotTarget::Map),
+            false => function().map(SlotTarget::Function),
+        };
+        found.ok_or_else(|| {
+            Error::malformed(format!(
+                "symbol `{name}` in section .maps is neither a map nor a program"
+            ))
+        })
     }
 
     fn relocation(

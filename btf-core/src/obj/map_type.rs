@@ -101,6 +101,18 @@ impl MapType {
         )
     }
 
+    /// Whether its values are written as descriptors of other things, and read, if at all, as the numbers of those.
+    pub fn has_descriptors(self) -> bool {
+        matches!(
+            self,
+            Self::PROG_ARRAY
+                | Self::PERF_EVENT_ARRAY
+                | Self::CGROUP_ARRAY
+                | Self::ARRAY_OF_MAPS
+                | Self::HASH_OF_MAPS
+        )
+    }
+
     /// Whether its values are other maps.
     pub fn is_of_maps(self) -> bool {
         matches!(self, Self::ARRAY_OF_MAPS | Self::HASH_OF_MAPS)

@@ -17,6 +17,15 @@ pub enum Pinning {
     ByName,
 }
 
+/// What a declaration puts into a slot of a map.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SlotTarget {
+    /// The map at this position of [`super::Object::maps`].
+    Map(usize),
+    /// The program whose function is at this position of [`super::Object::functions`].
+    Function(usize),
+}
+
 /// A declared map.
 #[derive(Clone, Debug, Default)]
 pub struct MapSpec {
@@ -42,8 +51,14 @@ pub struct MapSpec {
     pub value: Option<TypeId>,
     /// Where it is pinned.
     pub pinning: Pinning,
+    /// What its values are like, if they are maps and are declared with `__array(values, struct { … })`.
+    pub inner: Option<Box<MapSpec>>,
+    /// What it holds from the start, by index: `.values = { [1] = &other }`.
+    pub slots: Vec<(u32, SlotTarget)>,
+    /// Offset of `values` in the declaration's struct.
+    pub values_offset: Option<u64>,
     /// Offset of the variable in `.maps`.
-    pub(crate) offset: u64,
+    pub offset: u64,
 }
 
 /// Reads all map declarations; `offset_of` gives a variable's place in `.maps` by the symbol table.
@@ -56,8 +71,11 @@ pub(super) fn parse(btf: &Btf, offset_of: impl Fn(&str) -> Option<u64>) -> Resul
     for var in section.variables().iter() {
         let name = var.name();
         let in_map = |e: Error| e.context(format!("map `{name}`"));
-        let mut map = parse_one(var.ty()).map_err(in_map)?;
-        map.name = name.to_owned();
+        let def = match var.ty().target() {
+            Some(t) if t.strip().kind() == Kind::STRUCT => t.strip(),
+            _ => return Err(in_map(Error::malformed("its declaration is not a struct"))),
+        };
+        let mut map = parse_one(name, def, false).map_err(in_map)?;
         map.offset = offset_of(name)
             .ok_or_else(|| in_map(Error::malformed("it is in BTF but not in the symbol table")))?;
         maps.push(map);
@@ -66,12 +84,12 @@ pub(super) fn parse(btf: &Btf, offset_of: impl Fn(&str) -> Option<u64>) -> Resul
     Ok(maps)
 }
 
-fn parse_one(var: Type<'_>) -> Result<MapSpec> {
-    let def = match var.target() {
-        Some(t) if t.strip().kind() == Kind::STRUCT => t.strip(),
-        _ => return Err(Error::malformed("its declaration is not a struct")),
+/// Reads one declaration; `is_inner` is one that stands within another.
+fn parse_one(name: &str, def: Type<'_>, is_inner: bool) -> Result<MapSpec> {
+    let mut map = MapSpec {
+        name: name.to_owned(),
+        ..MapSpec::default()
     };
-    let mut map = MapSpec::default();
     for m in def.members().iter() {
         let bad = |what: &str| Error::malformed(format!("attribute `{}` is not {what}", m.name()));
         let int = || uint(m.ty()).ok_or_else(|| bad("an integer given with __uint"));
@@ -99,6 +117,12 @@ fn parse_one(var: Type<'_>) -> Result<MapSpec> {
                 agree(&mut map.value_size, size_of(t)?, m.name())?;
                 map.value = Some(t.id());
             }
+            "values" if is_inner => return Err(bad("allowed in a map that is itself a value")),
+            "values" => {
+                values(&mut map, m.ty()).map_err(|e| e.context("attribute `values`"))?;
+                map.values_offset = Some(u64::from(m.bit_offset() / 8));
+            }
+            "pinning" if is_inner => return Err(bad("allowed in a map that is a value")),
             "pinning" => {
                 map.pinning = match int()? {
                     0 => Pinning::None,
@@ -123,6 +147,35 @@ fn parse_one(var: Type<'_>) -> Result<MapSpec> {
             .hint("write `__uint(type, BPF_MAP_TYPE_…);` in its declaration"));
     }
     Ok(map)
+}
+
+/// `__array(values, …)`: a struct that declares the maps which are values, or the prototype of programs.
+fn values(map: &mut MapSpec, ty: Type<'_>) -> Result<()> {
+    let element = ty.strip_modifiers().array().map(|array| array.element);
+    let Some(element) = element.and_then(pointee).map(Type::strip) else {
+        return Err(Error::malformed("it is not an array given with __array"));
+    };
+    let of = |what: &str| {
+        Error::malformed(format!("it is {what}, in a map of type {}", map.map_type))
+            .hint("`type` stands first, and is one of maps or BPF_MAP_TYPE_PROG_ARRAY")
+    };
+    match element.kind() {
+        Kind::STRUCT if map.map_type.is_of_maps() => {
+            let name = format!("{}.inner", map.name);
+            let inner = parse_one(&name, element, true)?;
+            if inner.map_type.is_of_maps() {
+                return Err(Error::malformed(
+                    "maps of maps of maps are more than the kernel has",
+                ));
+            }
+            map.inner = Some(Box::new(inner));
+        }
+        Kind::FUNC_PROTO if map.map_type == MapType::PROG_ARRAY => {}
+        Kind::STRUCT => return Err(of("declarations of maps")),
+        Kind::FUNC_PROTO => return Err(of("programs")),
+        _ => return Err(of("neither maps nor programs")),
+    }
+    agree(&mut map.value_size, 4, "values")
 }
 
 /// `key_size` beside `key`: both may stand there, if they say the same.

@@ -15,6 +15,7 @@ pub(crate) mod place;
 pub(crate) mod relocated;
 mod report;
 mod section;
+mod slots;
 
 use crate::btf::Btf;
 use crate::error::{Context, Error, Result};
@@ -25,7 +26,7 @@ pub use externs::{ConfigExtern, ConfigForm, ExternKind, ExternSpec};
 pub use functions::{CoreSite, ElfReloc, Function, LineSite, RelocTarget};
 pub use image::Image;
 pub use map_type::MapType;
-pub use maps::{MapSpec, Pinning};
+pub use maps::{MapSpec, Pinning, SlotTarget};
 pub use minimise::{Minimal, minimise};
 pub use relocated::{Answer, Relocated};
 pub use report::{Finding, Outcome};

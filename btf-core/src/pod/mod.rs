@@ -55,6 +55,12 @@ pub fn bytes_of<T: Pod>(value: &T) -> &[u8] {
     unsafe { std::slice::from_raw_parts(std::ptr::from_ref(value).cast::<u8>(), size_of::<T>()) }
 }
 
+/// The bytes of values in a row.
+pub fn bytes_of_all<T: Pod>(values: &[T]) -> &[u8] {
+    // SAFETY: as in `bytes_of`, for each value; an array has no padding between its elements.
+    unsafe { std::slice::from_raw_parts(values.as_ptr().cast::<u8>(), size_of_val(values)) }
+}
+
 /// The bytes of a value, to be written.
 pub fn bytes_of_mut<T: Pod>(value: &mut T) -> &mut [u8] {
     // SAFETY: as in `bytes_of`; any bytes written are a valid `T`, and the borrow is exclusive.

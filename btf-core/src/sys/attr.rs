@@ -58,14 +58,59 @@ abi! {
 }
 
 abi! {
-    /// `BPF_MAP_LOOKUP_ELEM`, `_UPDATE_ELEM`, `_DELETE_ELEM`, `_GET_NEXT_KEY` (whose `next_key` lies at `value`), and
-    /// `BPF_MAP_FREEZE`, which only has the first field.
+    /// `BPF_MAP_LOOKUP_ELEM`, `_UPDATE_ELEM`, `_DELETE_ELEM`, `_LOOKUP_AND_DELETE_ELEM`, `_GET_NEXT_KEY` (whose `next_key` lies at
+    /// `value`), and `BPF_MAP_FREEZE`, which only has the first field.
     MapElem, 32 {
         map_fd: u32 = 0,
         pad: u32 = 4,
         key: u64 = 8,
         value: u64 = 16,
         flags: u64 = 24,
+    }
+}
+
+abi! {
+    /// `BPF_MAP_LOOKUP_BATCH`, `_LOOKUP_AND_DELETE_BATCH`, `_UPDATE_BATCH` and `_DELETE_BATCH`.
+    MapBatch, 56 {
+        in_batch: u64 = 0,
+        out_batch: u64 = 8,
+        keys: u64 = 16,
+        values: u64 = 24,
+        count: u32 = 32,
+        map_fd: u32 = 36,
+        elem_flags: u64 = 40,
+        flags: u64 = 48,
+    }
+}
+
+abi! {
+    /// `struct bpf_map_info`.
+    MapInfo, 88 {
+        map_type: u32 = 0,
+        id: u32 = 4,
+        key_size: u32 = 8,
+        value_size: u32 = 12,
+        max_entries: u32 = 16,
+        map_flags: u32 = 20,
+        name: [u8; NAME_LEN] = 24,
+        ifindex: u32 = 40,
+        btf_vmlinux_value_type_id: u32 = 44,
+        netns_dev: u64 = 48,
+        netns_ino: u64 = 56,
+        btf_id: u32 = 64,
+        btf_key_type_id: u32 = 68,
+        btf_value_type_id: u32 = 72,
+        btf_vmlinux_id: u32 = 76,
+        map_extra: u64 = 80,
+    }
+}
+
+abi! {
+    /// `BPF_OBJ_PIN` and `BPF_OBJ_GET`.
+    ObjPin, 16 {
+        pathname: u64 = 0,
+        bpf_fd: u32 = 8,
+        file_flags: u32 = 12,
     }
 }
 
@@ -182,7 +227,7 @@ abi! {
 }
 
 abi! {
-    /// `BPF_BTF_GET_NEXT_ID` and `BPF_BTF_GET_FD_BY_ID`.
+    /// `BPF_BTF_GET_NEXT_ID`, `BPF_BTF_GET_FD_BY_ID` and `BPF_MAP_GET_FD_BY_ID`.
     ById, 12 {
         id: u32 = 0,
         next_id: u32 = 4,

@@ -4,7 +4,9 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::attr::{self, object_name};
-use super::{Command, address, address_mut, bpf, bpf_fd, fd_number, possible_cpus};
+use super::{
+    Command, address, address_mut, address_or_null, bpf, bpf_fd, fd_number, possible_cpus,
+};
 use crate::obj::MapType;
 
 /// `BPF_F_NUMA_NODE`.
@@ -21,8 +23,32 @@ pub(crate) struct MapParams<'a> {
     pub(crate) flags: u32,
     pub(crate) numa_node: Option<u32>,
     pub(crate) extra: u64,
+    /// A map like those that will be its values.
+    pub(crate) inner: Option<BorrowedFd<'a>>,
     /// The object's BTF in the kernel, and the types of key and value.
     pub(crate) btf: Option<(BorrowedFd<'a>, u32, u32)>,
+}
+
+impl MapParams<'_> {
+    /// The flags that are asked for, and those that follow from something else.
+    pub(crate) fn all_flags(&self) -> u32 {
+        self.flags | self.numa_node.map_or(0, |_| NUMA_NODE)
+    }
+}
+
+/// What the kernel says of a map.
+#[derive(Debug, Clone)]
+pub(crate) struct MapFdInfo {
+    pub(crate) id: u32,
+    /// At most 15 bytes of it.
+    pub(crate) name: String,
+    pub(crate) map_type: MapType,
+    pub(crate) key_size: u32,
+    pub(crate) value_size: u32,
+    pub(crate) max_entries: u32,
+    pub(crate) flags: u32,
+    pub(crate) extra: u64,
+    pub(crate) btf_id: u32,
 }
 
 /// A map's descriptor, with its sizes.
@@ -49,14 +75,16 @@ impl MapFd {
             key_size: params.key_size,
             value_size: params.value_size,
             max_entries: params.max_entries,
-            map_flags: params.flags,
+            map_flags: params.all_flags(),
             map_name: object_name(params.name),
             map_extra: params.extra,
             ..Default::default()
         };
         if let Some(node) = params.numa_node {
-            attr.map_flags |= NUMA_NODE;
             attr.numa_node = node;
+        }
+        if let Some(inner) = params.inner {
+            attr.inner_map_fd = fd_number(inner);
         }
         if let Some((fd, key, value)) = params.btf {
             attr.btf_fd = fd_number(fd);
@@ -73,14 +101,55 @@ impl MapFd {
         ))
     }
 
+    /// Takes a descriptor for a map's, and asks the kernel for its sizes. `EINVAL` if it is of something else.
+    pub(crate) fn from_fd(fd: OwnedFd) -> io::Result<(MapFd, MapFdInfo)> {
+        // Of a program or a link, too, the kernel fills in what it knows; where there is no /proc that goes unnoticed until
+        // the first operation.
+        let what = std::fs::read_link(format!("/proc/self/fd/{}", fd_number(&fd)));
+        if what.is_ok_and(|what| what.as_os_str() != "anon_inode:bpf-map") {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        let info = info(&fd)?;
+        let map = MapFd::sized(fd, info.map_type, info.key_size, info.value_size);
+        Ok((map, info))
+    }
+
+    /// Opens the map with this number. `ENOENT` if there is none.
+    pub(crate) fn by_id(id: u32) -> io::Result<OwnedFd> {
+        let mut attr = attr::ById {
+            id,
+            ..Default::default()
+        };
+        // SAFETY: there is no address in it; the command returns a descriptor.
+        unsafe { bpf_fd(Command::MAP_GET_FD_BY_ID, &mut attr) }
+    }
+
+    /// What the kernel says of it now.
+    pub(crate) fn info(&self) -> io::Result<MapFdInfo> {
+        info(&self.fd)
+    }
+
     fn sized(fd: OwnedFd, map_type: MapType, key_size: u32, value_size: u32) -> MapFd {
-        let value_size = value_size as usize;
+        // Whatever the value's size says, the kernel exchanges one number for what has a descriptor.
+        let value_size = match map_type.has_descriptors() {
+            true => size_of::<u32>(),
+            false => value_size as usize,
+        };
         MapFd {
             fd,
             key_len: key_size as usize,
             value_len: (!map_type.is_per_cpu()).then_some(value_size),
             value_size,
         }
+    }
+
+    pub(crate) fn into_fd(self) -> OwnedFd {
+        self.fd
+    }
+
+    /// Bytes of a key.
+    pub(crate) fn key_len(&self) -> usize {
+        self.key_len
     }
 
     /// Bytes between the values of two CPUs in a per-CPU map.
@@ -109,18 +178,29 @@ impl MapFd {
         }
     }
 
-    /// Copies out a value; `false` if there is no such key.
-    pub(crate) fn lookup(&self, key: &[u8], value: &mut [u8]) -> io::Result<bool> {
+    /// Copies out a value; `false` if there is no such key. Of a Bloom filter, says whether it may have the value.
+    pub(crate) fn lookup(&self, key: &[u8], value: &mut [u8], flags: u64) -> io::Result<bool> {
+        self.read(Command::MAP_LOOKUP_ELEM, key, value, flags)
+    }
+
+    /// Copies out a value and removes it with its key; `false` if there is no such key.
+    pub(crate) fn lookup_and_delete(&self, key: &[u8], value: &mut [u8]) -> io::Result<bool> {
+        self.read(Command::MAP_LOOKUP_AND_DELETE_ELEM, key, value, 0)
+    }
+
+    /// One of the two commands that write a value out.
+    fn read(&self, command: Command, key: &[u8], value: &mut [u8], flags: u64) -> io::Result<bool> {
         self.check(key, Some(value.len()))?;
         let mut attr = attr::MapElem {
             map_fd: fd_number(self),
-            key: address(key),
+            key: address_or_null(key),
             value: address_mut(value),
+            flags,
             ..Default::default()
         };
         // SAFETY: key and value are borrowed slices, the value exclusively, of the very sizes that the kernel reads and
         // writes for this map (checked above).
-        match unsafe { bpf(Command::MAP_LOOKUP_ELEM, &mut attr) } {
+        match unsafe { bpf(command, &mut attr) } {
             Ok(_) => Ok(true),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(e) => Err(e),
@@ -132,7 +212,7 @@ impl MapFd {
         self.check(key, Some(value.len()))?;
         let mut attr = attr::MapElem {
             map_fd: fd_number(self),
-            key: address(key),
+            key: address_or_null(key),
             value: address(value),
             flags,
             ..Default::default()
@@ -187,4 +267,28 @@ impl MapFd {
         unsafe { bpf(Command::MAP_FREEZE, &mut attr) }?;
         Ok(())
     }
+}
+
+fn info(fd: &OwnedFd) -> io::Result<MapFdInfo> {
+    let mut info = attr::MapInfo::default();
+    let mut attr = attr::ObjInfo {
+        bpf_fd: fd_number(fd),
+        info_len: size_of::<attr::MapInfo>() as u32,
+        info: address_mut(std::slice::from_mut(&mut info)),
+    };
+    // SAFETY: `info` is an exclusively borrowed struct of the length stated; what the kernel knows of it, it fills in. It
+    // holds no addresses that the kernel would follow.
+    unsafe { bpf(Command::OBJ_GET_INFO_BY_FD, &mut attr) }?;
+    let name = info.name.split(|byte| *byte == 0).next();
+    Ok(MapFdInfo {
+        id: info.id,
+        name: String::from_utf8_lossy(name.unwrap_or_default()).into_owned(),
+        map_type: MapType(info.map_type),
+        key_size: info.key_size,
+        value_size: info.value_size,
+        max_entries: info.max_entries,
+        flags: info.map_flags,
+        extra: info.map_extra,
+        btf_id: info.btf_id,
+    })
 }

@@ -12,10 +12,12 @@ mod cpus;
 mod kernel_btf;
 mod log;
 mod map;
+mod map_batch;
 mod memlock;
 mod mmap;
 mod netlink;
 mod perf;
+mod pin;
 mod privileges;
 mod probe;
 mod prog;
@@ -35,11 +37,13 @@ pub(crate) use btf::{btf_by_id, btf_bytes, btf_info, btf_load, module_btf_fd, ne
 pub(crate) use cpus::possible_cpus;
 pub use kernel_btf::kernel_btf;
 pub(crate) use kernel_btf::{has_kernel_btf, module_btf, module_names, release};
-pub(crate) use map::{MapFd, MapParams};
+pub(crate) use map::{MapFd, MapFdInfo, MapParams};
+pub(crate) use map_batch::{BatchRead, Position};
 pub(crate) use memlock::raise_memlock_limit;
 pub(crate) use mmap::{Access, Mapping};
 pub(crate) use netlink::{Refusal, Request, u32_at};
 pub(crate) use perf::{Event, perf_disable, perf_enable, perf_event_open, perf_set_program};
+pub(crate) use pin::{obj_get, obj_pin};
 pub(crate) use privileges::privileges_hint;
 pub(crate) use probe::{
     attach_types_are_known, btf_feature_is_known, has_bpf_cookie, takes_function_address,
@@ -67,15 +71,23 @@ impl Command {
     const MAP_DELETE_ELEM: Command = Command(3);
     const MAP_GET_NEXT_KEY: Command = Command(4);
     const PROG_LOAD: Command = Command(5);
+    const OBJ_PIN: Command = Command(6);
+    const OBJ_GET: Command = Command(7);
     const PROG_ATTACH: Command = Command(8);
     const PROG_DETACH: Command = Command(9);
     const PROG_TEST_RUN: Command = Command(10);
+    const MAP_GET_FD_BY_ID: Command = Command(14);
     const OBJ_GET_INFO_BY_FD: Command = Command(15);
     const RAW_TRACEPOINT_OPEN: Command = Command(17);
     const BTF_LOAD: Command = Command(18);
     const BTF_GET_FD_BY_ID: Command = Command(19);
+    const MAP_LOOKUP_AND_DELETE_ELEM: Command = Command(21);
     const MAP_FREEZE: Command = Command(22);
     const BTF_GET_NEXT_ID: Command = Command(23);
+    const MAP_LOOKUP_BATCH: Command = Command(24);
+    const MAP_LOOKUP_AND_DELETE_BATCH: Command = Command(25);
+    const MAP_UPDATE_BATCH: Command = Command(26);
+    const MAP_DELETE_BATCH: Command = Command(27);
     const LINK_CREATE: Command = Command(28);
     const ITER_CREATE: Command = Command(33);
 }
@@ -120,6 +132,11 @@ pub(crate) fn fd_number(fd: impl std::os::fd::AsFd) -> u32 {
 /// An address as the attribute structs hold it, for the kernel to read.
 fn address<T>(bytes: &[T]) -> u64 {
     bytes.as_ptr().addr() as u64
+}
+
+/// As [`address`], but 0 for what has no bytes: the kernel takes no key for a map without keys.
+fn address_or_null(bytes: &[u8]) -> u64 {
+    if bytes.is_empty() { 0 } else { address(bytes) }
 }
 
 /// An address as the attribute structs hold it, for the kernel to write.

@@ -17,35 +17,73 @@ pub(crate) struct Map {
 
 /// The type of btf-core that a map is, with its parameters.
 #[derive(Debug)]
-pub(crate) enum MapKind {
-    /// `name<K, V>`
-    KeyValue(&'static str, TypeRef, TypeRef),
-    /// `name<V>`
-    Value(&'static str, TypeRef),
-    /// `RingBuf<T>`; of bytes if the declaration has no type.
-    RingBuf(Option<TypeRef>),
-    /// A kind without a type of its own.
-    Untyped,
+pub(crate) struct MapKind {
+    pub(crate) name: &'static str,
+    pub(crate) parameters: Vec<Parameter>,
 }
 
-/// Which parameters a type takes.
-enum Shape {
-    KeyValue(&'static str),
-    Value(&'static str),
-    RingBuf,
+/// A parameter of a map's type.
+#[derive(Debug)]
+pub(crate) enum Parameter {
+    Type(TypeRef),
+    /// `[u8]`: samples as they come.
+    Bytes,
+    /// The maps that are values.
+    Map(MapKind),
 }
 
-/// The table: a new kind of map is a row here.
-const KINDS: &[(MapType, Shape)] = &[
-    (MapType::HASH, Shape::KeyValue("Hash")),
-    (MapType::LRU_HASH, Shape::KeyValue("Hash")),
-    (MapType::PERCPU_HASH, Shape::KeyValue("PerCpuHash")),
-    (MapType::LRU_PERCPU_HASH, Shape::KeyValue("PerCpuHash")),
-    (MapType::LPM_TRIE, Shape::KeyValue("LpmTrie")),
-    (MapType::ARRAY, Shape::Value("Array")),
-    (MapType::PERCPU_ARRAY, Shape::Value("PerCpuArray")),
-    (MapType::RINGBUF, Shape::RingBuf),
-];
+/// A kind without a type of its own.
+const UNTYPED: MapKind = MapKind {
+    name: "Map",
+    parameters: Vec::new(),
+};
+
+/// What a parameter is made of.
+#[derive(Clone, Copy)]
+enum Part {
+    Key,
+    Value,
+    /// The declared value; bytes if there is none.
+    Sample,
+    /// The declared inner map; untyped if there is none.
+    Inner,
+}
+
+/// The table: a new kind of map is a row here. What is not in it is untyped.
+const KINDS: &[(MapType, &str, &[Part])] = {
+    use Part::{Inner, Key, Sample, Value};
+    &[
+        (MapType::HASH, "Hash", &[Key, Value]),
+        (MapType::LRU_HASH, "Hash", &[Key, Value]),
+        (MapType::RHASH, "Hash", &[Key, Value]),
+        (MapType::PERCPU_HASH, "PerCpuHash", &[Key, Value]),
+        (MapType::LRU_PERCPU_HASH, "PerCpuHash", &[Key, Value]),
+        (MapType::LPM_TRIE, "LpmTrie", &[Key, Value]),
+        (MapType::ARRAY, "Array", &[Value]),
+        (MapType::PERCPU_ARRAY, "PerCpuArray", &[Value]),
+        (MapType::QUEUE, "Queue", &[Value]),
+        (MapType::STACK, "Stack", &[Value]),
+        (MapType::BLOOM_FILTER, "BloomFilter", &[Value]),
+        (MapType::PROG_ARRAY, "ProgArray", &[]),
+        (MapType::CGROUP_ARRAY, "CgroupArray", &[]),
+        (MapType::STACK_TRACE, "StackTraces", &[]),
+        (MapType::ARRAY_OF_MAPS, "ArrayOfMaps", &[Inner]),
+        (MapType::HASH_OF_MAPS, "HashOfMaps", &[Key, Inner]),
+        (MapType::SOCKMAP, "SockMap", &[]),
+        (MapType::SOCKHASH, "SockHash", &[Key]),
+        (MapType::REUSEPORT_SOCKARRAY, "ReuseportSockArray", &[]),
+        (MapType::DEVMAP, "DevMap", &[]),
+        (MapType::DEVMAP_HASH, "DevMapHash", &[]),
+        (MapType::CPUMAP, "CpuMap", &[]),
+        (MapType::XSKMAP, "XskMap", &[]),
+        (MapType::TASK_STORAGE, "LocalStorage", &[Value]),
+        (MapType::SK_STORAGE, "LocalStorage", &[Value]),
+        (MapType::INODE_STORAGE, "LocalStorage", &[Value]),
+        (MapType::CGRP_STORAGE, "LocalStorage", &[Value]),
+        (MapType::CGROUP_STORAGE, "CgroupStorage", &[Key, Value]),
+        (MapType::RINGBUF, "RingBuf", &[Sample]),
+    ]
+};
 
 pub(super) fn all(object: &Object, btf: &Btf, types: &mut Types) -> Vec<Map> {
     let mut scope = Scope::default();
@@ -62,33 +100,38 @@ pub(super) fn all(object: &Object, btf: &Btf, types: &mut Types) -> Vec<Map> {
 }
 
 fn kind(spec: &MapSpec, btf: &Btf, types: &mut Types) -> MapKind {
-    let mut part = |id: Option<TypeId>, size: u32, what: &str| match id {
+    let row = KINDS.iter().find(|row| row.0 == spec.map_type);
+    let Some((_, name, parts)) = row else {
+        return UNTYPED;
+    };
+    let parameters = parts.iter().map(|part| parameter(*part, spec, btf, types));
+    MapKind {
+        name,
+        parameters: parameters.collect(),
+    }
+}
+
+fn parameter(part: Part, spec: &MapSpec, btf: &Btf, types: &mut Types) -> Parameter {
+    let mut named = |id: Option<TypeId>, size: u32, what: &str| match id {
         Some(id) => types.reference(btf.ty(id), &format!("{}_{what}", spec.name)),
         None => TypeRef::Bytes(size.into()),
     };
-    let shape = KINDS
-        .iter()
-        .find(|(map_type, _)| *map_type == spec.map_type);
-    match shape.map(|(_, shape)| shape) {
-        Some(Shape::KeyValue(name)) => {
-            let key = part(spec.key, spec.key_size, "key");
-            MapKind::KeyValue(name, key, part(spec.value, spec.value_size, "value"))
-        }
-        Some(Shape::Value(name)) => {
-            MapKind::Value(name, part(spec.value, spec.value_size, "value"))
-        }
-        Some(Shape::RingBuf) => MapKind::RingBuf(
-            spec.value
-                .map(|id| types.reference(btf.ty(id), &format!("{}_value", spec.name))),
-        ),
-        None => MapKind::Untyped,
+    match part {
+        Part::Key => Parameter::Type(named(spec.key, spec.key_size, "key")),
+        Part::Value => Parameter::Type(named(spec.value, spec.value_size, "value")),
+        Part::Sample if spec.value.is_none() => Parameter::Bytes,
+        Part::Sample => Parameter::Type(named(spec.value, 0, "value")),
+        Part::Inner => Parameter::Map(match &spec.inner {
+            Some(inner) => kind(inner, btf, types),
+            None => UNTYPED,
+        }),
     }
 }
 
 fn doc(spec: &MapSpec) -> String {
-    let unit = match (spec.map_type, spec.max_entries) {
-        (MapType::RINGBUF, _) => "bytes",
-        (_, 1) => "entry",
+    let unit = match spec.max_entries {
+        _ if spec.map_type.is_ring_buffer() => "bytes",
+        1 => "entry",
         _ => "entries",
     };
     format!(

@@ -17,7 +17,7 @@ use crate::names::Scope;
 
 pub(crate) use arguments::{Argument, Arguments, Form};
 pub(crate) use layout::{Layout, Part, Tail};
-pub(crate) use maps::{Map, MapKind};
+pub(crate) use maps::{Map, MapKind, Parameter};
 pub(crate) use programs::Program;
 pub(crate) use sections::Section;
 pub(crate) use types::{Accessor, Alias, Body, Place, TypeDef, TypeRef, Value};

@@ -5,7 +5,7 @@ use quote::quote;
 
 use super::arguments;
 use super::types::reference;
-use crate::model::{Map, MapKind, Program, Section, Skeleton};
+use crate::model::{MapKind, Parameter, Program, Section, Skeleton};
 use crate::names::ident;
 
 pub(super) fn all(skeleton: &Skeleton) -> TokenStream {
@@ -229,7 +229,7 @@ fn maps(skeleton: &Skeleton) -> TokenStream {
         quote! { #[doc = #doc] pub #name: ::btf_core::load::OpenMap, }
     });
     let loaded = skeleton.maps.iter().map(|map| {
-        let (name, doc, ty) = (ident(&map.name), &map.doc, map_type(map, skeleton));
+        let (name, doc, ty) = (ident(&map.name), &map.doc, map_type(&map.kind, skeleton));
         quote! { #[doc = #doc] pub #name: #ty, }
     });
     quote! {
@@ -243,26 +243,16 @@ fn maps(skeleton: &Skeleton) -> TokenStream {
     }
 }
 
-fn map_type(map: &Map, skeleton: &Skeleton) -> TokenStream {
-    match &map.kind {
-        MapKind::KeyValue(name, key, value) => {
-            let (name, key, value) = (
-                ident(name),
-                reference(key, skeleton),
-                reference(value, skeleton),
-            );
-            quote! { ::btf_core::map::#name<#key, #value> }
-        }
-        MapKind::Value(name, value) => {
-            let (name, value) = (ident(name), reference(value, skeleton));
-            quote! { ::btf_core::map::#name<#value> }
-        }
-        MapKind::RingBuf(Some(sample)) => {
-            let sample = reference(sample, skeleton);
-            quote! { ::btf_core::map::RingBuf<#sample> }
-        }
-        MapKind::RingBuf(None) => quote! { ::btf_core::map::RingBuf<[::core::primitive::u8]> },
-        MapKind::Untyped => quote! { ::btf_core::map::Map },
+fn map_type(kind: &MapKind, skeleton: &Skeleton) -> TokenStream {
+    let name = ident(kind.name);
+    let parameters = kind.parameters.iter().map(|parameter| match parameter {
+        Parameter::Type(ty) => reference(ty, skeleton),
+        Parameter::Bytes => quote! { [::core::primitive::u8] },
+        Parameter::Map(inner) => map_type(inner, skeleton),
+    });
+    match kind.parameters.is_empty() {
+        true => quote! { ::btf_core::map::#name },
+        false => quote! { ::btf_core::map::#name<#(#parameters),*> },
     }
 }
 

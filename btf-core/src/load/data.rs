@@ -1,0 +1,69 @@
+//! Creating the maps that hold sections of globals.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use super::loaded::LoadedData;
+use crate::error::{Context, Error, Result};
+use crate::map::{self, Map};
+use crate::obj::{DataSection, MapType, Object};
+use crate::sys::MapParams;
+
+/// `BPF_F_RDONLY_PROG`.
+const RDONLY_PROG: u32 = 1 << 7;
+/// `BPF_F_MMAPABLE`.
+const MMAPABLE: u32 = 1 << 10;
+
+/// Creates the map of a section of globals, with its contents.
+pub(super) fn create(
+    object: &Object,
+    data: &DataSection,
+    bytes: &[u8],
+    btf: Option<&OwnedFd>,
+) -> Result<LoadedData> {
+    let name = data.map_name(object.name());
+    let is_frozen = data.kind.is_frozen();
+    fill(data, &name, bytes, btf)
+        .map(|map| LoadedData {
+            section: data.name.clone(),
+            map,
+            is_frozen,
+        })
+        .context(|| format!("section {} (map `{name}`)", data.name))
+}
+
+fn fill(data: &DataSection, name: &str, bytes: &[u8], btf: Option<&OwnedFd>) -> Result<Map> {
+    let is_frozen = data.kind.is_frozen();
+    // What has no variables, such as string literals, is not looked at from here. (libbpf also leaves out sections
+    // whose variables are all static, which it does not show; skeletons of ours may.)
+    let mut flags = if data.datasec.is_some() { MMAPABLE } else { 0 };
+    if is_frozen {
+        flags |= RDONLY_PROG;
+    }
+    let value_size =
+        u32::try_from(bytes.len()).map_err(|_| Error::malformed("it is larger than 4 GiB"))?;
+    let types: Option<(BorrowedFd<'_>, u32, u32)> = match (btf, data.datasec) {
+        // A map without a key type holds a section.
+        (Some(btf), Some(id)) => Some((btf.as_fd(), 0, id.0)),
+        _ => None,
+    };
+    let params = MapParams {
+        name,
+        map_type: MapType::ARRAY,
+        key_size: 4,
+        value_size,
+        max_entries: 1,
+        flags,
+        numa_node: None,
+        extra: 0,
+        inner: None,
+        btf: types,
+    };
+    let map = map::create(&params)?;
+    if bytes.iter().any(|b| *b != 0) {
+        map.set_first(bytes)?;
+    }
+    if is_frozen {
+        map.freeze()?;
+    }
+    Ok(map)
+}

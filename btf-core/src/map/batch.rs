@@ -1,0 +1,287 @@
+//! Many entries in one system call.
+
+use super::keys::{KeyBuffer, Keys};
+use super::untyped::ENOTSUPP;
+use super::{Flags, Map};
+use crate::error::{ErrorKind, Result};
+use crate::pod::{self, Pod};
+use crate::sys::{BatchRead, Position};
+
+/// Entries of a map, fetched many at a time: what `batched` and `drain` of hash maps, tries and arrays return.
+///
+/// Every entry that is there from the start to the end is handed out, whatever comes and goes meanwhile; of those that do, some may
+/// be missed. Nothing comes after an error.
+///
+/// ```no_run
+/// # fn main() -> btf_core::Result<()> {
+/// # let mut loaded = btf_core::load::OpenObject::open("x", &[])?.load()?;
+/// use btf_core::map::Hash;
+///
+/// let sizes: Hash<u32, u64> = loaded.take_map("sizes")?.try_into()?;
+/// for entry in sizes.batched(4096) {
+///     let (pid, size) = entry?;
+///     println!("{pid}: {size}");
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Batched<'a, K, V> {
+    map: &'a Map,
+    position: Position,
+    keys: Vec<u8>,
+    values: Vec<u8>,
+    /// Entries in the buffers, and how many of those were handed out.
+    filled: usize,
+    taken: usize,
+    is_last: bool,
+    delete: bool,
+    decode: fn(&Map, &[u8]) -> Option<V>,
+    key: std::marker::PhantomData<K>,
+}
+
+impl<'a, K: Pod, V> Batched<'a, K, V> {
+    pub(super) fn new(
+        map: &'a Map,
+        size: usize,
+        delete: bool,
+        decode: fn(&Map, &[u8]) -> Option<V>,
+    ) -> Self {
+        Batched {
+            map,
+            position: map.fd.batch_start(),
+            keys: vec![0; size.clamp(1, MOST) * map.fd.key_len()],
+            values: Vec::new(),
+            filled: 0,
+            taken: 0,
+            is_last: false,
+            delete,
+            decode,
+            key: std::marker::PhantomData,
+        }
+    }
+
+    /// Where the kernel has no batches for this type of map, walks the entries one by one instead, which is many times slower;
+    /// entries that are removed on the way may then make the walk begin anew. What is drained is removed one by one, and
+    /// loses what programs add to it between the two steps.
+    ///
+    /// # Errors
+    ///
+    /// Those of the first batch, but for [`ErrorKind::Unsupported`].
+    pub fn or_one_by_one(mut self) -> Result<OneByOne<'a, K, V>> {
+        match self.fetch() {
+            Ok(()) => Ok(OneByOne::Batched(self)),
+            Err(e) if e.kind() == ErrorKind::Unsupported => {
+                let keys = Keys::new(self.map, vec![0; self.map.fd.key_len()]);
+                Ok(OneByOne::Single(Single {
+                    map: self.map,
+                    keys,
+                    delete: self.delete,
+                    decode: self.decode,
+                    key: self.key,
+                }))
+            }
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Fetches the next batch.
+    fn fetch(&mut self) -> Result<()> {
+        let (key_len, value_len) = (self.map.fd.key_len(), self.map.value_len()?);
+        loop {
+            self.values.resize(self.keys.len() / key_len * value_len, 0);
+            let (keys, values) = (&mut self.keys, &mut self.values);
+            let read = self
+                .map
+                .fd
+                .read_batch(&mut self.position, keys, values, self.delete);
+            (self.filled, self.is_last) = match read {
+                Ok(BatchRead::Some(read)) => (read, false),
+                Ok(BatchRead::Last(read)) => (read, true),
+                Ok(BatchRead::TooFew) if self.keys.len() / key_len < MOST => {
+                    self.keys.resize(self.keys.len() * 2, 0);
+                    continue;
+                }
+                Ok(BatchRead::TooFew) => {
+                    return Err(self.map.unfit(format!(
+                        "more than {MOST} of its entries belong to one batch"
+                    )));
+                }
+                Err(e) if is_unknown(&e) => {
+                    return Err(self.map.unsupported(
+                        "read many entries at once",
+                        "5.6 (hash maps and arrays), 5.13 (per-CPU arrays)",
+                    ));
+                }
+                Err(e) => return Err(self.map.refused("read a batch of entries", e)),
+            };
+            self.taken = 0;
+            return Ok(());
+        }
+    }
+}
+
+/// What bounds the memory of a batch, in entries.
+const MOST: usize = 1 << 24;
+
+/// Whether the kernel does not know the operation, or not for this type of map.
+fn is_unknown(e: &std::io::Error) -> bool {
+    matches!(e.raw_os_error(), Some(libc::EOPNOTSUPP | ENOTSUPP))
+}
+
+impl<K: Pod, V> Iterator for Batched<'_, K, V> {
+    type Item = Result<(K, V)>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while self.taken == self.filled {
+            if self.is_last {
+                return None;
+            }
+            if let Err(e) = self.fetch() {
+                (self.filled, self.taken, self.is_last) = (0, 0, true);
+                return Some(Err(e));
+            }
+        }
+        let (key_len, value_len) = (
+            self.map.fd.key_len(),
+            self.values.len() * self.map.fd.key_len() / self.keys.len(),
+        );
+        let at = self.taken;
+        self.taken += 1;
+        let key = pod::read(&self.keys[at * key_len..])?;
+        let value = (self.decode)(self.map, &self.values[at * value_len..(at + 1) * value_len])?;
+        Some(Ok((key, value)))
+    }
+}
+
+/// Entries of a map, by batches where the kernel has them, one by one else: see [`Batched::or_one_by_one`].
+#[derive(Debug)]
+pub enum OneByOne<'a, K, V> {
+    /// Many at a time.
+    Batched(Batched<'a, K, V>),
+    /// One by one.
+    Single(Single<'a, K, V>),
+}
+
+impl<K: Pod, V> Iterator for OneByOne<'_, K, V> {
+    type Item = Result<(K, V)>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            OneByOne::Batched(entries) => entries.next(),
+            OneByOne::Single(entries) => entries.next(),
+        }
+    }
+}
+
+/// Entries of a map, one by one.
+#[derive(Debug)]
+pub struct Single<'a, K, V> {
+    map: &'a Map,
+    keys: Keys<'a, Vec<u8>>,
+    delete: bool,
+    decode: fn(&Map, &[u8]) -> Option<V>,
+    key: std::marker::PhantomData<K>,
+}
+
+impl<K: Pod, V> Single<'_, K, V> {
+    fn entry(&self, key: &[u8]) -> Result<Option<(K, V)>> {
+        let Some(bytes) = self.map.get_bytes(key)? else {
+            return Ok(None);
+        };
+        if self.delete && !self.map.delete(key)? {
+            return Ok(None);
+        }
+        Ok(pod::read(key).zip((self.decode)(self.map, &bytes)))
+    }
+}
+
+impl<K: Pod, V> Iterator for Single<'_, K, V> {
+    type Item = Result<(K, V)>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let key = match self.keys.next()? {
+                Ok(key) => key,
+                Err(e) => return Some(Err(e)),
+            };
+            match self.entry(key.bytes()) {
+                Ok(Some(entry)) => return Some(Ok(entry)),
+                // It went meanwhile.
+                Ok(None) => {}
+                Err(e) => return Some(Err(e)),
+            }
+        }
+    }
+}
+
+impl Map {
+    /// Writes many entries, whose bytes lie one behind the other.
+    pub(super) fn update_many(&self, keys: &[u8], values: &[u8], flags: Flags) -> Result<()> {
+        let count = keys.len() / self.fd.key_len().max(1);
+        if count == 0 {
+            return Ok(());
+        }
+        self.fd
+            .update_batch(keys, values, flags.0)
+            .map_err(|(done, e)| match done == 0 && is_unknown(&e) {
+                true => self.unsupported("write many entries at once", "5.6"),
+                false => {
+                    let doing =
+                        format!("write entry {done} of {count}, those before it were written");
+                    self.refused(&doing, e)
+                }
+            })
+    }
+
+    /// Removes many keys, whose bytes lie one behind the other; returns how many were there.
+    pub(super) fn delete_many(&self, keys: &[u8]) -> Result<usize> {
+        let key_len = self.fd.key_len().max(1);
+        let (mut at, count, mut removed) = (0, keys.len() / key_len, 0);
+        while at < count {
+            match self.fd.delete_batch(&keys[at * key_len..]) {
+                Ok(()) => return Ok(removed + count - at),
+                Err((done, e)) if e.kind() == std::io::ErrorKind::NotFound => {
+                    removed += done;
+                    // Goes on behind the one that was not there.
+                    at += done + 1;
+                }
+                Err((0, e)) if is_unknown(&e) => {
+                    return Err(self.unsupported("remove many keys at once", "5.6"));
+                }
+                Err((done, e)) => {
+                    let doing = format!(
+                        "remove key {} of {count}, those before it were removed",
+                        at + done
+                    );
+                    return Err(self.refused(&doing, e));
+                }
+            }
+        }
+        Ok(removed)
+    }
+
+    /// A value as it is.
+    pub(super) fn one_value<V: Pod>(&self, bytes: &[u8]) -> Option<V> {
+        pod::read(bytes)
+    }
+
+    /// The values of all CPUs.
+    pub(super) fn all_values<V: Pod>(&self, bytes: &[u8]) -> Option<Vec<V>> {
+        // The kernel pads each CPU's value to eight bytes.
+        Some(
+            bytes
+                .chunks_exact(self.fd.stride())
+                .filter_map(pod::read)
+                .collect(),
+        )
+    }
+
+    /// The bytes of entries as the kernel takes them.
+    pub(super) fn check_lengths(&self, keys: usize, values: usize) -> Result<()> {
+        if keys == values {
+            return Ok(());
+        }
+        Err(self.unfit(format!("{keys} keys and {values} values were given")))
+    }
+}

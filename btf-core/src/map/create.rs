@@ -1,0 +1,219 @@
+//! Creating maps by what a declaration says.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use super::{Info, Map, MapType};
+use crate::error::{Error, ErrorKind, Result};
+use crate::obj::MapSpec;
+use crate::sys::{self, MapFd, MapParams};
+
+impl Map {
+    /// Creates a map that no object declares. Its types, inner maps and pinning are left out.
+    ///
+    /// ```no_run
+    /// # fn main() -> btf_core::Result<()> {
+    /// use btf_core::map::{Hash, Map, MapType};
+    /// use btf_core::obj::MapSpec;
+    ///
+    /// let spec = MapSpec {
+    ///     name: "sizes".into(),
+    ///     map_type: MapType::HASH,
+    ///     key_size: 4,
+    ///     value_size: 8,
+    ///     max_entries: 1024,
+    ///     ..MapSpec::default()
+    /// };
+    /// let sizes: Hash<u32, u64> = Map::create(&spec)?.try_into()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// What the kernel answers, with what to try.
+    pub fn create(spec: &MapSpec) -> Result<Map> {
+        sys::raise_memlock_limit();
+        params(spec, None, None)
+            .and_then(|params| create(&params))
+            .map_err(|e| e.context(format!("map `{}`", spec.name)))
+    }
+}
+
+/// What the kernel is given for a declaration.
+pub(crate) fn params<'p>(
+    spec: &'p MapSpec,
+    btf: Option<&'p OwnedFd>,
+    inner: Option<BorrowedFd<'p>>,
+) -> Result<MapParams<'p>> {
+    check_flags(spec)?;
+    let is_ring = spec.map_type.is_ring_buffer();
+    let max_entries = match spec.map_type {
+        MapType::PERF_EVENT_ARRAY if spec.max_entries == 0 => {
+            u32::try_from(sys::possible_cpus()?).unwrap_or(u32::MAX)
+        }
+        _ if is_ring => ring_size(spec.max_entries, sys::page_size()),
+        _ => spec.max_entries,
+    };
+    // A ring buffer's declaration may state the type of its samples, and so may a perf event array's; the kernel wants to
+    // hear nothing of them.
+    let (key_size, value_size) = match spec.map_type {
+        _ if is_ring => (0, 0),
+        MapType::PERF_EVENT_ARRAY => (4, 4),
+        _ => (spec.key_size, spec.value_size),
+    };
+    let types = (
+        spec.key.unwrap_or_default().0,
+        spec.value.unwrap_or_default().0,
+    );
+    let has_types = takes_btf(spec.map_type) && !is_ring && types != (0, 0);
+    Ok(MapParams {
+        name: &spec.name,
+        map_type: spec.map_type,
+        key_size,
+        value_size,
+        max_entries,
+        flags: spec.map_flags,
+        numa_node: spec.numa_node,
+        extra: spec.map_extra,
+        inner,
+        btf: btf
+            .filter(|_| has_types)
+            .map(|btf| (btf.as_fd(), types.0, types.1)),
+    })
+}
+
+/// Whether the declaration has the flags without which the kernel answers a bare EINVAL.
+fn check_flags(spec: &MapSpec) -> Result<()> {
+    let needs = spec.map_type.def().map_or(&[][..], |def| def.needs);
+    match needs.iter().find(|(bit, _)| spec.map_flags & bit == 0) {
+        Some((_, name)) => Err(Error::new(
+            ErrorKind::InvalidInput,
+            format!("a map of type {} needs the flag {name}", spec.map_type),
+        )
+        .hint(format!(
+            "write `__uint(map_flags, {name});` in its declaration, or use set_map_flags before the load"
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Creates a map with its types, or without if the kernel does not take them, as libbpf does.
+pub(crate) fn create(params: &MapParams<'_>) -> Result<Map> {
+    let with_types = MapFd::create(params);
+    let created = match with_types {
+        Err(_) if params.btf.is_some() => MapFd::create(&MapParams {
+            btf: None,
+            ..*params
+        }),
+        created => created,
+    };
+    match created {
+        Ok(fd) => Ok(Map::new(
+            fd,
+            Info {
+                name: params.name.to_owned(),
+                map_type: params.map_type,
+                key_size: params.key_size,
+                value_size: params.value_size,
+                max_entries: params.max_entries,
+                flags: params.flags,
+            },
+        )),
+        Err(e) => Err(refused(params, e)),
+    }
+}
+
+fn refused(params: &MapParams<'_>, e: std::io::Error) -> Error {
+    let errno = e.raw_os_error();
+    let error = Error::os(
+        format!(
+            "the kernel refused to create it (type {}, keys of {} bytes, values of {} bytes, max_entries {}, flags {:#x})",
+            params.map_type, params.key_size, params.value_size, params.max_entries, params.flags
+        ),
+        e,
+    );
+    match errno {
+        Some(libc::EPERM | libc::EACCES) => error.hint(sys::privileges_hint()),
+        Some(libc::EINVAL) if params.max_entries == 0 => error
+            .hint("set max_entries in its declaration, or with set_max_entries before the load"),
+        Some(libc::EINVAL) => error.hint(
+            "this kernel may not know the map type or a flag, or the sizes do not suit the type; \
+             set_autocreate(false) leaves the map out",
+        ),
+        Some(libc::E2BIG) => error.hint("a key or value is larger than the kernel allows"),
+        Some(libc::ENOMEM) => error.hint("set a smaller max_entries"),
+        _ => error,
+    }
+}
+
+/// Whether the kernel takes BTF for a map of this type (libbpf's `bpf_object__create_map`).
+fn takes_btf(map_type: MapType) -> bool {
+    !matches!(
+        map_type,
+        MapType::PERF_EVENT_ARRAY
+            | MapType::CGROUP_ARRAY
+            | MapType::STACK_TRACE
+            | MapType::ARRAY_OF_MAPS
+            | MapType::HASH_OF_MAPS
+            | MapType::DEVMAP
+            | MapType::DEVMAP_HASH
+            | MapType::CPUMAP
+            | MapType::XSKMAP
+            | MapType::SOCKMAP
+            | MapType::SOCKHASH
+            | MapType::QUEUE
+            | MapType::STACK
+            | MapType::ARENA
+    )
+}
+
+/// The next size that the kernel takes for a ring buffer: a power of two of pages. 0 stays, for the kernel to refuse.
+fn ring_size(wanted: u32, page: usize) -> u32 {
+    let page = u32::try_from(page).unwrap_or(u32::MAX);
+    if wanted == 0 {
+        return 0;
+    }
+    // Pages are powers of two, so a power of two that is not smaller is a multiple. What is too large stays for the kernel.
+    wanted
+        .max(page)
+        .checked_next_power_of_two()
+        .unwrap_or(wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ring_buffers_are_powers_of_two_of_pages() {
+        assert_eq!(ring_size(0, 4096), 0);
+        assert_eq!(ring_size(1, 4096), 4096);
+        assert_eq!(ring_size(4096, 4096), 4096);
+        assert_eq!(ring_size(5000, 4096), 8192);
+        assert_eq!(ring_size(256 * 1024, 65536), 256 * 1024);
+        assert_eq!(ring_size(u32::MAX, 4096), u32::MAX);
+    }
+
+    #[test]
+    fn a_flag_that_the_type_needs_is_asked_for() {
+        let mut spec = MapSpec {
+            map_type: MapType::LPM_TRIE,
+            map_flags: 1 << 7,
+            ..MapSpec::default()
+        };
+        assert_eq!(
+            check_flags(&spec).unwrap_err().to_string(),
+            "a map of type lpm_trie needs the flag BPF_F_NO_PREALLOC (write `__uint(map_flags, BPF_F_NO_PREALLOC);` in its \
+             declaration, or use set_map_flags before the load)"
+        );
+        spec.map_flags |= 1;
+        assert!(check_flags(&spec).is_ok());
+    }
+
+    #[test]
+    fn some_types_of_map_have_no_types_of_keys() {
+        assert!(takes_btf(MapType::HASH));
+        assert!(!takes_btf(MapType::STACK_TRACE));
+        assert!(!takes_btf(MapType::SOCKMAP));
+    }
+}

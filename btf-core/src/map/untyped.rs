@@ -1,0 +1,415 @@
+//! A map without its types: what it was created with, and operations on bytes.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use super::keys::Keys;
+use super::{Flags, MapType};
+use crate::error::{Error, ErrorKind, Result};
+use crate::obj::MapSpec;
+use crate::pod::Pod;
+use crate::sys::{self, MapFd, MapFdInfo};
+
+/// A map in the kernel; it goes when neither this, a loaded program nor a pin holds it any more.
+///
+/// It is read and written as bytes here. The typed maps beside it are made of it.
+#[derive(Debug)]
+pub struct Map {
+    pub(super) fd: MapFd,
+    pub(super) info: Info,
+    /// What maps can be its values, if its declaration says so.
+    pub(super) inner: Option<Inner>,
+}
+
+/// What maps are like that can be values of another one.
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) spec: MapSpec,
+    /// The object's BTF, which has the types of their keys and values.
+    pub(crate) btf: Option<OwnedFd>,
+}
+
+/// What a map was created with.
+#[derive(Debug, Clone)]
+pub(crate) struct Info {
+    pub(crate) name: String,
+    pub(crate) map_type: MapType,
+    pub(crate) key_size: u32,
+    pub(crate) value_size: u32,
+    pub(crate) max_entries: u32,
+    pub(crate) flags: u32,
+}
+
+/// What the kernel says of a map, as `bpftool map list` shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MapInfo {
+    /// The kernel's number for it.
+    pub id: u32,
+    /// At most 15 bytes of its name.
+    pub name: String,
+    /// Its type.
+    pub map_type: MapType,
+    /// Size of a key in bytes.
+    pub key_size: u32,
+    /// Size of a value in bytes.
+    pub value_size: u32,
+    /// Its capacity.
+    pub max_entries: u32,
+    /// `BPF_F_*` flags of its creation.
+    pub map_flags: u32,
+    /// Extra argument of its creation; 0 before 5.16.
+    pub map_extra: u64,
+    /// The number of the BTF object with the types of its keys and values; 0 if it has none.
+    pub btf_id: u32,
+}
+
+impl From<MapFdInfo> for MapInfo {
+    fn from(info: MapFdInfo) -> MapInfo {
+        MapInfo {
+            id: info.id,
+            name: info.name,
+            map_type: info.map_type,
+            key_size: info.key_size,
+            value_size: info.value_size,
+            max_entries: info.max_entries,
+            map_flags: info.flags,
+            map_extra: info.extra,
+            btf_id: info.btf_id,
+        }
+    }
+}
+
+impl AsFd for Map {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl Map {
+    pub(crate) fn new(fd: MapFd, info: Info) -> Map {
+        Map {
+            fd,
+            info,
+            inner: None,
+        }
+    }
+
+    /// With what the maps are like that can be its values.
+    pub(crate) fn with_inner(self, inner: Option<Inner>) -> Map {
+        Map { inner, ..self }
+    }
+
+    /// With the name that its declaration has, of which the kernel may keep a part only.
+    pub(crate) fn renamed(mut self, name: &str) -> Map {
+        self.info.name = name.to_owned();
+        self
+    }
+
+    pub(crate) fn into_fd(self) -> OwnedFd {
+        self.fd.into_fd()
+    }
+
+    /// Takes a descriptor for a map's: one that another process passed, for instance.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel answers, if the descriptor is of something else.
+    pub fn from_fd(fd: OwnedFd) -> Result<Map> {
+        let (fd, info) =
+            MapFd::from_fd(fd).map_err(|e| Error::os("the descriptor is not one of a map", e))?;
+        let info = Info {
+            name: info.name,
+            map_type: info.map_type,
+            key_size: info.key_size,
+            value_size: info.value_size,
+            max_entries: info.max_entries,
+            flags: info.flags,
+        };
+        Ok(Map::new(fd, info))
+    }
+
+    /// Opens the map to which the kernel gave this number.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] if there is none; [`ErrorKind::Permission`] without `CAP_SYS_ADMIN`.
+    pub fn from_id(id: u32) -> Result<Map> {
+        let failed = |e: io::Error| {
+            let refused = e.kind() == io::ErrorKind::PermissionDenied;
+            let error = Error::os(format!("cannot open map {id}"), e);
+            match refused {
+                true => error.hint(sys::privileges_hint()),
+                false => error,
+            }
+        };
+        Map::from_fd(MapFd::by_id(id).map_err(failed)?)
+    }
+
+    /// Its name as declared; as much of it as the kernel keeps, if it was opened by path or number.
+    pub fn name(&self) -> &str {
+        &self.info.name
+    }
+
+    /// Its type.
+    pub fn map_type(&self) -> MapType {
+        self.info.map_type
+    }
+
+    /// Size of a key in bytes.
+    pub fn key_size(&self) -> u32 {
+        self.info.key_size
+    }
+
+    /// Size of a value in bytes; of one CPU's value in a per-CPU map.
+    pub fn value_size(&self) -> u32 {
+        self.info.value_size
+    }
+
+    /// Its capacity in entries, or in bytes for a ring buffer.
+    pub fn max_entries(&self) -> u32 {
+        self.info.max_entries
+    }
+
+    /// `BPF_F_*` flags of its creation.
+    pub fn map_flags(&self) -> u32 {
+        self.info.flags
+    }
+
+    /// What the kernel says of it now.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel answers.
+    pub fn info(&self) -> Result<MapInfo> {
+        self.fd
+            .info()
+            .map(MapInfo::from)
+            .map_err(|e| self.refused("ask about it", e))
+    }
+
+    /// Ends all writing from user space, for good, so that the verifier may take the contents for constants.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel answers: `EBUSY` if it is mapped for writing or frozen already.
+    pub fn freeze(&self) -> Result<()> {
+        self.fd
+            .freeze()
+            .map_err(|e| Error::os("cannot freeze its contents", e).context(self.what()))
+    }
+
+    /// The value of a key, if it is there; of a per-CPU map those of all CPUs, each padded to eight bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`] for a key of another size than the map's; else what the kernel answers, with the map's name.
+    pub fn get_bytes(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        self.expect_len("keys", key.len(), self.fd.key_len())?;
+        let mut value = vec![0; self.value_len()?];
+        let there = self.lookup(key, &mut value)?;
+        Ok(there.then_some(value))
+    }
+
+    /// Sets the value of a key, which for a per-CPU map are those of all CPUs, each padded to eight bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`] for a key or value of another size than the map's; else what the kernel answers, with the map's
+    /// name.
+    pub fn set_bytes(&self, key: &[u8], value: &[u8], flags: Flags) -> Result<()> {
+        self.expect_len("keys", key.len(), self.fd.key_len())?;
+        self.expect_len("values", value.len(), self.value_len()?)?;
+        self.update(key, value, flags)
+    }
+
+    /// Removes a key; `false` if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// As [`Map::get_bytes`].
+    pub fn remove_bytes(&self, key: &[u8]) -> Result<bool> {
+        self.expect_len("keys", key.len(), self.fd.key_len())?;
+        self.delete(key)
+    }
+
+    /// The keys, in the map's order; nothing comes after an error.
+    pub fn key_bytes(&self) -> impl Iterator<Item = Result<Vec<u8>>> + '_ {
+        Keys::new(self, vec![0; self.fd.key_len()])
+    }
+
+    /// An error about this map from what the kernel answered.
+    pub(super) fn refused(&self, doing: &str, e: io::Error) -> Error {
+        let hint = self.hint(e.raw_os_error());
+        let error = Error::os(format!("cannot {doing}"), e);
+        let error = match hint {
+            Some(hint) => error.hint(hint),
+            None => error,
+        };
+        error.context(self.what())
+    }
+
+    fn hint(&self, errno: Option<i32>) -> Option<String> {
+        /// `BPF_F_RDONLY` and `BPF_F_WRONLY`.
+        const RDONLY_OR_WRONLY: u32 = 3 << 3;
+        match errno? {
+            // Tries answer ENOSPC.
+            libc::E2BIG | libc::ENOSPC => Some(format!(
+                "it is full: its max_entries is {}; {}set_max_entries before the load",
+                self.info.max_entries,
+                match self.info.map_type {
+                    MapType::HASH | MapType::PERCPU_HASH => "use an LRU map or ",
+                    _ => "use ",
+                }
+            )),
+            libc::EEXIST => {
+                Some("the key is there already, and the update asked for a new one".into())
+            }
+            libc::EPERM if self.info.flags & RDONLY_OR_WRONLY != 0 => Some(
+                "it was created with BPF_F_RDONLY or BPF_F_WRONLY, so that user space may not do this".into(),
+            ),
+            libc::EPERM => Some(format!(
+                "the map may be frozen, or open for reading only; if it is not, {}",
+                sys::privileges_hint()
+            )),
+            _ => None,
+        }
+    }
+
+    /// Copies out a value of the map's own size.
+    pub(super) fn lookup(&self, key: &[u8], value: &mut [u8]) -> Result<bool> {
+        self.fd
+            .lookup(key, value, 0)
+            .map_err(|e| self.refused("look up a key", e))
+    }
+
+    pub(super) fn update(&self, key: &[u8], value: &[u8], flags: Flags) -> Result<()> {
+        self.fd
+            .update(key, value, flags.0)
+            .map_err(|e| self.refused("write a value", e))
+    }
+
+    pub(super) fn delete(&self, key: &[u8]) -> Result<bool> {
+        self.fd
+            .delete(key)
+            .map_err(|e| self.refused("remove a key", e))
+    }
+
+    /// Copies out a value and removes its key at once.
+    pub(super) fn take(&self, key: &[u8], value: &mut [u8]) -> Result<bool> {
+        self.fd.lookup_and_delete(key, value).map_err(|e| {
+            let unknown = matches!(e.raw_os_error(), Some(libc::EOPNOTSUPP | ENOTSUPP));
+            match unknown {
+                true => self.unsupported("look up and remove a key at once", "5.14"),
+                false => self.refused("look up and remove a key", e),
+            }
+        })
+    }
+
+    /// An error that this kernel is too old for something.
+    pub(super) fn unsupported(&self, doing: &str, since: &str) -> Error {
+        Error::new(
+            ErrorKind::Unsupported,
+            format!(
+                "this kernel cannot {doing} in a map of type {}",
+                self.info.map_type
+            ),
+        )
+        .hint(format!("kernels from {since} on can"))
+        .context(self.what())
+    }
+
+    /// Bytes of a value as the kernel exchanges it.
+    pub(super) fn value_len(&self) -> Result<usize> {
+        self.fd
+            .value_len()
+            .map_err(|e| self.refused("tell how many CPUs have values", e))
+    }
+
+    /// Sets the one value of the array that holds a section of globals.
+    pub(crate) fn set_first(&self, value: &[u8]) -> Result<()> {
+        self.fd
+            .update(&0u32.to_ne_bytes(), value, Flags::ANY.0)
+            .map_err(|e| Error::os("cannot write its initial contents", e))
+    }
+
+    /// Sets the value of a key to what a descriptor is of.
+    pub(crate) fn set_fd(&self, key: &[u8], value: BorrowedFd<'_>, flags: Flags) -> Result<()> {
+        let number = value.as_raw_fd().cast_unsigned();
+        self.fd
+            .update(key, &number.to_ne_bytes(), flags.0)
+            .map_err(|e| self.refused_fd(e))
+    }
+
+    fn refused_fd(&self, e: io::Error) -> Error {
+        let hint = match (self.info.map_type, e.raw_os_error()) {
+            (MapType::PROG_ARRAY, Some(libc::EINVAL)) => {
+                "programs of one array are of one type, and a program that calls through it is of that type, too"
+            }
+            (MapType::ARRAY_OF_MAPS | MapType::HASH_OF_MAPS, Some(libc::EINVAL)) => {
+                "a map that becomes a value has the type, sizes and flags of the inner map in the declaration"
+            }
+            (_, Some(libc::EBADF | libc::EINVAL)) => {
+                "the descriptor may be of something that this map does not hold"
+            }
+            _ => return self.refused("write a value", e),
+        };
+        Error::os("cannot write a value", e)
+            .hint(hint)
+            .context(self.what())
+    }
+
+    /// Checks that the map is of one of `types` before it is used as a `wanted`.
+    pub(super) fn expect_type(&self, wanted: &str, types: &[MapType]) -> Result<()> {
+        if types.contains(&self.info.map_type) {
+            return Ok(());
+        }
+        Err(self.unfit(format!(
+            "it is a map of type {} and cannot be used as {wanted}",
+            self.info.map_type
+        )))
+    }
+
+    /// Checks the size of a key or value against its Rust type.
+    pub(super) fn expect_size<T: Pod>(&self, what: &str, size: u32) -> Result<()> {
+        if size_of::<T>() == size as usize {
+            return Ok(());
+        }
+        Err(self.unfit(format!(
+            "its {what} has {size} bytes, but `{}` has {}",
+            std::any::type_name::<T>(),
+            size_of::<T>()
+        )))
+    }
+
+    /// Checks that an index is one of an array's.
+    pub(super) fn expect_index(&self, index: u32) -> Result<()> {
+        if index < self.max_entries() {
+            return Ok(());
+        }
+        Err(self.unfit(format!(
+            "index {index} is out of its {} entries",
+            self.max_entries()
+        )))
+    }
+
+    fn expect_len(&self, what: &str, given: usize, len: usize) -> Result<()> {
+        if given == len {
+            return Ok(());
+        }
+        Err(self.unfit(format!(
+            "its {what} have {len} bytes, but {given} were given"
+        )))
+    }
+
+    pub(super) fn unfit(&self, why: String) -> Error {
+        Error::new(ErrorKind::InvalidInput, why).context(self.what())
+    }
+
+    pub(super) fn what(&self) -> String {
+        format!("map `{}`", self.info.name)
+    }
+}
+
+/// An error number of the kernel's own, for operations that a map type does not have.
+pub(super) const ENOTSUPP: i32 = 524;

@@ -1,0 +1,48 @@
+//! What declarations put into maps: the relocations of `.maps`, one for each map or program in `.values`.
+//!
+//! Source: libbpf's `bpf_object__collect_map_relos`.
+
+use super::{MapSpec, Object, SlotTarget};
+use crate::error::{Error, Result};
+
+/// Bytes of a pointer in a BPF object.
+const POINTER: u64 = 8;
+
+/// Notes that the pointer at `offset` of `.maps` refers to `target`.
+pub(super) fn add(object: &mut Object, offset: u64, target: SlotTarget) -> Result<()> {
+    let what = match target {
+        SlotTarget::Map(n) => format!("map `{}`", object.maps[n].name),
+        SlotTarget::Function(n) => format!("function `{}`", object.functions[n].name),
+    };
+    // Declarations are in order of their offsets.
+    let after = object.maps.partition_point(|map| map.offset <= offset);
+    let Some(map) = object.maps[..after].last_mut() else {
+        return Err(Error::malformed(format!(
+            "{what} is referred to at byte {offset} of section .maps, where no map is"
+        )));
+    };
+    let in_map = |why: String| Error::malformed(why).context(format!("map `{}`", map.name));
+    let slot = slot(map, offset)
+        .ok_or_else(|| in_map(format!("{what} is referred to outside its `values`")))?;
+    let fits = match target {
+        SlotTarget::Map(_) => map.inner.is_some(),
+        SlotTarget::Function(_) => map.inner.is_none(),
+    };
+    if !fits {
+        let kind = map.map_type;
+        return Err(in_map(format!(
+            "{what} cannot be a value of a map of type {kind}"
+        )));
+    }
+    map.slots.push((slot, target));
+    Ok(())
+}
+
+/// The index in a map's `values` of the pointer at this offset of `.maps`.
+fn slot(map: &MapSpec, offset: u64) -> Option<u32> {
+    let into = offset
+        .checked_sub(map.offset)?
+        .checked_sub(map.values_offset?)?;
+    let slot = into.is_multiple_of(POINTER).then_some(into / POINTER)?;
+    u32::try_from(slot).ok()
+}

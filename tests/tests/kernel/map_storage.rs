@@ -1,0 +1,166 @@
+//! Values that belong to tasks, sockets, inodes and cgroups, and Bloom filters: later kernels have more of them.
+
+use std::fs::File;
+use std::net::TcpListener;
+use std::os::fd::AsFd;
+
+use btf_core::load::{LoadedObject, OpenObject};
+use btf_core::map::{BloomFilter, Flags, Global, LocalStorage, Mapped, Section, pidfd};
+use btf_core::prog::{MAX_WORDS, Program, RawTracepoint};
+use btf_core::{ErrorKind, Pod};
+
+use crate::feature::Feature;
+use crate::support::{GETPPID, getppid, load_only, set};
+
+static OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/map_storage.bpf.o"));
+
+const MAPS: [&str; 5] = ["of_tasks", "of_sockets", "of_inodes", "of_cgroups", "seen"];
+
+#[derive(Clone, Copy, PartialEq, Debug)]
+#[repr(C)]
+struct Visits {
+    count: u64,
+    step: u64,
+}
+// SAFETY: two numbers of the same size.
+unsafe impl Pod for Visits {}
+
+#[repr(C)]
+struct Bss {
+    added: Global<u64>,
+    asked: Global<u64>,
+}
+// SAFETY: numbers in cells.
+unsafe impl Section for Bss {
+    const SHARED: bool = true;
+}
+
+/// The object with this map alone, and the program that uses it.
+fn only(map: &str, program: &str) -> (LoadedObject, Program) {
+    let mut open = OpenObject::open("map_storage", OBJECT).unwrap();
+    set(&mut open, ".rodata", "target_pid", &std::process::id());
+    set(&mut open, ".rodata", "target_nr", &GETPPID);
+    for name in MAPS {
+        let mut other = open.take_map(name).unwrap();
+        other.set_autocreate(name == map);
+        open.put_map(other);
+    }
+    load_only(open, program).unwrap()
+}
+
+fn storage(loaded: &mut LoadedObject, map: &str) -> LocalStorage<Visits> {
+    loaded.take_map(map).unwrap().try_into().unwrap()
+}
+
+/// Reads and writes the value of `owner`, to which a program adds its step and one each time `fire` is called.
+fn both_sides(storage: &LocalStorage<Visits>, owner: impl AsFd, fire: impl Fn()) {
+    let visits = |count, step| Visits { count, step };
+    assert_eq!(storage.get(&owner).unwrap(), None);
+    storage.insert(&owner, &visits(10, 4)).unwrap();
+    fire();
+    assert_eq!(storage.get(&owner).unwrap(), Some(visits(15, 4)));
+    let e = storage
+        .update(&owner, &visits(0, 0), Flags::NO_EXIST)
+        .unwrap_err();
+    assert_eq!(e.os_error(), Some(17), "{e}");
+    storage.update(&owner, &visits(1, 0), Flags::EXIST).unwrap();
+    fire();
+    assert_eq!(storage.get(&owner).unwrap(), Some(visits(2, 0)));
+    assert!(storage.remove(&owner).unwrap());
+    assert!(!storage.remove(&owner).unwrap());
+}
+
+#[test]
+fn of_tasks() {
+    // Programs other than lsm may use it from 5.12 on.
+    let Some(feature) = Feature::since("map: task_storage", (5, 12)) else {
+        return;
+    };
+    let (mut loaded, program) = only("of_tasks", "on_task");
+    let program: RawTracepoint = program.try_into().unwrap();
+    let me = pidfd(std::process::id()).unwrap();
+    let storage = storage(&mut loaded, "of_tasks");
+    both_sides(&storage, &me, || {
+        program.test_run(&[0; MAX_WORDS]).unwrap();
+    });
+    // A map is no process.
+    let e = storage.get(&storage).unwrap_err();
+    assert_eq!(e.kind(), ErrorKind::Os, "{e}");
+    let e = pidfd(0).unwrap_err().to_string();
+    assert!(
+        e.starts_with("cannot open a descriptor of process 0: "),
+        "{e}"
+    );
+    feature.works();
+}
+
+#[test]
+fn of_sockets() {
+    // Tracing programs may use it from 5.11 on.
+    let Some(feature) = Feature::since("map: sk_storage", (5, 11)) else {
+        return;
+    };
+    let (mut loaded, program) = only("of_sockets", "on_listen");
+    let storage = storage(&mut loaded, "of_sockets");
+    let _link = program.attach().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let step = storage.get(&listener).unwrap().unwrap();
+    assert_eq!(step, Visits { count: 1, step: 0 }, "std listens once");
+    storage
+        .insert(&listener, &Visits { count: 3, step: 0 })
+        .unwrap();
+    assert_eq!(storage.get(&listener).unwrap().unwrap().count, 3);
+    assert!(storage.remove(&listener).unwrap());
+    assert!(!storage.remove(&listener).unwrap());
+    feature.works();
+}
+
+#[test]
+fn of_inodes() {
+    let feature = Feature::since("map: inode_storage", (5, 10)).unwrap();
+    let (mut loaded, program) = only("of_inodes", "on_file_open");
+    let storage = storage(&mut loaded, "of_inodes");
+    let _link = program.attach().unwrap();
+    let path = std::env::temp_dir().join(format!("inode-{}", std::process::id()));
+    let file = File::create(&path).unwrap();
+    both_sides(&storage, &file, || drop(File::open(&path).unwrap()));
+    std::fs::remove_file(&path).unwrap();
+    feature.works();
+}
+
+#[test]
+fn of_cgroups() {
+    let Some(feature) = Feature::since("map: cgrp_storage", (6, 2)) else {
+        return;
+    };
+    let (mut loaded, program) = only("of_cgroups", "on_enter");
+    let storage = storage(&mut loaded, "of_cgroups");
+    let _link = program.attach().unwrap();
+    let root = File::open("/sys/fs/cgroup").unwrap();
+    both_sides(&storage, &root, || getppid(1));
+    feature.works();
+}
+
+#[test]
+fn bloom_filters() {
+    let Some(feature) = Feature::since("map: bloom_filter", (5, 16)) else {
+        return;
+    };
+    let (mut loaded, program) = only("seen", "ask_filter");
+    let program: RawTracepoint = program.try_into().unwrap();
+    let bss: Mapped<Bss> = loaded.take_data(".bss").unwrap();
+    let seen: BloomFilter<u64> = loaded.take_map("seen").unwrap().try_into().unwrap();
+    assert_eq!(seen.map().info().unwrap().map_extra, 3);
+    let ask = |added, asked| {
+        bss.added.set(added);
+        bss.asked.set(asked);
+        program.test_run(&[0; MAX_WORDS]).unwrap()
+    };
+    seen.add(&1).unwrap();
+    assert_eq!(ask(2, 1), 1);
+    assert!(seen.may_contain(&2).unwrap());
+    // Of so few values in so large a filter hardly one is mistaken for another.
+    let mistaken = (1000..1100).filter(|n| seen.may_contain(n).unwrap());
+    assert!(mistaken.count() < 10);
+    feature.works();
+}
