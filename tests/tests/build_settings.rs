@@ -512,3 +512,26 @@ fn types_of_kernels_are_carried_along() {
     run(&mut package.script(&["--vmlinux", "kernel.btf", "src/bpf/x.bpf.c"]));
     assert!(!path.exists());
 }
+
+#[test]
+fn headers_can_be_made_alone() {
+    let package = Package::with_source("headers", TYPED);
+    fs::write(package.dir.join("kernel.btf"), kernel(64)).unwrap();
+    let output = run(&mut package.script(&["--vmlinux", "kernel.btf", "--headers"]));
+    let stdout = str::from_utf8(&output.stdout).unwrap();
+    let folders: Vec<&str> = stdout
+        .lines()
+        .filter(|l| !l.starts_with("cargo::"))
+        .collect();
+    assert_eq!(folders.len(), 2, "{stdout}");
+    assert!(Path::new(folders[0]).join("bpf/bpf_helpers.h").is_file());
+    assert!(Path::new(folders[1]).join("vmlinux.h").is_file());
+    assert!(!package.dir.join("out/x.bpf.o").exists());
+    // They are all that a source needs.
+    let mut clang = Command::new("clang");
+    clang.args(["--target=bpf", "-fsyntax-only", "src/bpf/x.bpf.c"]);
+    for folder in folders {
+        clang.args(["-I", folder]);
+    }
+    run(clang.current_dir(&package.dir));
+}

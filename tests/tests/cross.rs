@@ -4,10 +4,14 @@
 mod package;
 
 use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use btf_core::btf::{Builder, IntEncoding};
+use btf_core::btf::{Btf, Builder, IntEncoding, Kind};
 use btf_core::obj::Object;
+use btf_core::relo::Targets;
+use btf_tests::text::workspace;
 use package::Package;
 
 /// A machine as cargo speaks of it, and the place of the second argument among the registers that a kernel saves.
@@ -222,4 +226,88 @@ fn types_of_another_machine_are_refused() {
             .status
             .success()
     );
+}
+
+/// Types of arm64 kernels, which `cargo xtask conformance libbpf` fetches; the oldest and the newest that are there.
+fn arm64_kernels() -> Vec<PathBuf> {
+    let cache = std::env::var_os("BTF_TEST_KERNELS").map(PathBuf::from);
+    let dir = cache.map(|dir| dir.with_file_name("kernels-arm64"));
+    let series = dir.and_then(|dir| fs::read_dir(dir).ok());
+    let series = series
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path());
+    let mut kernels: Vec<PathBuf> = series
+        .filter(|dir| dir.join("vmlinux.btf").is_file())
+        .collect();
+    let number = |dir: &PathBuf| {
+        let name = dir
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        let mut numbers = name.split('.').map(|n| n.parse::<u32>().unwrap_or(0));
+        (numbers.next(), numbers.next())
+    };
+    kernels.sort_by_key(number);
+    if kernels.len() > 2 {
+        kernels.drain(1..kernels.len() - 1);
+    }
+    kernels
+        .into_iter()
+        .map(|dir| dir.join("vmlinux.btf"))
+        .collect()
+}
+
+/// Real programs for arm64, on this machine: everything is there but a kernel to load them.
+#[test]
+fn programs_for_arm64_kernels() {
+    let kernels = arm64_kernels();
+    if kernels.is_empty() {
+        // Straight to the file: the harness keeps what `eprintln!` prints of a case that passes.
+        let _ = writeln!(
+            std::io::stderr(),
+            "SKIP programs_for_arm64_kernels: no types of such kernels beside BTF_TEST_KERNELS (`cargo xtask conformance libbpf` fetches them)"
+        );
+    }
+    let opensnoop = workspace().join("examples/opensnoop/src/bpf/opensnoop.bpf.c");
+    for kernel in kernels {
+        let package = Package::with_source("arm64", SECOND);
+        let args = [
+            "--vmlinux",
+            kernel.to_str().unwrap(),
+            opensnoop.to_str().unwrap(),
+        ];
+        let output = build(&package, &MACHINES[1], &args);
+        assert!(output.status.success(), "{}: {output:?}", kernel.display());
+        let object = |name: &str| {
+            let elf = fs::read(package.dir.join("out").join(format!("{name}.bpf.o"))).unwrap();
+            Object::parse(name, &elf).unwrap()
+        };
+        assert_eq!(loads(&object("x"), "second"), [8], "{}", kernel.display());
+        relocates(&object("opensnoop"), &kernel);
+        // What it attaches to is there as well, if that kernel has it: the oldest has no functions in its types.
+        let has = |path: &Path| {
+            let btf = Btf::from_file(path).unwrap();
+            btf.find("do_sys_openat2", Kind::FUNC).is_some()
+        };
+        let kept = package.dir.join("out/opensnoop.target.btf");
+        assert_eq!(has(&kept), has(&kernel), "{}", kernel.display());
+    }
+}
+
+/// That every relocation has its answer in the kernel's types.
+fn relocates(object: &Object, kernel: &Path) {
+    let btf = Btf::from_file(kernel).unwrap();
+    let targets = Targets::new(&btf);
+    let findings = object.report(object.programs(), &targets).unwrap();
+    for finding in &findings {
+        assert!(
+            finding.outcome.is_value(),
+            "{}: {finding}",
+            kernel.display()
+        );
+    }
+    assert!(!findings.is_empty());
 }
