@@ -9,7 +9,8 @@
 //! The kernel side, behind the default feature `load`:
 //!
 //! * `load`: from an object to maps and programs in the kernel;
-//! * `map`, `prog`, `link`: what comes of it.
+//! * `map`, `prog`, `link`: what comes of it;
+//! * `binary`: what programs of user space offer to be attached to.
 //!
 //! Applications mostly meet this crate through the skeletons that `btf_skel_macros::include_skel!` generates; they name it
 //! for its errors, its typed maps and its links. By itself it answers questions about objects and kernels:
@@ -34,6 +35,8 @@
 
 #![deny(unsafe_code)]
 
+#[cfg(feature = "load")]
+pub mod binary;
 pub mod btf;
 mod error;
 pub mod helper;

@@ -2,23 +2,21 @@
 
 use std::io;
 
-use super::{Link, c_string, refused};
+use super::{Link, c_string, no_cookie, pmu, refused};
 use crate::error::{Error, ErrorKind, Result};
 use crate::near::did_you_mean;
 use crate::obj::AttachType;
-use crate::prog::Program;
 use crate::prog::target::near;
-use crate::sys::{self, Event};
+use crate::prog::{KprobeOptions, Program};
+use crate::sys::{self, Event, Scope};
 
-const PMU: &str = "/sys/bus/event_source/devices/kprobe";
-
-pub(crate) fn kprobe(
-    program: &Program,
-    function: &str,
-    offset: u64,
-    is_return: bool,
-) -> Result<Link> {
-    if is_return && offset != 0 {
+pub(crate) fn kprobe(program: &Program, at: &KprobeOptions, is_return: bool) -> Result<Link> {
+    let KprobeOptions {
+        function,
+        offset,
+        cookie,
+    } = at;
+    if is_return && *offset != 0 {
         return Err(Error::new(
             ErrorKind::InvalidInput,
             format!("a return probe of `{function}` cannot have offset {offset}"),
@@ -26,52 +24,69 @@ pub(crate) fn kprobe(
     }
     let probe = if is_return { "return" } else { "entry" };
     let doing = || format!("cannot attach to the {probe} of function `{function}`");
-    let (pmu, config) = pmu(is_return)?;
+    let (pmu, config) = pmu::KPROBE.number_and_config(is_return)?;
     let name = c_string(function)?;
-    let event = Event::Kprobe {
+    let event = Event::Probe {
         pmu,
         config,
-        function: &name,
-        offset,
+        name: &name,
+        offset: *offset,
     };
-    let event = sys::perf_event_open(event).map_err(|e| explain(doing(), function, e))?;
-    Link::of_event(program.name(), program.fd()?, event).map_err(|e| explain(doing(), function, e))
+    let event = sys::perf_event_open(event, Scope::probe(None))
+        .map_err(|e| explain(doing(), function, e))?;
+    Link::of_event(program.name(), program.fd()?, event, *cookie)
+        .map_err(|e| no_cookie(*cookie, explain(doing(), function, e)))
 }
 
-/// The number of the PMU, and the configuration that asks for the entry or the return.
-fn pmu(is_return: bool) -> Result<(u32, u64)> {
-    let pmu = read("type")?;
-    let pmu = pmu
-        .trim()
-        .parse()
-        .map_err(|_| Error::malformed(format!("{PMU}/type says {pmu:?}, which is no number")))?;
-    if !is_return {
-        return Ok((pmu, 0));
-    }
-    let format = read("format/retprobe")?;
-    let bit = format
-        .trim()
-        .strip_prefix("config:")
-        .and_then(|bit| bit.parse().ok())
-        .and_then(|bit| 1u64.checked_shl(bit));
-    match bit {
-        Some(config) => Ok((pmu, config)),
-        None => Err(Error::malformed(format!(
-            "{PMU}/format/retprobe says {format:?}, which names no bit"
-        ))),
-    }
-}
+/// What this architecture's system calls are called where they are functions of their registers.
+const WRAPPER: Option<&str> = if cfg!(target_arch = "x86_64") {
+    Some("x64")
+} else if cfg!(target_arch = "x86") {
+    Some("ia32")
+} else if cfg!(target_arch = "s390x") {
+    Some("s390x")
+} else if cfg!(target_arch = "arm") {
+    Some("arm")
+} else if cfg!(target_arch = "aarch64") {
+    Some("arm64")
+} else if cfg!(any(target_arch = "mips", target_arch = "mips64")) {
+    Some("mips")
+} else if cfg!(any(target_arch = "riscv32", target_arch = "riscv64")) {
+    Some("riscv")
+} else if cfg!(target_arch = "powerpc") {
+    Some("powerpc")
+} else if cfg!(target_arch = "powerpc64") {
+    Some("powerpc64")
+} else {
+    None
+};
 
-fn read(file: &str) -> Result<String> {
-    let path = format!("{PMU}/{file}");
-    std::fs::read_to_string(&path).map_err(|e| match e.kind() {
-        io::ErrorKind::NotFound => Error::new(
-            ErrorKind::Unsupported,
-            format!("this kernel has no kprobes: there is no {path}"),
-        )
-        .hint("boot a kernel built with CONFIG_KPROBE_EVENTS=y, or use a tracepoint"),
-        _ => Error::os(format!("cannot read {path}"), e),
-    })
+/// Attaches to a system call's function: that of this architecture's wrappers (`__x64_sys_unlinkat`) where the kernel has
+/// such, else the one inside (`__se_sys_unlinkat`).
+pub(crate) fn ksyscall(
+    program: &Program,
+    call: &str,
+    cookie: u64,
+    is_return: bool,
+) -> Result<Link> {
+    let at = |prefix: String| KprobeOptions::new(&format!("__{prefix}sys_{call}")).cookie(cookie);
+    let wrapped = match WRAPPER {
+        Some(arch) => kprobe(program, &at(format!("{arch}_")), is_return),
+        None => Err(Error::not_found("no system call has a wrapper")),
+    };
+    match wrapped {
+        Err(e) if e.kind() == ErrorKind::NotFound => {
+            kprobe(program, &at("se_".to_owned()), is_return).map_err(|inner| match inner.kind() {
+                ErrorKind::NotFound => Error::not_found(format!(
+                    "this kernel has no system call `{call}` of its own: neither {} nor __se_sys_{call}",
+                    WRAPPER.map_or_else(|| "a wrapper".to_owned(), |arch| format!("__{arch}_sys_{call}")),
+                ))
+                .hint("name it as the kernel's table does, such as `newfstatat`, `pread64` or `clone3`"),
+                _ => inner,
+            })
+        }
+        other => other,
+    }
 }
 
 fn explain(doing: String, function: &str, e: io::Error) -> Error {

@@ -4,14 +4,23 @@
 
 mod bound;
 mod cgroup;
+mod freplace;
+mod functions;
+mod info;
 mod iter;
 mod kprobe;
+mod kprobe_multi;
+mod perf_event;
+mod pmu;
 mod raw_tracepoint;
 mod targets;
 mod tc;
 mod tracefs;
 mod tracepoint;
 mod tracing;
+mod uprobe;
+mod uprobe_multi;
+mod usdt;
 mod xdp;
 
 use std::io;
@@ -23,13 +32,20 @@ use crate::sys;
 use bound::{Binding, Bound};
 
 pub(crate) use cgroup::{cgroup, cgroup_path};
+pub(crate) use freplace::{freplace, program_function};
+pub use info::{LinkDetails, LinkInfo, LinkType};
 pub(crate) use iter::{iter, iter_file};
-pub(crate) use kprobe::kprobe;
+pub(crate) use kprobe::{kprobe, ksyscall};
+pub(crate) use kprobe_multi::{Wanted, kprobe_multi};
+pub(crate) use perf_event::{perf_event, perf_events};
 pub(crate) use raw_tracepoint::raw_tracepoint;
 pub(crate) use targets::{SocketOption, lirc, netfilter, netns, sock_map, socket};
 pub(crate) use tc::{netkit, tc, tcx};
 pub(crate) use tracepoint::tracepoint;
 pub(crate) use tracing::tracing;
+pub(crate) use uprobe::uprobe;
+pub(crate) use uprobe_multi::uprobe_multi;
+pub(crate) use usdt::{BY_ADDRESS, SPECS, UsdtMaps, usdt};
 pub(crate) use xdp::xdp;
 
 /// A program's attachment. It ends when this is dropped.
@@ -39,24 +55,35 @@ pub struct Link {
     /// Name of the program, for errors.
     program: String,
     held: Held,
+    /// Whether the program stays attached when this is dropped, because the link is pinned.
+    stays: bool,
+    /// What it has in maps.
+    taken: Option<usdt::Taken>,
 }
 
 /// The descriptors that hold an attachment. Fields are dropped in this order: the link before the event it is about.
 #[derive(Debug)]
 enum Held {
     Link(OwnedFd),
-    PerfLink { link: OwnedFd, event: OwnedFd },
+    PerfLink {
+        link: OwnedFd,
+        event: OwnedFd,
+    },
     Event(OwnedFd),
     Bound(Bound),
+    /// One for each place.
+    Many(Vec<Link>),
 }
 
 /// The BPF link, or the perf event where the kernel has no links for such (before 5.15); of a program that is attached without
-/// either, its own descriptor.
+/// either, its own descriptor. Of one that is attached to several places by a link each, it is the first.
 impl AsFd for Link {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match &self.held {
             Held::Link(fd) | Held::PerfLink { link: fd, .. } | Held::Event(fd) => fd.as_fd(),
             Held::Bound(bound) => bound.as_fd(),
+            // There is one place at least.
+            Held::Many(links) => links[0].as_fd(),
         }
     }
 }
@@ -66,6 +93,8 @@ impl Link {
         Link {
             program: program.to_owned(),
             held: Held::Link(link),
+            stays: false,
+            taken: None,
         }
     }
 
@@ -75,18 +104,26 @@ impl Link {
         Ok(Link {
             program: program.name().to_owned(),
             held,
+            stays: false,
+            taken: None,
         })
     }
 
-    /// Makes a perf event run a program: through a link where there are such (from 5.15 on), else on the event itself.
-    fn of_event(program: &str, prog: BorrowedFd<'_>, event: OwnedFd) -> io::Result<Link> {
-        let held = match sys::link_create_perf(prog, &event) {
+    /// Makes a perf event run a program: through a link where there are such (from 5.15 on), else on the event itself, which
+    /// has no cookie.
+    fn of_event(
+        program: &str,
+        prog: BorrowedFd<'_>,
+        event: OwnedFd,
+        cookie: u64,
+    ) -> io::Result<Link> {
+        let held = match sys::link_create_perf(prog, &event, cookie) {
             Ok(link) => {
                 sys::perf_enable(&event)?;
                 Held::PerfLink { link, event }
             }
             // An older kernel's answer to links of this type.
-            Err(e) if e.raw_os_error() == Some(libc::EINVAL) => {
+            Err(e) if e.raw_os_error() == Some(libc::EINVAL) && cookie == 0 => {
                 sys::perf_set_program(event.as_fd(), prog)?;
                 Held::Event(event)
             }
@@ -95,7 +132,76 @@ impl Link {
         Ok(Link {
             program: program.to_owned(),
             held,
+            stays: false,
+            taken: None,
         })
+    }
+
+    /// Says what the kernel knows of the link.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unsupported`] if there is no link, but only a perf event (before 5.15); else what the kernel answers.
+    pub fn info(&self) -> Result<LinkInfo> {
+        self.bpf_link()
+            .and_then(info::of)
+            .map_err(|e| e.context(format!("link of program `{}`", self.program)))
+    }
+
+    /// Puts another program of the same kind into the link, without a moment in which none is attached. Links of cgroups,
+    /// network devices and namespaces, iterators and operations can do that; those of tracing programs cannot.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unsupported`] if such a link cannot be updated; else what the kernel answers.
+    pub fn update(&mut self, program: &Program) -> Result<()> {
+        let what = format!("link of program `{}`", self.program);
+        let link = self.bpf_link().map_err(|e| e.context(what.clone()))?;
+        sys::link_update(link, program.fd()?).map_err(|e| {
+            let is_fixed = matches!(
+                e.raw_os_error(),
+                Some(libc::EINVAL | libc::EOPNOTSUPP | libc::EPERM)
+            );
+            let error = Error::os(
+                format!("cannot put program `{}` into it", program.name()),
+                e,
+            );
+            let error = match is_fixed {
+                true => error.hint("links of tracing programs keep theirs: attach the other program, then drop this link"),
+                false => error,
+            };
+            error.context(what)
+        })?;
+        program.name().clone_into(&mut self.program);
+        Ok(())
+    }
+
+    /// Lets go of the link without detaching: the program stays attached for as long as this process runs.
+    pub fn disconnect(self) {
+        // Nothing can close the descriptors any more.
+        std::mem::forget(self);
+    }
+
+    /// The descriptor of the link proper.
+    fn bpf_link(&self) -> Result<BorrowedFd<'_>> {
+        match &self.held {
+            Held::Link(fd) | Held::PerfLink { link: fd, .. } => Ok(fd.as_fd()),
+            Held::Bound(_) => Err(Error::new(
+                ErrorKind::Unsupported,
+                "it is attached without a link",
+            )),
+            Held::Event(_) => Err(Error::new(
+                ErrorKind::Unsupported,
+                "it is a perf event and no link, as in all kernels before 5.15",
+            )),
+            Held::Many(links) => match &links[..] {
+                [one] => one.bpf_link(),
+                _ => Err(Error::new(
+                    ErrorKind::Unsupported,
+                    format!("it is {} links, each to a place", links.len()),
+                )),
+            },
+        }
     }
 
     /// Detaches the program, as dropping does, but says if that fails.
@@ -114,6 +220,7 @@ impl Link {
         match &self.held {
             Held::Link(_) => Ok(()),
             Held::Bound(bound) => bound.undo(),
+            Held::Many(links) => links.iter().try_for_each(Link::stop),
             Held::PerfLink { event, .. } | Held::Event(event) => sys::perf_disable(event),
         }
     }
@@ -121,8 +228,12 @@ impl Link {
 
 impl Drop for Link {
     fn drop(&mut self) {
-        // Closing the descriptors detaches, whether or not the event could be stopped before.
-        let _ = self.stop();
+        if self.stays {
+            std::mem::forget(self.taken.take());
+        } else {
+            // Closing the descriptors detaches, whether or not the event could be stopped before.
+            let _ = self.stop();
+        }
     }
 }
 
@@ -134,6 +245,16 @@ fn refused(doing: String, e: io::Error) -> Error {
         _ if error.kind() == ErrorKind::Permission => error.hint(sys::privileges_hint()),
         Some(libc::EBUSY) => error.hint("something else is attached there that does not share"),
         Some(libc::E2BIG) => error.hint("as many programs are attached there as the kernel allows"),
+        _ => error,
+    }
+}
+
+/// Says of a refused cookie what kernels take it, if that may be the reason.
+fn no_cookie(cookie: u64, error: Error) -> Error {
+    match error.os_error() {
+        Some(libc::EINVAL) if cookie != 0 => error.hint(
+            "the kernel may take no cookie here: perf events have them from 5.15 on, functions and hooks from 5.19, raw tracepoints from 6.9",
+        ),
         _ => error,
     }
 }

@@ -1,6 +1,6 @@
 //! Attaching to raw tracepoints, by name.
 
-use super::{Link, c_string, refused};
+use super::{Link, c_string, no_cookie, refused};
 use crate::error::Result;
 use crate::near::did_you_mean;
 use crate::obj::AttachType;
@@ -8,15 +8,15 @@ use crate::prog::Program;
 use crate::prog::target::near;
 use crate::sys;
 
-pub(crate) fn raw_tracepoint(program: &Program, name: &str) -> Result<Link> {
+pub(crate) fn raw_tracepoint(program: &Program, name: &str, cookie: u64) -> Result<Link> {
     let c_name = c_string(name)?;
-    match sys::raw_tracepoint_open(program.fd()?, Some(&c_name)) {
+    match sys::raw_tracepoint_open(program.fd()?, Some(&c_name), cookie) {
         Ok(fd) => Ok(Link::of_bpf(program.name(), fd)),
         Err(e) => {
             let is_missing = e.raw_os_error() == Some(libc::ENOENT);
             let error = refused(format!("cannot attach to raw tracepoint `{name}`"), e);
             if !is_missing {
-                return Err(error);
+                return Err(no_cookie(cookie, error));
             }
             let similar = sys::kernel_btf()
                 .ok()

@@ -24,6 +24,17 @@ fn events() -> Result<PathBuf> {
         })
 }
 
+/// A file at its top; none if this kernel does not have it.
+pub(super) fn read(file: &str) -> Result<Option<String>> {
+    let path = events()?.with_file_name(file);
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Ok(Some(text)),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(Error::os(format!("cannot read {}", path.display()), e)
+            .hint(crate::sys::privileges_hint())),
+    }
+}
+
 /// The number of a tracepoint.
 pub(super) fn tracepoint_id(category: &str, name: &str) -> Result<u64> {
     let events = events()?;

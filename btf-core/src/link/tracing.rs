@@ -1,6 +1,6 @@
 //! Attaching to what was settled at load: fentry, fexit, fmod_ret, tp_btf.
 
-use super::{Link, refused};
+use super::{Link, no_cookie, refused};
 use crate::error::{Error, ErrorKind, Result};
 use crate::obj::AttachType;
 use crate::prog::Program;
@@ -9,10 +9,15 @@ use crate::sys;
 /// `ENOTSUPP`, which is the kernel's own and not for user space, but what it answers all the same.
 const ENOTSUPP: i32 = 524;
 
-pub(crate) fn tracing(program: &Program) -> Result<Link> {
-    match sys::raw_tracepoint_open(program.fd()?, None) {
+pub(crate) fn tracing(program: &Program, cookie: u64) -> Result<Link> {
+    let attach_type = program.def.map_or(AttachType::NONE, |def| def.attach_type);
+    let made = match cookie {
+        0 => sys::raw_tracepoint_open(program.fd()?, None, 0),
+        _ => sys::link_create_tracing(program.fd()?, attach_type, cookie),
+    };
+    match made {
         Ok(fd) => Ok(Link::of_bpf(program.name(), fd)),
-        Err(e) => Err(explain(program, e)),
+        Err(e) => Err(no_cookie(cookie, explain(program, e))),
     }
 }
 

@@ -1,11 +1,12 @@
 //! The running kernel's types, found when first asked for.
 
 use std::cell::OnceCell;
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
 use crate::btf::{Archive, Btf, Bytes};
 use crate::error::{Context, Error, ErrorKind, Result};
+use crate::link;
 use crate::obj::AttachType;
 use crate::prog::target::{self, BtfTarget};
 use crate::sys;
@@ -55,8 +56,8 @@ fn module_fd(module: &str) -> Result<OwnedFd> {
 /// What a program attaches to by type.
 pub(super) struct AttachTarget {
     pub(super) id: u32,
-    /// The types that have it.
-    pub(super) btf: Btf,
+    /// The kernel's types that have it; none if it is a program's.
+    pub(super) btf: Option<Btf>,
     /// The BTF object of the module that it lies in.
     pub(super) fd: Option<OwnedFd>,
 }
@@ -147,6 +148,20 @@ impl Kernel {
         })
     }
 
+    /// A function of a loaded program.
+    pub(super) fn program_target(
+        &self,
+        program: BorrowedFd<'_>,
+        function: &str,
+    ) -> Result<AttachTarget> {
+        let id = link::program_function(program, function)?;
+        Ok(AttachTarget {
+            id,
+            btf: None,
+            fd: None,
+        })
+    }
+
     /// What a program attaches to by type, with the BTF object of the module it lies in.
     pub(super) fn attach_target(
         &self,
@@ -158,7 +173,11 @@ impl Kernel {
         let BtfTarget { id, module, btf } =
             target::find(self.vmlinux()?, modules, attach_type, name)?;
         let Some(module) = module else {
-            return Ok(AttachTarget { id, btf, fd: None });
+            return Ok(AttachTarget {
+                id,
+                btf: Some(btf),
+                fd: None,
+            });
         };
         let fd = module_fd(&module).map_err(|e| match e.kind() {
             ErrorKind::NotFound => Error::not_found(format!(
@@ -168,7 +187,7 @@ impl Kernel {
         })?;
         Ok(AttachTarget {
             id,
-            btf,
+            btf: Some(btf),
             fd: Some(fd),
         })
     }

@@ -1,6 +1,8 @@
 //! An object between parsing and loading.
 
+use std::os::fd::AsFd;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::core;
 use super::externs::Externs;
@@ -13,10 +15,11 @@ use super::programs::Loader;
 use super::{data, slots, types};
 use crate::btf::{Btf, Bytes};
 use crate::error::{Context, Error, ErrorKind, Result};
+use crate::link::{self, UsdtMaps};
 use crate::map::Map;
-use crate::obj::{DataKind, DataSection, Object, ProgramSpec};
+use crate::obj::{Attach, DataKind, DataSection, Object, ProgramSpec};
 use crate::prog::Program;
-use crate::sys;
+use crate::sys::{self, MapFd};
 
 /// An opened object: nothing has been asked of the kernel yet.
 ///
@@ -338,26 +341,67 @@ fn wanted<'a>(object: &'a Object, programs: &[OpenProgram]) -> Vec<&'a ProgramSp
 }
 
 fn load_programs(loader: &Loader<'_>, programs: Vec<OpenProgram>) -> Result<Vec<Slot<Program>>> {
+    let usdt = usdt_maps(loader, &programs)?;
     programs
         .into_iter()
         .map(|program| {
-            let fd = program
+            let loaded = program
                 .autoload()
                 .then(|| loader.load(&program))
                 .transpose()?;
-            let spec = program.spec;
+            let (fd, target) = loaded.unzip();
+            let OpenProgram {
+                spec,
+                autoattach,
+                alternatives,
+                ..
+            } = program;
+            let is_usdt = spec.def.is_some_and(|def| def.attach == Attach::Usdt);
             Ok(Slot {
                 name: spec.name.clone(),
                 item: Some(Program {
                     name: spec.name,
                     section: spec.section,
                     def: spec.def,
-                    target: spec.target,
+                    target: target.flatten().or(spec.target),
+                    alternatives,
+                    autoattach,
+                    usdt: usdt.clone().filter(|_| is_usdt),
                     fd,
                 }),
             })
         })
         .collect()
+}
+
+/// The maps of `<bpf/usdt.bpf.h>`, if a program wants them and the object has them.
+fn usdt_maps(loader: &Loader<'_>, programs: &[OpenProgram]) -> Result<Option<Arc<UsdtMaps>>> {
+    let is_wanted =
+        |p: &OpenProgram| p.autoload() && p.spec.def.is_some_and(|def| def.attach == Attach::Usdt);
+    let named = |name| loader.maps.iter().flatten().find(|map| map.name() == name);
+    let (true, Some(specs), Some(by_address)) = (
+        programs.iter().any(is_wanted),
+        named(link::SPECS),
+        named(link::BY_ADDRESS),
+    ) else {
+        return Ok(None);
+    };
+    let copy = |map: &Map| -> Result<MapFd> {
+        let fd = map.as_fd().try_clone_to_owned().map_err(|e| {
+            Error::os("cannot copy its descriptor", e).context(format!("map `{}`", map.name()))
+        })?;
+        let described = MapFd::from_fd(fd).map_err(|e| {
+            Error::os("the kernel does not describe it", e).context(format!("map `{}`", map.name()))
+        })?;
+        Ok(described.0)
+    };
+    Ok(Some(Arc::new(UsdtMaps::new(
+        copy(specs)?,
+        specs.max_entries(),
+        copy(by_address)?,
+        sys::has_bpf_cookie(),
+        sys::uprobe_links_are_known(),
+    ))))
 }
 
 fn map_slots(object: &Object, maps: Vec<Option<Map>>) -> Vec<Slot<Option<Map>>> {

@@ -1,5 +1,8 @@
 //! A program that is yet to be loaded.
 
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+
 use crate::error::{Error, ErrorKind, Result};
 use crate::obj::{ProgramSpec, SectionDef};
 
@@ -8,6 +11,11 @@ use crate::obj::{ProgramSpec, SectionDef};
 pub struct OpenProgram {
     pub(super) spec: ProgramSpec,
     pub(super) check_prototype: bool,
+    pub(super) autoattach: bool,
+    /// Other targets, of which the first that is there is taken.
+    pub(super) alternatives: Vec<String>,
+    /// The program whose function is the target.
+    pub(super) attach_program: Option<Arc<OwnedFd>>,
 }
 
 impl OpenProgram {
@@ -15,6 +23,9 @@ impl OpenProgram {
         OpenProgram {
             spec,
             check_prototype: true,
+            autoattach: true,
+            alternatives: Vec::new(),
+            attach_program: None,
         }
     }
 
@@ -47,6 +58,43 @@ impl OpenProgram {
     /// tracepoint.
     pub fn set_attach_target(&mut self, target: &str) {
         self.spec.target = Some(target.to_owned());
+        self.alternatives.clear();
+    }
+
+    /// Sets what it attaches to as the first of several names that the running kernel has: functions are renamed, as
+    /// `do_unlinkat` became `filename_unlinkat` in 7.0.
+    ///
+    /// Programs whose target is settled by type take it when they are loaded, others when they are attached by their section.
+    pub fn set_attach_targets<T: AsRef<str>>(&mut self, targets: impl IntoIterator<Item = T>) {
+        let mut targets = targets.into_iter().map(|t| t.as_ref().to_owned());
+        self.spec.target = targets.next();
+        self.alternatives = targets.collect();
+    }
+
+    /// Sets what it attaches to as a function of another program, which must be loaded: one to replace (`freplace`), or to
+    /// trace (`fentry`, `fexit`).
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Os`] if the descriptor cannot be copied.
+    pub fn set_attach_program(&mut self, program: impl AsFd, function: &str) -> Result<()> {
+        let copy = program
+            .as_fd()
+            .try_clone_to_owned()
+            .map_err(|e| Error::os("cannot copy the other program's descriptor", e))?;
+        self.attach_program = Some(Arc::new(copy));
+        self.set_attach_target(function);
+        Ok(())
+    }
+
+    /// Whether it is attached when the whole object is.
+    pub fn autoattach(&self) -> bool {
+        self.autoattach
+    }
+
+    /// Sets whether it is attached when the whole object is. It can be attached by itself all the same.
+    pub fn set_autoattach(&mut self, autoattach: bool) {
+        self.autoattach = autoattach;
     }
 
     /// Whether loading it fails where the running kernel's prototype of what it attaches to differs, in what the program

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd, RawFd};
 
 use super::core::Code;
 use super::externs::Externs;
-use super::kernel::Kernel;
+use super::kernel::{AttachTarget, Kernel};
 use super::loaded::LoadedData;
 use super::open_program::OpenProgram;
 use super::patch::patch;
@@ -37,27 +37,53 @@ pub(super) struct Loader<'a> {
 }
 
 impl Loader<'_> {
-    /// Loads one program.
-    pub(super) fn load(&self, program: &OpenProgram) -> Result<OwnedFd> {
+    /// Loads one program, and says what it is for if that is settled now.
+    pub(super) fn load(&self, program: &OpenProgram) -> Result<(OwnedFd, Option<String>)> {
         self.load_one(program)
             .context(|| format!("program `{}`", program.name()))
     }
 
-    fn load_one(&self, program: &OpenProgram) -> Result<OwnedFd> {
+    /// What a program attaches to by type, if it does: the first of its targets that is there.
+    fn target(&self, program: &OpenProgram) -> Result<Option<(AttachTarget, String)>> {
+        let def = program.require_def()?;
+        if !def.attach_btf {
+            return Ok(None);
+        }
+        let Some(first) = &program.spec.target else {
+            return Err(no_target(program));
+        };
+        let mut names = std::iter::once(first).chain(&program.alternatives);
+        let find = |name: &String| match &program.attach_program {
+            Some(other) => self.kernel.program_target(other.as_fd(), name),
+            None if def.attach == Attach::Freplace => Err(no_program(program)),
+            None => self.kernel.attach_target(def.attach_type, name),
+        };
+        let mut found = find(first).map(|target| (target, first.clone()));
+        names.next();
+        for name in names {
+            match found {
+                Err(e) if e.kind() == ErrorKind::NotFound => {
+                    found = find(name).map(|target| (target, name.clone()));
+                }
+                _ => break,
+            }
+        }
+        found.map(Some)
+    }
+
+    fn load_one(&self, program: &OpenProgram) -> Result<(OwnedFd, Option<String>)> {
         let spec = &program.spec;
         let def = program.require_def()?;
         let mut image = self
             .object
             .link(spec, |function| self.code.insns(function))?;
         let poisons = patch(self.object, &mut image, self.maps, self.data, self.externs)?;
-        let target = match (&spec.target, def.attach_btf) {
-            _ if def.attach == Attach::Freplace => return Err(no_program(program)),
-            (Some(target), true) => Some(self.kernel.attach_target(def.attach_type, target)?),
-            (None, true) => return Err(no_target(program)),
-            (_, false) => None,
-        };
-        if let (Some(built), true) = (self.prototypes, program.check_prototype) {
-            let running = target.as_ref().map(|t| t.btf.ty(TypeId(t.id)));
+        let (target, name) = self.target(program)?.unzip();
+        let is_checked = program.check_prototype && program.attach_program.is_none();
+        if let (Some(built), true) = (self.prototypes, is_checked) {
+            let running = target
+                .as_ref()
+                .and_then(|t| Some(t.btf.as_ref()?.ty(TypeId(t.id))));
             prototype::check(program, built, &image.insns, running, self.kernel)?;
         }
         let license = CString::new(self.object.license())
@@ -79,6 +105,7 @@ impl Loader<'_> {
             attach_btf_id: target.as_ref().map_or(0, |t| t.id),
             attach_btf: target.as_ref().and_then(|t| t.fd.as_ref().map(AsFd::as_fd)),
             fd_array: self.fd_array,
+            attach_prog: program.attach_program.as_ref().map(|fd| fd.as_fd()),
         };
         let place = |insn| {
             let (function, insn) = image.function_of(insn)?;
@@ -92,16 +119,18 @@ impl Loader<'_> {
             }
         };
         sys::prog_load(&loading)
+            .map(|fd| (fd, name))
             .map_err(|(e, log)| rejection::explain(&spec.section, e, log, poison, place))
     }
 }
 
 /// The expected attach type, where the kernel knows such.
 fn attach_type(def: &SectionDef) -> AttachType {
-    if def.attach_type_is_optional && !sys::attach_types_are_known() {
-        AttachType::NONE
-    } else {
-        def.attach_type
+    match def.attach {
+        // One link for all places of a probe, where there are such links.
+        Attach::Usdt if sys::uprobe_links_are_known() => AttachType::TRACE_UPROBE_MULTI,
+        _ if def.attach_type_is_optional && !sys::attach_types_are_known() => AttachType::NONE,
+        _ => def.attach_type,
     }
 }
 
@@ -114,12 +143,10 @@ fn flags(def: &SectionDef) -> u32 {
 fn no_program(program: &OpenProgram) -> Error {
     let section = program.section();
     Error::new(
-        ErrorKind::Unsupported,
-        format!(
-            "SEC(\"{section}\") replaces a function of a program, which this version cannot name"
-        ),
+        ErrorKind::InvalidInput,
+        format!("SEC(\"{section}\") replaces a function of a program, which must be named when it is loaded"),
     )
-    .hint("leave the program out with set_autoload(false)")
+    .hint("load the other program first, then call set_attach_program(its descriptor, \"FUNCTION\")")
 }
 
 fn no_target(program: &OpenProgram) -> Error {

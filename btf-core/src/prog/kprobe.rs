@@ -24,28 +24,82 @@ impl Kprobe {
     /// [`crate::ErrorKind::InvalidInput`] if it is not loaded; [`crate::ErrorKind::NotFound`] if the kernel has no such function;
     /// else what the kernel answers.
     pub fn attach_to(&self, function: &str, offset: u64) -> Result<Link> {
+        self.attach_with(&KprobeOptions::new(function).offset(offset))
+    }
+
+    /// Attaches it as the options say, whatever its section says.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Kprobe::attach_to`].
+    pub fn attach_with(&self, options: &KprobeOptions) -> Result<Link> {
         self.fd()?;
-        link::kprobe(self, function, offset, self.is_return()).context(|| self.what())
+        link::kprobe(self, options, self.is_return()).context(|| self.what())
+    }
+
+    /// Attaches it to the first of these functions that the kernel has: `do_unlinkat`, say, or else `filename_unlinkat`,
+    /// which it became in 7.0.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::ErrorKind::NotFound`] if the kernel has none of them; else those of [`Kprobe::attach_to`].
+    pub fn attach_any<T: AsRef<str>>(&self, functions: &[T]) -> Result<Link> {
+        self.attach_first(functions, |function| {
+            link::kprobe(self, &KprobeOptions::new(function), self.is_return())
+        })
     }
 }
 
-/// The parts of `vfs_unlink+0x10`, as libbpf reads them.
-pub(super) fn split(target: &str) -> Result<(&str, u64)> {
-    let Some((function, offset)) = target.split_once('+') else {
-        return Ok((target, 0));
-    };
-    let number = match offset.strip_prefix("0x") {
-        Some(hex) => u64::from_str_radix(hex, 16),
-        None => offset.parse(),
-    };
-    let offset = number.map_err(|_| {
-        Error::new(
-            ErrorKind::InvalidInput,
-            format!("`{offset}` in `{target}` is no offset"),
-        )
-        .hint("write it as FUNCTION+OFFSET, such as vfs_unlink+0x10")
-    })?;
-    Ok((function, offset))
+/// Where and how a kprobe attaches.
+#[derive(Debug, Clone)]
+pub struct KprobeOptions {
+    pub(crate) function: String,
+    pub(crate) offset: u64,
+    pub(crate) cookie: u64,
+}
+
+impl KprobeOptions {
+    /// At the start of a function.
+    pub fn new(function: &str) -> KprobeOptions {
+        KprobeOptions {
+            function: function.to_owned(),
+            offset: 0,
+            cookie: 0,
+        }
+    }
+
+    /// So many bytes from the function's start; a return probe takes 0 only.
+    #[must_use]
+    pub fn offset(mut self, offset: u64) -> KprobeOptions {
+        self.offset = offset;
+        self
+    }
+
+    /// The number that `bpf_get_attach_cookie` gives (from 5.15 on).
+    #[must_use]
+    pub fn cookie(mut self, cookie: u64) -> KprobeOptions {
+        self.cookie = cookie;
+        self
+    }
+
+    /// Reads `vfs_unlink+0x10`, as libbpf does.
+    pub(super) fn parse(target: &str) -> Result<KprobeOptions> {
+        let Some((function, offset)) = target.split_once('+') else {
+            return Ok(KprobeOptions::new(target));
+        };
+        let number = match offset.strip_prefix("0x") {
+            Some(hex) => u64::from_str_radix(hex, 16),
+            None => offset.parse(),
+        };
+        let offset = number.map_err(|_| {
+            Error::new(
+                ErrorKind::InvalidInput,
+                format!("`{offset}` in `{target}` is no offset"),
+            )
+            .hint("write it as FUNCTION+OFFSET, such as vfs_unlink+0x10")
+        })?;
+        Ok(KprobeOptions::new(function).offset(offset))
+    }
 }
 
 #[cfg(test)]
@@ -54,14 +108,12 @@ mod tests {
 
     #[test]
     fn offsets_are_decimal_or_hexadecimal() {
-        assert_eq!(split("vfs_read").unwrap(), ("vfs_read", 0));
-        assert_eq!(split("vfs_read+0x1f").unwrap(), ("vfs_read", 31));
-        assert_eq!(split("vfs_read+8").unwrap(), ("vfs_read", 8));
-        assert!(
-            split("vfs_read+x")
-                .unwrap_err()
-                .to_string()
-                .contains("vfs_read+x")
-        );
+        let split = |target| KprobeOptions::parse(target).map(|at| (at.function, at.offset));
+        let vfs_read = |offset| ("vfs_read".to_owned(), offset);
+        assert_eq!(split("vfs_read").unwrap(), vfs_read(0));
+        assert_eq!(split("vfs_read+0x1f").unwrap(), vfs_read(31));
+        assert_eq!(split("vfs_read+8").unwrap(), vfs_read(8));
+        let e = split("vfs_read+x").unwrap_err();
+        assert!(e.to_string().contains("vfs_read+x"), "{e}");
     }
 }

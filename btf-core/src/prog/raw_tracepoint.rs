@@ -46,7 +46,7 @@ impl<A> RawTracepoint<A> {
     /// tracepoint; else what the kernel answers.
     pub fn attach_to(&self, name: &str) -> Result<Link> {
         self.fd()?;
-        link::raw_tracepoint(self, name).context(|| self.what())
+        link::raw_tracepoint(self, name, 0).context(|| self.what())
     }
 }
 

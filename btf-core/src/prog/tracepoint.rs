@@ -18,7 +18,7 @@ impl Tracepoint {
     /// tracepoint or tracefs is not mounted; else what the kernel answers.
     pub fn attach_to(&self, category: &str, name: &str) -> Result<Link> {
         self.fd()?;
-        link::tracepoint(self, category, name).context(|| self.what())
+        link::tracepoint(self, category, name, 0).context(|| self.what())
     }
 }
 

@@ -200,21 +200,11 @@ abi! {
 
 abi! {
     /// `BPF_RAW_TRACEPOINT_OPEN`.
-    RawTracepointOpen, 16 {
+    RawTracepointOpen, 24 {
         name: u64 = 0,
         prog_fd: u32 = 8,
         pad: u32 = 12,
-    }
-}
-
-abi! {
-    /// `BPF_LINK_CREATE` with the part of a perf event's link.
-    LinkCreate, 24 {
-        prog_fd: u32 = 0,
-        target_fd: u32 = 4,
-        attach_type: u32 = 8,
-        flags: u32 = 12,
-        bpf_cookie: u64 = 16,
+        cookie: u64 = 16,
     }
 }
 

@@ -10,6 +10,8 @@ mod attr;
 mod btf;
 mod cpus;
 mod kernel_btf;
+mod link;
+mod link_attr;
 mod log;
 mod map;
 mod map_batch;
@@ -37,21 +39,24 @@ pub(crate) use btf::{btf_by_id, btf_bytes, btf_info, btf_load, module_btf_fd, ne
 pub(crate) use cpus::possible_cpus;
 pub use kernel_btf::kernel_btf;
 pub(crate) use kernel_btf::{has_kernel_btf, module_btf, module_names, release};
+pub(crate) use link::{
+    Functions, Places, iter_create, link_create_freplace, link_create_iter,
+    link_create_kprobe_multi, link_create_perf, link_create_tracing, link_create_uprobe_multi,
+    link_info, link_info_with_name, link_update, raw_tracepoint_open,
+};
 pub(crate) use map::{MapFd, MapFdInfo, MapParams};
 pub(crate) use map_batch::{BatchRead, Position};
 pub(crate) use memlock::raise_memlock_limit;
 pub(crate) use mmap::{Access, Mapping};
 pub(crate) use netlink::{Refusal, Request, u32_at};
-pub(crate) use perf::{Event, perf_disable, perf_enable, perf_event_open, perf_set_program};
+pub(crate) use perf::{Event, Scope, perf_disable, perf_enable, perf_event_open, perf_set_program};
 pub(crate) use pin::{obj_get, obj_pin};
 pub(crate) use privileges::privileges_hint;
 pub(crate) use probe::{
     attach_types_are_known, btf_feature_is_known, has_bpf_cookie, takes_function_address,
+    uprobe_links_are_known,
 };
-pub(crate) use prog::{
-    Loading, iter_create, link_create_iter, link_create_perf, prog_load, prog_test_run,
-    raw_tracepoint_open,
-};
+pub(crate) use prog::{Loading, prog_btf_id, prog_load, prog_test_run};
 pub(crate) use test_run::{TestRun, prog_run};
 pub(crate) use version::kernel_version;
 
@@ -89,6 +94,7 @@ impl Command {
     const MAP_UPDATE_BATCH: Command = Command(26);
     const MAP_DELETE_BATCH: Command = Command(27);
     const LINK_CREATE: Command = Command(28);
+    const LINK_UPDATE: Command = Command(29);
     const ITER_CREATE: Command = Command(33);
 }
 

@@ -10,6 +10,12 @@ use super::address;
 use super::attr::PerfEvent;
 
 const TYPE_TRACEPOINT: u32 = 2;
+/// The bit `freq` of the attribute's flags, whose place is that of a bitfield in C.
+const FLAG_FREQUENCY: u64 = if cfg!(target_endian = "little") {
+    1 << 10
+} else {
+    1 << (63 - 10)
+};
 const FLAG_FD_CLOEXEC: libc::c_ulong = 1 << 3;
 
 const IOC_ENABLE: Opcode = opcode::none(b'$', 0);
@@ -21,19 +27,45 @@ const IOC_SET_BPF: Opcode = opcode::write::<u32>(b'$', 8);
 pub(crate) enum Event<'a> {
     /// A tracepoint, by its number in tracefs.
     Tracepoint(u64),
-    /// An instruction of a kernel function.
-    Kprobe {
-        /// Number of the PMU `kprobe`.
+    /// An instruction of the kernel or a binary.
+    Probe {
+        /// Number of the PMU `kprobe` or `uprobe`.
         pmu: u32,
-        /// Bits that make it a probe of the function's return, or 0.
+        /// Bits that make it a probe of a function's return, and where its reference counter is.
         config: u64,
-        function: &'a CStr,
+        /// The kernel function or the binary's path.
+        name: &'a CStr,
         offset: u64,
+    },
+    /// A counter, which runs the program each time it has counted this far.
+    Counter {
+        pmu: u32,
+        config: u64,
+        /// Events between two runs, or runs a second.
+        every: u64,
+        is_frequency: bool,
     },
 }
 
-/// Opens an event on all processes. It counts nothing: it only runs the program it is given.
-pub(crate) fn perf_event_open(event: Event<'_>) -> io::Result<OwnedFd> {
+/// Whose events count: of one process or all, on one CPU or all. The kernel does not take all of all.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scope {
+    pub(crate) pid: Option<i32>,
+    pub(crate) cpu: Option<u32>,
+}
+
+impl Scope {
+    /// For probes and tracepoints, which run on every CPU wherever their event is.
+    pub(crate) fn probe(pid: Option<i32>) -> Scope {
+        Scope {
+            pid,
+            cpu: if pid.is_some() { None } else { Some(0) },
+        }
+    }
+}
+
+/// Opens an event. It keeps no samples: it only runs the program it is given.
+pub(crate) fn perf_event_open(event: Event<'_>, scope: Scope) -> io::Result<OwnedFd> {
     let mut attr = PerfEvent {
         size: size_of::<PerfEvent>() as u32,
         ..Default::default()
@@ -43,27 +75,41 @@ pub(crate) fn perf_event_open(event: Event<'_>) -> io::Result<OwnedFd> {
             attr.event_type = TYPE_TRACEPOINT;
             attr.config = id;
         }
-        Event::Kprobe {
+        Event::Probe {
             pmu,
             config,
-            function,
+            name,
             offset,
         } => {
             attr.event_type = pmu;
             attr.config = config;
-            attr.config1 = address(function.to_bytes_with_nul());
+            attr.config1 = address(name.to_bytes_with_nul());
             attr.config2 = offset;
+        }
+        Event::Counter {
+            pmu,
+            config,
+            every,
+            is_frequency,
+        } => {
+            attr.event_type = pmu;
+            attr.config = config;
+            attr.sample_period = every;
+            attr.flags = if is_frequency { FLAG_FREQUENCY } else { 0 };
         }
     }
     let attr: *const PerfEvent = &attr;
-    let (any_process, first_cpu, no_group) = (-1 as libc::pid_t, 0 as libc::c_int, -1 as RawFd);
+    let pid: libc::pid_t = scope.pid.unwrap_or(-1);
+    let cpu = scope.cpu.map_or(Ok(-1), libc::c_int::try_from);
+    let cpu = cpu.map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
+    let no_group: RawFd = -1;
     // SAFETY: `attr` is a live struct that states its own size; the name in it is a live C string.
     let answer = unsafe {
         libc::syscall(
             libc::SYS_perf_event_open,
             attr,
-            any_process,
-            first_cpu,
+            pid,
+            cpu,
             no_group,
             FLAG_FD_CLOEXEC,
         )

@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 
 use super::btf::btf_load;
+use super::link::{Places, link_create_uprobe_multi};
 use super::prog::{Loading, prog_load};
 use crate::btf::Kind;
 use crate::btf::sanitize::{Feature, assemble};
@@ -156,6 +157,34 @@ pub(crate) fn takes_function_address(function: u32) -> bool {
             &insns,
         ))
         .is_ok()
+    })
+}
+
+/// Whether the kernel links programs to many places of a binary, and does so for one process where it should (from 6.6 on, later
+/// ones of the older series among them). Asked once.
+pub(crate) fn uprobe_links_are_known() -> bool {
+    static KNOWN: OnceLock<bool> = OnceLock::new();
+    *KNOWN.get_or_init(|| {
+        let insns = [
+            Insn::new(op::ALU64 | op::MOV | op::K, 0, 0, 0, 0),
+            Insn::new(op::JMP | op::EXIT, 0, 0, 0, 0),
+        ];
+        let attach_type = AttachType::TRACE_UPROBE_MULTI;
+        let Ok(prog) = prog_load(&Loading::bare(ProgType::KPROBE, attach_type, &insns)) else {
+            return false;
+        };
+        let answer = |pid| {
+            let places = Places {
+                path: c"/".to_owned(),
+                offsets: vec![0],
+                pid,
+                ..Default::default()
+            };
+            let link = link_create_uprobe_multi(&prog, attach_type, false, &places);
+            link.err().and_then(|e| e.raw_os_error())
+        };
+        // A folder is no binary. That -1 is no process is seen before that where processes are told from threads.
+        answer(0) == Some(libc::EBADF) && answer(u32::MAX) == Some(libc::EINVAL)
     })
 }
 

@@ -1,4 +1,4 @@
-//! Loading programs and making links out of them.
+//! Loading programs, and running them.
 
 use std::ffi::CStr;
 use std::io;
@@ -12,9 +12,6 @@ use crate::obj::{AttachType, ProgType};
 
 /// How often a load that the kernel interrupted is tried again, as libbpf does.
 const ATTEMPTS: usize = 10;
-/// `BPF_TRACE_ITER` and `BPF_PERF_EVENT` of `enum bpf_attach_type`.
-const TRACE_ITER: u32 = 28;
-const PERF_EVENT: u32 = 41;
 
 /// What a program is loaded with.
 pub(crate) struct Loading<'a> {
@@ -34,6 +31,8 @@ pub(crate) struct Loading<'a> {
     pub(crate) attach_btf: Option<BorrowedFd<'a>>,
     /// Descriptors that instructions refer to by position; they outlive the load.
     pub(crate) fd_array: &'a [RawFd],
+    /// The program whose function is the target, which then lies in its BTF.
+    pub(crate) attach_prog: Option<BorrowedFd<'a>>,
 }
 
 impl<'a> Loading<'a> {
@@ -56,6 +55,7 @@ impl<'a> Loading<'a> {
             attach_btf_id: 0,
             attach_btf: None,
             fd_array: &[],
+            attach_prog: None,
         }
     }
 
@@ -76,7 +76,8 @@ impl<'a> Loading<'a> {
             line_info: address(self.line_info),
             line_info_cnt: length(self.line_info)?,
             attach_btf_id: self.attach_btf_id,
-            attach_btf_obj_fd: self.attach_btf.map_or(0, fd_number),
+            // One field for both, as in the kernel.
+            attach_btf_obj_fd: self.attach_prog.or(self.attach_btf).map_or(0, fd_number),
             fd_array: if self.fd_array.is_empty() {
                 0
             } else {
@@ -135,15 +136,20 @@ pub(crate) fn prog_load(loading: &Loading<'_>) -> Result<OwnedFd, (io::Error, St
     }
 }
 
-/// Attaches a tracing program (`name` is none: its target is known since it was loaded) or a raw tracepoint program.
-pub(crate) fn raw_tracepoint_open(prog: impl AsFd, name: Option<&CStr>) -> io::Result<OwnedFd> {
-    let mut attr = attr::RawTracepointOpen {
-        name: name.map_or(0, |n| address(n.to_bytes_with_nul())),
-        prog_fd: fd_number(prog),
-        ..Default::default()
+/// The number of the BTF object that a program was loaded with; 0 for none.
+pub(crate) fn prog_btf_id(prog: impl AsFd) -> io::Result<u32> {
+    /// Words of `struct bpf_prog_info` up to the one that is wanted.
+    const BTF_ID: usize = 32;
+    let mut info = [0u32; BTF_ID + 1];
+    let mut attr = attr::ObjInfo {
+        bpf_fd: fd_number(prog),
+        info_len: size_of_val(&info) as u32,
+        info: address_mut(&mut info),
     };
-    // SAFETY: the name is null or a live C string; the command returns a descriptor.
-    unsafe { bpf_fd(Command::RAW_TRACEPOINT_OPEN, &mut attr) }
+    // SAFETY: `info` is a live array of the length stated, borrowed exclusively; all addresses and lengths in it are zero, so
+    // that the kernel writes nothing elsewhere.
+    unsafe { bpf(Command::OBJ_GET_INFO_BY_FD, &mut attr) }?;
+    Ok(info[BTF_ID])
 }
 
 /// Runs a program once with this context, and returns what it returned.
@@ -158,37 +164,4 @@ pub(crate) fn prog_test_run(prog: impl AsFd, context: &[u64]) -> io::Result<u32>
     // alone.
     unsafe { bpf(Command::PROG_TEST_RUN, &mut attr) }?;
     Ok(attr.retval)
-}
-
-/// Makes a link of a program and a perf event (from 5.15 on; `EINVAL` before).
-pub(crate) fn link_create_perf(prog: impl AsFd, event: impl AsFd) -> io::Result<OwnedFd> {
-    let mut attr = attr::LinkCreate {
-        prog_fd: fd_number(prog),
-        target_fd: fd_number(event),
-        attach_type: PERF_EVENT,
-        ..Default::default()
-    };
-    // SAFETY: there is no address in it; the command returns a descriptor.
-    unsafe { bpf_fd(Command::LINK_CREATE, &mut attr) }
-}
-
-/// Makes a link of an iterator, over all there is of its kind.
-pub(crate) fn link_create_iter(prog: impl AsFd) -> io::Result<OwnedFd> {
-    let mut attr = attr::LinkCreate {
-        prog_fd: fd_number(prog),
-        attach_type: TRACE_ITER,
-        ..Default::default()
-    };
-    // SAFETY: there is no address in it; the command returns a descriptor.
-    unsafe { bpf_fd(Command::LINK_CREATE, &mut attr) }
-}
-
-/// Makes a descriptor that runs an iterator as it is read.
-pub(crate) fn iter_create(link: impl AsFd) -> io::Result<OwnedFd> {
-    let mut attr = attr::IterCreate {
-        link_fd: fd_number(link),
-        ..Default::default()
-    };
-    // SAFETY: there is no address in it; the command returns a descriptor.
-    unsafe { bpf_fd(Command::ITER_CREATE, &mut attr) }
 }

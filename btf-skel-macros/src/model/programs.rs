@@ -41,6 +41,19 @@ const TYPES: &[(Attach, &str)] = &[
     (Attach::Lwt, "Lwt"),
     (Attach::Lirc, "Lirc"),
     (Attach::Syscall, "Syscall"),
+    (Attach::Ksyscall, "Ksyscall"),
+    (Attach::Kretsyscall, "Ksyscall"),
+    (Attach::KprobeMulti, "KprobeMulti"),
+    (Attach::KretprobeMulti, "KprobeMulti"),
+    (Attach::KprobeSession, "KprobeMulti"),
+    (Attach::Uprobe, "Uprobe"),
+    (Attach::Uretprobe, "Uprobe"),
+    (Attach::UprobeMulti, "UprobeMulti"),
+    (Attach::UretprobeMulti, "UprobeMulti"),
+    (Attach::UprobeSession, "UprobeMulti"),
+    (Attach::Usdt, "Usdt"),
+    (Attach::PerfEvent, "PerfEvent"),
+    (Attach::Freplace, "Freplace"),
 ];
 
 pub(super) fn all(object: &Object, prototypes: Option<&Btf>, types: &mut Scope) -> Vec<Program> {

@@ -163,8 +163,9 @@ fn loaded(skeleton: &Skeleton) -> TokenStream {
                 &self.warnings
             }
 
-            /// Attaches every loaded program by its section; programs that were not loaded, or whose section does not say
-            /// where to attach, are passed over. All are detached when the links are dropped.
+            /// Attaches every loaded program by its section; programs that were not loaded, whose section does not say
+            /// where to attach, or that are not to be attached (`set_autoattach`), are passed over. All are detached when the
+            /// links are dropped.
             ///
             /// # Errors
             ///
@@ -172,11 +173,7 @@ fn loaded(skeleton: &Skeleton) -> TokenStream {
             pub fn attach(&mut self) -> ::btf_core::Result<Links> {
                 ::core::result::Result::Ok(Links {
                     #(
-                        #links: if self.progs.#links.is_loaded() {
-                            ::core::option::Option::Some(self.progs.#links.attach()?)
-                        } else {
-                            ::core::option::Option::None
-                        },
+                        #links: self.progs.#links.attach_if_wanted()?,
                     )*
                 })
             }

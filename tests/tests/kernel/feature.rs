@@ -31,6 +31,12 @@ impl Feature {
         self.works = true;
         row(self.name, "works");
     }
+
+    /// This kernel is new enough, but built without it, by this option.
+    pub(crate) fn is_not_built_in(mut self, option: &str) {
+        self.works = true;
+        row(self.name, &format!("no {option}"));
+    }
 }
 
 impl Drop for Feature {

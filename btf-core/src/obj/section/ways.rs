@@ -95,8 +95,8 @@ impl Attach {
                 "a link to the function, tracepoint or hook that it was loaded for",
             ),
             Attach::Freplace => (
-                false,
-                "it was loaded for a function of a program, which set_attach_program names",
+                true,
+                "a link to the function of the program that `set_attach_program` named",
             ),
             Attach::Iter => (
                 true,
@@ -109,18 +109,39 @@ impl Attach {
                 "a perf event at the function's entry, or `FUNCTION+OFFSET`",
             ),
             Attach::Kretprobe => (true, "a perf event at the function's return"),
-            Attach::Ksyscall => (false, "its descriptor, fd(), is for you to attach"),
-            Attach::Kretsyscall => (false, "its descriptor, fd(), is for you to attach"),
-            Attach::KprobeMulti => (false, "its descriptor, fd(), is for you to attach"),
-            Attach::KretprobeMulti => (false, "its descriptor, fd(), is for you to attach"),
-            Attach::KprobeSession => (false, "its descriptor, fd(), is for you to attach"),
-            Attach::Uprobe => (false, "its descriptor, fd(), is for you to attach"),
-            Attach::Uretprobe => (false, "its descriptor, fd(), is for you to attach"),
-            Attach::UprobeMulti => (false, "its descriptor, fd(), is for you to attach"),
-            Attach::UretprobeMulti => (false, "its descriptor, fd(), is for you to attach"),
-            Attach::UprobeSession => (false, "its descriptor, fd(), is for you to attach"),
+            Attach::Ksyscall => (
+                true,
+                "a perf event at the entry of the system call's function",
+            ),
+            Attach::Kretsyscall => (
+                true,
+                "a perf event at the return of the system call's function",
+            ),
+            Attach::KprobeMulti => (
+                true,
+                "a link to the entries of all functions that match, `vfs_*`",
+            ),
+            Attach::KretprobeMulti => (true, "a link to the returns of all functions that match"),
+            Attach::KprobeSession => (
+                true,
+                "a link to entries and returns of all functions that match",
+            ),
+            Attach::Uprobe => (
+                true,
+                "a perf event at `BINARY:FUNCTION[+OFFSET]`, `libc.so.6:malloc`",
+            ),
+            Attach::Uretprobe => (true, "a perf event at the return of `BINARY:FUNCTION`"),
+            Attach::UprobeMulti => (
+                true,
+                "a link to the entries of all functions that match, `BINARY:mem*`",
+            ),
+            Attach::UretprobeMulti => (true, "a link to the returns of all functions that match"),
+            Attach::UprobeSession => (
+                true,
+                "a link to entries and returns of all functions that match",
+            ),
             Attach::Usdt => (false, "its descriptor, fd(), is for you to attach"),
-            Attach::PerfEvent => (false, "attach it to an event"),
+            Attach::PerfEvent => (false, "attach_with() opens an event, attach_to() takes one"),
             Attach::Xdp => (false, "attach_to takes the network device"),
             Attach::XdpMap => (false, "put its descriptor into a slot of the map"),
             Attach::Tc => (

@@ -1,0 +1,57 @@
+//! Where programs and libraries are, by their names alone.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+
+/// Where this architecture's libraries are, on systems that keep those of several.
+const LIBRARIES: &str = if cfg!(target_arch = "x86_64") {
+    "/lib/x86_64-linux-gnu"
+} else if cfg!(target_arch = "aarch64") {
+    "/lib/aarch64-linux-gnu"
+} else if cfg!(target_arch = "riscv64") {
+    "/lib/riscv64-linux-gnu"
+} else if cfg!(target_arch = "s390x") {
+    "/lib/s390x-linux-gnu"
+} else if cfg!(target_arch = "powerpc64") {
+    "/lib/powerpc64le-linux-gnu"
+} else if cfg!(target_arch = "arm") {
+    "/lib/arm-linux-gnueabihf"
+} else {
+    "/lib"
+};
+
+/// The file of a name; what has a `/` in it is a path already.
+pub(super) fn resolve(name: &str) -> Result<PathBuf> {
+    if name.contains('/') {
+        return Ok(PathBuf::from(name));
+    }
+    let is_library = name.ends_with(".so") || name.contains(".so.");
+    let (variable, rest) = if is_library {
+        ("LD_LIBRARY_PATH", ["/usr/lib64", "/usr/lib", LIBRARIES])
+    } else {
+        ("PATH", ["/usr/bin", "/usr/sbin", "/bin"])
+    };
+    let own = std::env::var_os(variable).unwrap_or_default();
+    std::env::split_paths(&own)
+        .filter(|dir| !dir.as_os_str().is_empty())
+        .chain(rest.map(PathBuf::from))
+        .map(|dir| dir.join(name))
+        .find(|path| is_usable(path, !is_library))
+        .ok_or_else(|| {
+            Error::not_found(format!(
+                "`{name}` is in none of the folders of {variable}, nor in {}",
+                rest.join(", ")
+            ))
+            .hint("name it by its path")
+        })
+}
+
+fn is_usable(path: &Path, must_be_executable: bool) -> bool {
+    let Ok(metadata) = path.metadata() else {
+        return false;
+    };
+    let is_executable = metadata.permissions().mode() & 0o111 != 0;
+    metadata.is_file() && (is_executable || !must_be_executable)
+}

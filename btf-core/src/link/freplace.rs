@@ -1,0 +1,61 @@
+//! Replacing a function of another program.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+
+use super::{Link, refused};
+use crate::btf::{Btf, Kind};
+use crate::error::{Error, ErrorKind, Result};
+use crate::near::{did_you_mean, similar};
+use crate::prog::Program;
+use crate::sys;
+
+/// Attaches to a function of another program than that it was loaded for.
+pub(crate) fn freplace(program: &Program, target: &Program, function: &str) -> Result<Link> {
+    let id = program_function(target.fd()?, function)?;
+    sys::link_create_freplace(program.fd()?, target.fd()?, id)
+        .map(|fd| Link::of_bpf(program.name(), fd))
+        .map_err(|e| explain(function, e))
+}
+
+fn explain(function: &str, e: io::Error) -> Error {
+    let errno = e.raw_os_error();
+    let error = refused(format!("cannot replace function `{function}`"), e);
+    match errno {
+        Some(libc::EINVAL) => error.hint(
+            "its prototype must be that of the function, and the function global (neither static nor inlined); kernels before 5.10 replace only what a program was loaded for",
+        ),
+        Some(libc::EBUSY) => error.hint("another program replaces it already"),
+        _ => error,
+    }
+}
+
+/// The type of a function of a loaded program, in that program's own BTF.
+pub(crate) fn program_function(program: BorrowedFd<'_>, function: &str) -> Result<u32> {
+    let refused =
+        |e| Error::os("cannot read the types of the other program", e).hint(sys::privileges_hint());
+    let id = sys::prog_btf_id(program).map_err(refused)?;
+    let fd = match id {
+        0 => None,
+        id => sys::btf_by_id(id).map_err(refused)?,
+    };
+    let Some(fd) = fd else {
+        return Err(Error::new(
+            ErrorKind::InvalidInput,
+            "the other program was loaded without types",
+        )
+        .hint("compile it with `clang -target bpf -g`"));
+    };
+    let btf = Btf::parse(sys::btf_bytes(&fd).map_err(refused)?)?;
+    if let Some(found) = btf.find(function, Kind::FUNC) {
+        return Ok(found.id().0);
+    }
+    let names = btf.types().filter(|t| t.kind() == Kind::FUNC);
+    let error = Error::not_found(format!("the other program has no function `{function}`"));
+    Err(
+        match did_you_mean(&similar(function, names.map(|t| t.name()))) {
+            Some(hint) => error.hint(hint),
+            None => error.hint("it must be global (neither static nor inlined)"),
+        },
+    )
+}

@@ -1,0 +1,145 @@
+//! What the kernel says of a link.
+
+use std::os::fd::BorrowedFd;
+
+use crate::error::{Error, Result};
+use crate::obj::AttachType;
+use crate::sys;
+
+/// Type of a link (`enum bpf_link_type`): an open set.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct LinkType(pub u32);
+
+#[allow(missing_docs)] // The names are those of the kernel's header, which defines them.
+impl LinkType {
+    pub const RAW_TRACEPOINT: LinkType = LinkType(1);
+    pub const TRACING: LinkType = LinkType(2);
+    pub const CGROUP: LinkType = LinkType(3);
+    pub const ITER: LinkType = LinkType(4);
+    pub const NETNS: LinkType = LinkType(5);
+    pub const XDP: LinkType = LinkType(6);
+    pub const PERF_EVENT: LinkType = LinkType(7);
+    pub const KPROBE_MULTI: LinkType = LinkType(8);
+    pub const STRUCT_OPS: LinkType = LinkType(9);
+    pub const NETFILTER: LinkType = LinkType(10);
+    pub const TCX: LinkType = LinkType(11);
+    pub const UPROBE_MULTI: LinkType = LinkType(12);
+    pub const NETKIT: LinkType = LinkType(13);
+    pub const SOCKMAP: LinkType = LinkType(14);
+}
+
+/// A link as the kernel describes it (`struct bpf_link_info`).
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct LinkInfo {
+    /// Its type.
+    pub link_type: LinkType,
+    /// Its number, which no other link has while it exists.
+    pub id: u32,
+    /// Number of its program.
+    pub prog_id: u32,
+    /// What the type has besides.
+    pub details: LinkDetails,
+}
+
+/// What links of one type have and others have not. Numbers that an older kernel does not tell are 0.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum LinkDetails {
+    /// Of a raw tracepoint.
+    RawTracepoint {
+        /// The tracepoint.
+        name: String,
+        /// What the program was attached with (from 6.9 on).
+        cookie: u64,
+    },
+    /// Of a tracing program.
+    Tracing {
+        /// How it is attached.
+        attach_type: AttachType,
+        /// Number of the BTF object that has the target; of the program whose function is replaced, for `freplace`.
+        target: u32,
+        /// The target's type there.
+        btf_id: u32,
+        /// What the program was attached with.
+        cookie: u64,
+    },
+    /// Of an iterator.
+    Iter {
+        /// What is iterated over.
+        name: String,
+    },
+    /// Of a perf event, which from 6.6 on says what it is.
+    PerfEvent {
+        /// `enum bpf_perf_event_type`: 1 to 4 are uprobe, uretprobe, kprobe, kretprobe, 5 a tracepoint, 6 another event.
+        event_type: u32,
+    },
+    /// Of many kernel functions.
+    KprobeMulti {
+        /// How many.
+        count: u32,
+        /// Whether their returns are probed.
+        is_return: bool,
+        /// How often the program did not run because it was running already (from 6.7 on).
+        missed: u64,
+    },
+    /// Of many places of a binary.
+    UprobeMulti {
+        /// How many.
+        count: u32,
+        /// Whether returns are probed.
+        is_return: bool,
+        /// The only process, or 0.
+        pid: u32,
+    },
+    /// What is in the 64 bytes behind the common part, of a type that has no form here.
+    Other([u32; 16]),
+}
+
+/// Bytes for a name.
+const NAME: usize = 128;
+
+pub(super) fn of(link: BorrowedFd<'_>) -> Result<LinkInfo> {
+    let ask = |e| Error::os("the kernel does not describe it", e);
+    let info = sys::link_info(link).map_err(ask)?;
+    let name = |at, len_at| {
+        let mut name = [0; NAME];
+        // A name that is longer is cut short, which is answered with an error.
+        let _ = sys::link_info_with_name(link, at, len_at, &mut name);
+        let end = name.iter().position(|b| *b == 0).unwrap_or(NAME);
+        String::from_utf8_lossy(&name[..end]).into_owned()
+    };
+    let details = match LinkType(info.link_type) {
+        LinkType::RAW_TRACEPOINT => LinkDetails::RawTracepoint {
+            name: name(0, 2),
+            cookie: info.long(4),
+        },
+        LinkType::TRACING => LinkDetails::Tracing {
+            attach_type: AttachType(info.words[0]),
+            target: info.words[1],
+            btf_id: info.words[2],
+            cookie: info.long(4),
+        },
+        LinkType::ITER => LinkDetails::Iter { name: name(0, 2) },
+        LinkType::PERF_EVENT => LinkDetails::PerfEvent {
+            event_type: info.words[0],
+        },
+        LinkType::KPROBE_MULTI => LinkDetails::KprobeMulti {
+            count: info.words[2],
+            is_return: info.words[3] & 1 != 0,
+            missed: info.long(4),
+        },
+        LinkType::UPROBE_MULTI => LinkDetails::UprobeMulti {
+            count: info.words[9],
+            is_return: info.words[10] & 1 != 0,
+            pid: info.words[11],
+        },
+        _ => LinkDetails::Other(info.words),
+    };
+    Ok(LinkInfo {
+        link_type: LinkType(info.link_type),
+        id: info.id,
+        prog_id: info.prog_id,
+        details,
+    })
+}

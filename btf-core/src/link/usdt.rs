@@ -1,0 +1,336 @@
+//! Attaching to static probes: their places in a binary, and the maps that tell programs where arguments are.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::uprobe::{Place, path, uprobe_at};
+use super::uprobe_multi::uprobe_multi_at;
+use super::{Held, Link};
+use crate::binary::{self, Binary, Machine, StaticProbe};
+use crate::error::{Context, Error, ErrorKind, Result};
+use crate::near::{did_you_mean, similar};
+use crate::obj::AttachType;
+use crate::prog::{Program, UsdtOptions};
+use crate::sys::{MapFd, Places};
+
+/// Names of the maps that `<bpf/usdt.bpf.h>` declares.
+pub(crate) const SPECS: &str = "__bpf_usdt_specs";
+pub(crate) const BY_ADDRESS: &str = "__bpf_usdt_ip_to_spec_id";
+
+/// `BPF_NOEXIST`.
+const NEW: u64 = 1;
+
+/// What the programs of one object share.
+#[derive(Debug)]
+pub(crate) struct UsdtMaps {
+    /// Where arguments are, by number.
+    pub(crate) specs: MapFd,
+    pub(crate) max_entries: u32,
+    /// The number, by address: for kernels whose programs get no cookie.
+    pub(crate) by_address: MapFd,
+    pub(crate) has_cookies: bool,
+    /// Whether programs were loaded for links to many places.
+    pub(crate) by_multi: bool,
+    numbers: Mutex<Numbers>,
+}
+
+/// Numbers that are not in use.
+#[derive(Debug, Default)]
+struct Numbers {
+    free: Vec<u32>,
+    next: u32,
+}
+
+impl UsdtMaps {
+    pub(crate) fn new(
+        specs: MapFd,
+        max_entries: u32,
+        by_address: MapFd,
+        has_cookies: bool,
+        by_multi: bool,
+    ) -> UsdtMaps {
+        UsdtMaps {
+            specs,
+            max_entries,
+            by_address,
+            has_cookies,
+            by_multi,
+            numbers: Mutex::default(),
+        }
+    }
+
+    fn number(&self) -> Result<u32> {
+        let mut numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(number) = numbers.free.pop() {
+            return Ok(number);
+        }
+        if numbers.next >= self.max_entries {
+            return Err(Error::new(
+                ErrorKind::InvalidInput,
+                format!("there are {} static probes with arguments in different places already", self.max_entries),
+            )
+            .hint(format!(
+                "define BPF_USDT_MAX_SPEC_CNT before <bpf/usdt.bpf.h>, or set_max_entries of map `{SPECS}` before the load"
+            )));
+        }
+        numbers.next += 1;
+        Ok(numbers.next - 1)
+    }
+}
+
+/// What a link has in the maps, until it goes.
+#[derive(Debug)]
+pub(super) struct Taken {
+    maps: Arc<UsdtMaps>,
+    numbers: Vec<u32>,
+    addresses: Vec<u64>,
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        for address in &self.addresses {
+            // What is left there would only be in the way of another link to the same place.
+            let _ = self.maps.by_address.delete(&address.to_ne_bytes());
+        }
+        let mut numbers = self
+            .maps
+            .numbers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        numbers.free.append(&mut self.numbers);
+    }
+}
+
+impl Taken {
+    /// The number of what says where these arguments are, written unless the link has it already.
+    fn number(&mut self, spec: &[u8]) -> Result<u32> {
+        let number = self.maps.number()?;
+        self.numbers.push(number);
+        self.maps
+            .specs
+            .update(&number.to_ne_bytes(), spec, 0)
+            .map_err(|e| Error::os(format!("cannot write to map `{SPECS}`"), e))?;
+        Ok(number)
+    }
+
+    /// Lets the program find the number by the address that it runs at.
+    fn find_by(&mut self, address: u64, number: u32) -> Result<()> {
+        self.maps
+            .by_address
+            .update(&address.to_ne_bytes(), &number.to_ne_bytes(), NEW)
+            .map_err(|e| {
+                let is_there = e.raw_os_error() == Some(libc::EEXIST);
+                let error = Error::os(format!("cannot write to map `{BY_ADDRESS}`"), e);
+                match is_there {
+                    true => error.hint(
+                        "before 5.15, one program of an object can be attached to a static probe",
+                    ),
+                    false => error,
+                }
+            })?;
+        self.addresses.push(address);
+        Ok(())
+    }
+}
+
+pub(crate) fn usdt(program: &Program, maps: &Arc<UsdtMaps>, at: &UsdtOptions) -> Result<Link> {
+    let binary = Binary::open(&at.binary)?;
+    let probes = wanted(&binary, &at.provider, &at.name)?;
+    let machine = Machine::own()?;
+    let mut taken = Taken {
+        maps: Arc::clone(maps),
+        numbers: Vec::new(),
+        addresses: Vec::new(),
+    };
+    let mut known: HashMap<&str, u32> = HashMap::new();
+    let mut places = Vec::new();
+    let moved = (!maps.has_cookies)
+        .then(|| Moved::of(&binary, at.pid))
+        .transpose()?;
+    for probe in &probes {
+        let number = match known.get(probe.arguments.as_str()) {
+            Some(number) => *number,
+            None => {
+                let spec = binary::spec(machine, &probe.arguments, at.cookie)
+                    .context(|| format!("static probe `{}:{}`", at.provider, at.name))?;
+                taken.number(&spec)?
+            }
+        };
+        known.insert(&probe.arguments, number);
+        if let Some(moved) = &moved {
+            taken.find_by(moved.address(probe)?, number)?;
+        }
+        places.push((probe, number));
+    }
+    let held = if maps.by_multi {
+        vec![by_one_link(program, &binary, at.pid, &places)?]
+    } else {
+        places
+            .iter()
+            .map(|(probe, number)| {
+                let place = Place {
+                    path: binary.path(),
+                    offset: probe.offset,
+                    counter: probe.semaphore.unwrap_or(0),
+                    pid: at.pid,
+                    cookie: if maps.has_cookies {
+                        (*number).into()
+                    } else {
+                        0
+                    },
+                };
+                uprobe_at(program, &place, false)
+            })
+            .collect::<Result<Vec<_>>>()?
+    };
+    Ok(Link {
+        program: program.name().to_owned(),
+        held: Held::Many(held),
+        stays: false,
+        taken: Some(taken),
+    })
+}
+
+fn by_one_link(
+    program: &Program,
+    binary: &Binary,
+    pid: Option<u32>,
+    places: &[(&StaticProbe, u32)],
+) -> Result<Link> {
+    let places = Places {
+        path: path(binary.path())?,
+        offsets: places.iter().map(|(p, _)| p.offset).collect(),
+        ref_ctr_offsets: places
+            .iter()
+            .map(|(p, _)| p.semaphore.unwrap_or(0))
+            .collect(),
+        cookies: places.iter().map(|(_, number)| (*number).into()).collect(),
+        pid: pid.unwrap_or(0),
+    };
+    let attach_type = AttachType::TRACE_UPROBE_MULTI;
+    uprobe_multi_at(program, attach_type, false, binary.path(), &places)
+}
+
+/// The places of a probe.
+fn wanted(binary: &Binary, provider: &str, name: &str) -> Result<Vec<StaticProbe>> {
+    let all = binary.static_probes()?;
+    let path = binary.path().display();
+    if all.is_empty() {
+        return Err(Error::not_found(format!("binary `{path}` has no static probes"))
+            .hint("it has no section .note.stapsdt: probes of <sys/sdt.h> were not built into it, or stripped"));
+    }
+    let names: Vec<String> = all
+        .iter()
+        .map(|p| format!("{}:{}", p.provider, p.name))
+        .collect();
+    let found: Vec<StaticProbe> = all
+        .iter()
+        .filter(|p| p.provider == provider && p.name == name)
+        .cloned()
+        .collect();
+    if !found.is_empty() {
+        return Ok(found);
+    }
+    let wanted = format!("{provider}:{name}");
+    let error = Error::not_found(format!("binary `{path}` has no static probe `{wanted}`"));
+    Err(
+        match did_you_mean(&similar(&wanted, names.iter().map(String::as_str))) {
+            Some(hint) => error.hint(hint),
+            None => error.hint(format!("`readelf -n {path}` lists those it has")),
+        },
+    )
+}
+
+/// Where a binary's instructions are in memory.
+enum Moved {
+    /// Where the file says.
+    No,
+    /// Where a process has parts of the file: first address, end, and place in the file.
+    To(Vec<(u64, u64, u64)>),
+}
+
+impl Moved {
+    fn of(binary: &Binary, pid: Option<u32>) -> Result<Moved> {
+        if !binary.is_relocatable()? {
+            return Ok(Moved::No);
+        }
+        let Some(pid) = pid else {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                format!(
+                    "before 5.15, the static probes of {} can be attached to in one process only",
+                    binary.path().display()
+                ),
+            )
+            .hint("name a process in UsdtOptions"));
+        };
+        let maps = format!("/proc/{pid}/maps");
+        let text = std::fs::read_to_string(&maps)
+            .map_err(|e| Error::os(format!("cannot read {maps}"), e))?;
+        let own = binary.path();
+        let path = std::fs::canonicalize(own).unwrap_or_else(|_| own.to_owned());
+        Ok(Moved::To(parts(&text, &path)))
+    }
+
+    fn address(&self, probe: &StaticProbe) -> Result<u64> {
+        match self {
+            Moved::No => Ok(probe.address),
+            Moved::To(parts) => parts
+                .iter()
+                .find_map(|(start, end, offset)| {
+                    let into = probe.offset.checked_sub(*offset)?;
+                    (into < end - start).then(|| start + into)
+                })
+                .ok_or_else(|| Error::not_found("the process does not run this binary")),
+        }
+    }
+}
+
+/// The executable parts of a file in `/proc/PID/maps`: `7f00-7f10 r-xp 00001000 fe:00 123   /usr/lib/x.so`.
+fn parts(maps: &str, path: &Path) -> Vec<(u64, u64, u64)> {
+    let hex = |text: &str| u64::from_str_radix(text, 16).ok();
+    maps.lines()
+        .filter_map(|line| {
+            let mut words = line.split_ascii_whitespace();
+            let (start, end) = words.next()?.split_once('-')?;
+            let is_code = words.next()?.contains('x');
+            let offset = words.next()?;
+            // Device and inode; names may have spaces in them.
+            let at = line.find('/')?;
+            let is_it = is_code && Path::new(&line[at..]) == path;
+            let (start, end) = (hex(start)?, hex(end)?);
+            is_it
+                .then_some((start, end, hex(offset)?))
+                .filter(|_| start <= end)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_a_binary_are_found_in_memory() {
+        let maps = "7f0000-7f1000 r--p 00000000 fe:00 12 /usr/lib/x y.so\n\
+                    7f1000-7f3000 r-xp 00001000 fe:00 12   /usr/lib/x y.so\n\
+                    7f3000-7f4000 r-xp 00000000 fe:00 13   /usr/lib/z.so\n\
+                    7f5000-7f6000 rw-p 00000000 00:00 0\nbad\n";
+        let found = parts(maps, Path::new("/usr/lib/x y.so"));
+        assert_eq!(found, [(0x7f1000, 0x7f3000, 0x1000)]);
+        let probe = |offset| StaticProbe {
+            provider: String::new(),
+            name: String::new(),
+            offset,
+            address: 5,
+            semaphore: None,
+            arguments: String::new(),
+        };
+        let moved = Moved::To(found);
+        assert_eq!(moved.address(&probe(0x1010)).unwrap(), 0x7f1010);
+        assert!(moved.address(&probe(0x10)).is_err());
+        assert!(moved.address(&probe(0x3000)).is_err());
+        assert_eq!(Moved::No.address(&probe(0x10)).unwrap(), 5);
+    }
+}

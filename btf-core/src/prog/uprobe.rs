@@ -1,0 +1,154 @@
+//! Programs on places of programs and libraries of user space.
+
+use super::{Program, typed};
+use crate::error::{Context, Error, ErrorKind, Result};
+use crate::link::{self, Link};
+use crate::obj::Attach;
+
+/// A program in `SEC("uprobe/…")` or `SEC("uretprobe/…")`.
+#[derive(Debug)]
+pub struct Uprobe(pub(super) Program);
+typed!(Uprobe, "a uprobe program", Uprobe | Uretprobe);
+
+impl Uprobe {
+    /// Whether it runs when the function returns.
+    pub fn is_return(&self) -> bool {
+        self.def.is_some_and(|def| def.attach == Attach::Uretprobe)
+    }
+
+    /// Attaches it to a function of a binary, in every process: `libc.so.6` and `malloc`, or `memcpy@GLIBC_2.2.5`. A binary
+    /// without a `/` in its name is searched for where libraries or programs are.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`] if it is not loaded; [`ErrorKind::NotFound`] if there is no such binary, or no such function
+    /// in it; else what the kernel answers.
+    pub fn attach_to(&self, binary: &str, function: &str) -> Result<Link> {
+        self.attach_with(&UprobeOptions::new(binary, function))
+    }
+
+    /// Attaches it as the options say, whatever its section says.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Uprobe::attach_to`].
+    pub fn attach_with(&self, options: &UprobeOptions) -> Result<Link> {
+        self.fd()?;
+        link::uprobe(self, options, self.is_return()).context(|| self.what())
+    }
+}
+
+/// Where and how a uprobe attaches.
+#[derive(Debug, Clone)]
+pub struct UprobeOptions {
+    pub(crate) binary: String,
+    pub(crate) function: Option<String>,
+    pub(crate) offset: u64,
+    pub(crate) counter: u64,
+    pub(crate) pid: Option<u32>,
+    pub(crate) cookie: u64,
+}
+
+impl UprobeOptions {
+    /// At the start of a function.
+    pub fn new(binary: &str, function: &str) -> UprobeOptions {
+        let mut options = UprobeOptions::at(binary, 0);
+        options.function = Some(function.to_owned());
+        options
+    }
+
+    /// So many bytes from the start of the file.
+    pub fn at(binary: &str, offset: u64) -> UprobeOptions {
+        UprobeOptions {
+            binary: binary.to_owned(),
+            function: None,
+            offset,
+            counter: 0,
+            pid: None,
+            cookie: 0,
+        }
+    }
+
+    /// So many bytes from the function's start; a return probe takes 0 only.
+    #[must_use]
+    pub fn offset(mut self, offset: u64) -> UprobeOptions {
+        self.offset = offset;
+        self
+    }
+
+    /// In this process only.
+    #[must_use]
+    pub fn pid(mut self, pid: u32) -> UprobeOptions {
+        self.pid = Some(pid);
+        self
+    }
+
+    /// The number that `bpf_get_attach_cookie` gives (from 5.15 on).
+    #[must_use]
+    pub fn cookie(mut self, cookie: u64) -> UprobeOptions {
+        self.cookie = cookie;
+        self
+    }
+
+    /// Where in the file a counter of 16 bits is, which is above zero while somebody listens.
+    #[must_use]
+    pub fn counter(mut self, offset: u64) -> UprobeOptions {
+        self.counter = offset;
+        self
+    }
+
+    /// Reads `BINARY:FUNCTION[+OFFSET]`, as libbpf does.
+    pub(super) fn parse(target: &str) -> Result<UprobeOptions> {
+        let Some((binary, function)) = target
+            .split_once(':')
+            .filter(|(b, f)| !b.is_empty() && !f.is_empty())
+        else {
+            return Err(Error::new(
+                ErrorKind::InvalidInput,
+                format!("`{target}` names no binary and function"),
+            )
+            .hint(
+                "write it as BINARY:FUNCTION or BINARY:FUNCTION+OFFSET, such as libc.so.6:malloc",
+            ));
+        };
+        // What follows the last `+` may be part of the name, too.
+        let offset = function.rsplit_once('+').and_then(|(function, offset)| {
+            let offset = match offset.strip_prefix("0x") {
+                Some(hex) => u64::from_str_radix(hex, 16),
+                None => offset.parse(),
+            };
+            Some((function, offset.ok()?))
+        });
+        Ok(match offset {
+            Some((function, offset)) => UprobeOptions::new(binary, function).offset(offset),
+            None => UprobeOptions::new(binary, function),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sections_name_a_binary_a_function_and_an_offset() {
+        let parse = |target| {
+            let at = UprobeOptions::parse(target).unwrap();
+            (at.binary, at.function.unwrap(), at.offset)
+        };
+        let expected = |b: &str, f: &str, o| (b.to_owned(), f.to_owned(), o);
+        assert_eq!(
+            parse("libc.so.6:malloc"),
+            expected("libc.so.6", "malloc", 0)
+        );
+        assert_eq!(parse("/bin/x:f+0x10"), expected("/bin/x", "f", 16));
+        assert_eq!(parse("/bin/x:f+8"), expected("/bin/x", "f", 8));
+        assert_eq!(parse("x:operator+"), expected("x", "operator+", 0));
+        assert_eq!(parse("x:f@@V_1"), expected("x", "f@@V_1", 0));
+        assert_eq!(parse("x:ns::f"), expected("x", "ns::f", 0));
+        for bad in ["libc.so.6", ":f", "x:"] {
+            let e = UprobeOptions::parse(bad).unwrap_err();
+            assert!(e.to_string().contains("BINARY:FUNCTION"), "{e}");
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! Programs on functions of this very program, and of the C library.
+
+use std::hint::black_box;
+
+use btf_core::ErrorKind;
+use btf_core::binary::Binary;
+use btf_core::link::{Link, LinkDetails};
+use btf_core::prog::{UprobeMultiOptions, UprobeOptions};
+use btf_skel_macros::include_skel;
+
+use crate::feature::Feature;
+use crate::support::{getppid, running};
+
+include_skel!("uprobes");
+
+use uprobes::{OpenUprobes, Uprobes};
+
+/// This program's file, under whatever name it was started.
+const SELF: &str = "/proc/self/exe";
+
+/// What the programs are attached to. Its argument is in memory, so that they can read it there.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn btf_uprobe_target(number: &u64) -> u64 {
+    black_box(*number) + 1
+}
+
+/// Another.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn btf_uprobe_other(number: &u64) -> u64 {
+    black_box(*number) + 2
+}
+
+fn call() {
+    assert_eq!(btf_uprobe_target(black_box(&41)), 42);
+}
+
+fn call_both() {
+    call();
+    assert_eq!(btf_uprobe_other(black_box(&41)), 43);
+}
+
+fn load(choose: impl FnOnce(&mut OpenUprobes)) -> Uprobes {
+    let mut open = Uprobes::open().unwrap();
+    open.rodata.target_pid = std::process::id();
+    choose(&mut open);
+    open.load().unwrap()
+}
+
+fn hits(skel: &Uprobes, set_off: impl FnOnce()) -> u64 {
+    let before = skel.bss.hits.get();
+    set_off();
+    skel.bss.hits.get() - before
+}
+
+/// Loads, attaches, fires, detaches; none if the kernel is too old.
+fn fires(
+    name: &'static str,
+    since: (u32, u32),
+    choose: fn(&mut OpenUprobes),
+    attach: fn(&Uprobes) -> btf_core::Result<Link>,
+    set_off: fn(),
+    expected: u64,
+) -> Option<Uprobes> {
+    let feature = Feature::since(name, since)?;
+    let skel = load(choose);
+    let link = attach(&skel).unwrap();
+    assert_eq!(hits(&skel, set_off), expected);
+    drop(link);
+    assert_eq!(hits(&skel, set_off), 0, "it is not attached any more");
+    feature.works();
+    Some(skel)
+}
+
+#[test]
+fn uprobe() {
+    let skel = fires(
+        "SEC: uprobe",
+        (5, 10),
+        |open| open.progs.on_uprobe.set_autoload(true),
+        |skel| skel.progs.on_uprobe.attach_to(SELF, "btf_uprobe_target"),
+        call,
+        1,
+    )
+    .unwrap();
+    let program = &skel.progs.on_uprobe;
+    // By its offset, for one process or another.
+    let offset = Binary::open(SELF)
+        .unwrap()
+        .function("btf_uprobe_target")
+        .unwrap();
+    let own = UprobeOptions::at(SELF, offset).pid(std::process::id());
+    let link = program.attach_with(&own).unwrap();
+    assert_eq!(hits(&skel, call), 1);
+    drop(link);
+    let link = program.attach_with(&own.pid(1)).unwrap();
+    assert_eq!(hits(&skel, call), 0, "of process 1 only");
+    drop(link);
+
+    let e = program.attach_to(SELF, "btf_uprobe_targte").unwrap_err();
+    assert_eq!(e.kind(), ErrorKind::NotFound);
+    let text = e.to_string();
+    assert!(
+        text.contains("has no function `btf_uprobe_targte` (did you mean `btf_uprobe_target`"),
+        "{text}"
+    );
+    let e = program.attach_to("libno-such.so.1", "f").unwrap_err();
+    assert!(
+        e.to_string()
+            .contains("`libno-such.so.1` is in none of the folders of LD_LIBRARY_PATH"),
+        "{e}"
+    );
+    let e = program.attach().unwrap_err();
+    assert!(
+        e.to_string().contains("does not say what to attach to"),
+        "{e}"
+    );
+}
+
+#[test]
+fn uprobe_in_the_c_library() {
+    fires(
+        "SEC: uprobe in a library",
+        (5, 10),
+        |open| open.progs.on_libc.set_autoload(true),
+        |skel| skel.progs.on_libc.attach(),
+        || getppid(2),
+        2,
+    );
+}
+
+#[test]
+fn uretprobe() {
+    let skel = fires(
+        "SEC: uretprobe",
+        (5, 10),
+        |open| open.progs.on_uretprobe.set_autoload(true),
+        |skel| skel.progs.on_uretprobe.attach(),
+        call,
+        1,
+    );
+    assert_eq!(skel.unwrap().bss.value.get(), 42);
+}
+
+#[test]
+fn uprobe_that_sleeps() {
+    let skel = fires(
+        "SEC: uprobe.s",
+        (6, 0),
+        |open| open.progs.on_sleepable.set_autoload(true),
+        |skel| skel.progs.on_sleepable.attach(),
+        call,
+        1,
+    );
+    if let Some(skel) = skel {
+        assert_eq!(skel.bss.value.get(), 41);
+    }
+}
+
+#[test]
+fn uprobe_cookie() {
+    let skel = fires(
+        "cookie: uprobe",
+        (5, 15),
+        |open| open.progs.on_uprobe_cookie.set_autoload(true),
+        |skel| {
+            let at = UprobeOptions::new(SELF, "btf_uprobe_target").cookie(77);
+            skel.progs.on_uprobe_cookie.attach_with(&at)
+        },
+        call,
+        1,
+    );
+    if let Some(skel) = skel {
+        assert_eq!(skel.bss.cookies.get(), 77);
+        let link = skel.progs.on_uprobe_cookie.attach_with_cookie(3).unwrap();
+        call();
+        drop(link);
+        assert_eq!(skel.bss.cookies.get(), 80);
+    }
+}
+
+#[test]
+fn uprobe_multi() {
+    let skel = fires(
+        "SEC: uprobe.multi",
+        (6, 6),
+        |open| open.progs.on_multi.set_autoload(true),
+        |skel| skel.progs.on_multi.attach(),
+        call_both,
+        2,
+    );
+    let Some(skel) = skel else {
+        return;
+    };
+    let link = skel.progs.on_multi.attach().unwrap();
+    if running() >= (6, 8) {
+        let LinkDetails::UprobeMulti {
+            count,
+            is_return,
+            pid,
+        } = link.info().unwrap().details
+        else {
+            panic!("{:?}", link.info());
+        };
+        assert_eq!((count, is_return, pid), (2, false, 0));
+    }
+    drop(link);
+    let e = skel
+        .progs
+        .on_multi
+        .attach_to(SELF, "no_such_*_function")
+        .unwrap_err();
+    assert_eq!(e.kind(), ErrorKind::NotFound);
+    assert!(
+        e.to_string().contains("has no function that matches"),
+        "{e}"
+    );
+}
+
+#[test]
+fn uprobe_multi_on_an_old_kernel() {
+    if running() >= (6, 6) {
+        return;
+    }
+    let skel = load(|open| open.progs.on_multi.set_autoload(true));
+    let e = skel.progs.on_multi.attach().unwrap_err();
+    assert!(
+        e.to_string()
+            .contains("kernels from 6.6 on have such links"),
+        "{e}"
+    );
+}
+
+#[test]
+fn uprobe_multi_cookies() {
+    let skel = fires(
+        "cookie: uprobe.multi",
+        (6, 6),
+        |open| open.progs.on_multi_cookie.set_autoload(true),
+        |skel| {
+            let names = ["btf_uprobe_target", "btf_uprobe_other"];
+            let at = UprobeMultiOptions::functions(SELF, names).cookies([100, 7]);
+            skel.progs.on_multi_cookie.attach_with(&at)
+        },
+        call_both,
+        2,
+    );
+    if let Some(skel) = skel {
+        assert_eq!(skel.bss.cookies.get(), 107);
+        let at = UprobeMultiOptions::offsets(SELF, [1, 2]).cookies([1]);
+        let e = skel.progs.on_multi_cookie.attach_with(&at).unwrap_err();
+        assert!(
+            e.to_string()
+                .contains("there are 2 places, 1 cookies and 0 counters"),
+            "{e}"
+        );
+    }
+}
+
+#[test]
+fn uprobe_multi_that_sleeps() {
+    let skel = fires(
+        "SEC: uprobe.multi.s",
+        (6, 6),
+        |open| open.progs.on_multi_sleepable.set_autoload(true),
+        |skel| skel.progs.on_multi_sleepable.attach(),
+        call,
+        1,
+    );
+    if let Some(skel) = skel {
+        assert_eq!(skel.bss.value.get(), 41);
+    }
+}
+
+#[test]
+fn uretprobe_multi() {
+    let skel = fires(
+        "SEC: uretprobe.multi",
+        (6, 6),
+        |open| open.progs.on_multi_return.set_autoload(true),
+        |skel| skel.progs.on_multi_return.attach(),
+        call,
+        1,
+    );
+    if let Some(skel) = skel {
+        assert_eq!(skel.bss.value.get(), 42);
+    }
+}
+
+#[test]
+fn uprobe_session() {
+    fires(
+        "SEC: uprobe.session",
+        (6, 13),
+        |open| open.progs.on_session.set_autoload(true),
+        |skel| skel.progs.on_session.attach(),
+        call,
+        2,
+    );
+}
