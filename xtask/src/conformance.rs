@@ -2,6 +2,7 @@
 //! in the file of its name.
 
 mod core_reloc;
+mod headers;
 mod libbpf;
 mod load;
 
@@ -15,6 +16,8 @@ pub(crate) const USAGE: &str = "cargo xtask conformance SUITE [OPTIONS]
   [--kernel SERIES]... [--refresh] [--offline]   (5.10, 6.1, 6.12 and newest)
   libbpf                            objects of the workspace and of the kernel's selftests, relocated by libbpf and here
   [--kernel SERIES]... [--refresh] [--offline]   (5.10, 6.1, 6.12, 6.18, 7.0 and newest, each for amd64 and arm64)
+  headers                           sources of the kernel's selftests and of the workspace, compiled with libbpf's headers and ours
+  [--refresh] [--offline] [--own] [FILTER]...    (--own: the workspace's sources alone)
   load                              the kernel's selftests, loaded in the kernel of their series by libbpf and here; half an hour
   [--refresh] [--offline] [--write FILE] [FILTER]...
   sources [--refresh] [--offline]   fetch the kernel's selftests; print their version and folder";
@@ -29,6 +32,10 @@ const SUITES: &[Suite] = &[
     Suite {
         name: "core-reloc",
         run: core_reloc::run,
+    },
+    Suite {
+        name: "headers",
+        run: headers::run,
     },
     Suite {
         name: "libbpf",

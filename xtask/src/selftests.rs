@@ -28,15 +28,31 @@ pub(crate) fn compile(
     vmlinux: &Path,
     out: &Path,
 ) -> Result<Compiled> {
-    disk::empty_dir(out)?;
     let progs = source.selftests().join("progs");
     let mut sources = disk::list(&progs)?;
     sources.retain(|path| disk::name(path).ends_with(".c"));
+    compile_these(&sources, source, headers, vmlinux, out)
+}
+
+/// Compiles these sources as if they were of the selftests.
+///
+/// # Errors
+/// As [`compile`].
+pub(crate) fn compile_these(
+    sources: &[PathBuf],
+    source: &LinuxSource,
+    headers: &Path,
+    vmlinux: &Path,
+    out: &Path,
+) -> Result<Compiled> {
+    disk::empty_dir(out)?;
     let next = AtomicUsize::new(0);
     let done = Mutex::new(Vec::new());
     let work = || -> Result<()> {
         while let Some(path) = sources.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let name = disk::name(path).trim_end_matches(".c");
+            let name = disk::name(path)
+                .trim_end_matches(".c")
+                .trim_end_matches(".bpf");
             let object = out.join(format!("{name}.bpf.o"));
             let mut clang = clang(source, headers, vmlinux);
             let outcome = one(clang.arg(path).arg("-o").arg(&object))?;
