@@ -40,6 +40,10 @@
 //!
 //! A ready `vmlinux.h` has no BTF: then nothing is left and nothing checked.
 //!
+//! # Comments
+//!
+//! at declarations are left beside the object as `NAME.docs`, from which the skeleton's documentation is made.
+//!
 //! # What will not work
 //!
 //! is said as a warning where it stands in the source, with what to try:
@@ -97,6 +101,7 @@ mod clang;
 mod compile;
 mod compile_commands;
 mod depfile;
+mod docs;
 mod dwarf;
 mod environment;
 mod error;

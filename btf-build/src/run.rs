@@ -14,7 +14,7 @@ use crate::sources::Source;
 use crate::target::Target;
 use crate::vmlinux::Header;
 use crate::{
-    clang, compile_commands, environment, headers, jobs, object, prototypes, sources, types,
+    clang, compile_commands, docs, environment, headers, jobs, object, prototypes, sources, types,
 };
 
 /// Compiles what the settings name.
@@ -51,6 +51,7 @@ pub(crate) fn build(settings: &Builder) -> Result<Vec<Artifact>> {
     }
     let compiled = all_compiled(compiled)?;
 
+    let is_made = |path: &Path| path.starts_with(&out_dir) || path.starts_with(header.place());
     let mut prototypes = prototypes::Kernel::new(&kernel, &target);
     let mut read = BTreeSet::new();
     let mut artifacts = Vec::with_capacity(sources.len());
@@ -69,6 +70,7 @@ pub(crate) fn build(settings: &Builder) -> Result<Vec<Artifact>> {
             true => write_if_changed(&unstripped, &compiled.elf)?,
             false => remove(&unstripped)?,
         }
+        docs::keep(&compiled.elf, &object, &is_made)?;
         write_if_changed(&object, &checked.bytes)?;
         read.extend(compiled.read);
         artifacts.push(Artifact {
@@ -78,7 +80,6 @@ pub(crate) fn build(settings: &Builder) -> Result<Vec<Artifact>> {
     }
     tell(&warnings, settings.deny_warnings)?;
     // What was made by the build itself is newer than the build's beginning, by which cargo goes.
-    let is_made = |path: &PathBuf| path.starts_with(&out_dir) || path.starts_with(header.place());
     for path in read.iter().filter(|path| !is_made(path)) {
         println!("cargo::rerun-if-changed={}", path.display());
     }

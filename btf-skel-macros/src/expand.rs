@@ -8,6 +8,7 @@ use btf_core::btf::Btf;
 use btf_core::obj::Object;
 use btf_core::private::{did_you_mean, similar};
 
+use crate::docs::Docs;
 use crate::input::{Input, Options};
 use crate::model::Skeleton;
 use crate::tokens::Files;
@@ -43,7 +44,10 @@ fn read(input: &Input) -> Result<(Skeleton, Files), String> {
     let bytes = std::fs::read(&path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
     let beside = locate::beside(&path, &name, "target.btf");
     let kernels = locate::beside(&path, &name, "btfs");
-    let mut skeleton = model(&name, &bytes, read_prototypes(&beside)?.as_ref())?;
+    // Comments are no reason to fail.
+    let docs = std::fs::read(locate::beside(&path, &name, "docs")).unwrap_or_default();
+    let docs = Docs::parse(&String::from_utf8_lossy(&docs));
+    let mut skeleton = model(&name, &bytes, read_prototypes(&beside)?.as_ref(), &docs)?;
     skeleton.has_kernels = kernels.is_file();
     let files = Files {
         object: path_text(&path)?,
@@ -83,9 +87,10 @@ pub(crate) fn model(
     name: &str,
     bytes: &[u8],
     prototypes: Option<&Btf>,
+    docs: &Docs,
 ) -> Result<Skeleton, String> {
     let object = Object::parse(name, bytes).map_err(|e| e.to_string())?;
-    Skeleton::of(&object, prototypes).map_err(|e| e.to_string())
+    Skeleton::of(&object, prototypes, docs).map_err(|e| e.to_string())
 }
 
 /// `include_bytes!` takes text.
@@ -104,7 +109,7 @@ mod tests {
     const WORKSPACE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
     /// Compiles a source of the workspace.
-    fn compile(source: &str) -> (String, Vec<u8>) {
+    fn compile(source: &str) -> (String, Vec<u8>, Docs) {
         let name = Path::new(source).file_stem().unwrap().to_string_lossy();
         let dir = std::env::temp_dir().join(format!("{name}-{}", std::process::id()));
         let mut built = btf_build::Builder::new()
@@ -114,13 +119,15 @@ mod tests {
             .try_build()
             .unwrap();
         let artifact = built.remove(0);
-        let bytes = std::fs::read(artifact.object).unwrap();
+        let bytes = std::fs::read(&artifact.object).unwrap();
+        let docs =
+            std::fs::read_to_string(locate::beside(&artifact.object, &artifact.name, "docs"));
         std::fs::remove_dir_all(dir).unwrap();
-        (artifact.name, bytes)
+        (artifact.name, bytes, Docs::parse(&docs.unwrap_or_default()))
     }
 
-    fn skeleton(name: &str, bytes: &[u8], prototypes: Option<&Btf>) -> String {
-        let skeleton = model(name, bytes, prototypes).unwrap();
+    fn skeleton((name, bytes, docs): &(String, Vec<u8>, Docs), prototypes: Option<&Btf>) -> String {
+        let skeleton = model(name, bytes, prototypes, docs).unwrap();
         let files = Files {
             object: "[OUT_DIR]/NAME.bpf.o".to_owned(),
             prototypes: "[OUT_DIR]/NAME.target.btf".to_owned(),
@@ -228,40 +235,40 @@ mod tests {
 
     #[test]
     fn opensnoop() {
-        let (name, bytes) = compile("examples/opensnoop/src/bpf/opensnoop.bpf.c");
-        insta::assert_snapshot!("opensnoop", skeleton(&name, &bytes, Some(&prototypes())));
+        let compiled = compile("examples/opensnoop/src/bpf/opensnoop.bpf.c");
+        insta::assert_snapshot!("opensnoop", skeleton(&compiled, Some(&prototypes())));
     }
 
     #[test]
     fn tcptop() {
-        let (name, bytes) = compile("examples/tcptop/src/bpf/tcptop.bpf.c");
-        insta::assert_snapshot!("tcptop", skeleton(&name, &bytes, Some(&tcp_prototypes())));
+        let compiled = compile("examples/tcptop/src/bpf/tcptop.bpf.c");
+        insta::assert_snapshot!("tcptop", skeleton(&compiled, Some(&tcp_prototypes())));
     }
 
     #[test]
     fn xdp_drop() {
-        let (name, bytes) = compile("examples/xdp-drop/src/bpf/xdp_drop.bpf.c");
-        insta::assert_snapshot!("xdp_drop", skeleton(&name, &bytes, None));
+        let compiled = compile("examples/xdp-drop/src/bpf/xdp_drop.bpf.c");
+        insta::assert_snapshot!("xdp_drop", skeleton(&compiled, None));
     }
 
     /// Each form of argument, and each kind of target: of a function, a result, a hook, a tracepoint.
     #[test]
     fn arguments() {
-        let (name, bytes) = compile("tests/bpf/attach.bpf.c");
-        insta::assert_snapshot!("attach", skeleton(&name, &bytes, Some(&prototypes())));
+        let compiled = compile("tests/bpf/attach.bpf.c");
+        insta::assert_snapshot!("attach", skeleton(&compiled, Some(&prototypes())));
     }
 
     /// clang 14 has no ENUM64 and cuts such values to 32 bits.
     fn snapshot_with_wide_enums(source: &str, snapshot: &str) {
-        let (name, bytes) = compile(source);
-        let object = Object::parse(&name, &bytes).unwrap();
+        let compiled = compile(source);
+        let object = Object::parse(&compiled.0, &compiled.1).unwrap();
         let btf = object.require_btf().unwrap();
         let snapshot = if btf.find("wide", Kind::ENUM64).is_some() {
             snapshot.to_owned()
         } else {
             format!("{snapshot}_without_enum64")
         };
-        insta::assert_snapshot!(snapshot, skeleton(&name, &bytes, None));
+        insta::assert_snapshot!(snapshot, skeleton(&compiled, None));
     }
 
     #[test]

@@ -17,6 +17,7 @@
 //! The macro reads `OUT_DIR/NAME.bpf.o`, turns what it says into a model (plain data, `model`), and the model into code
 //! (`tokens`). It runs nothing and looks at no kernel, so that it behaves the same in an editor, in docs and in cross builds.
 
+mod docs;
 mod expand;
 mod input;
 mod locate;

@@ -61,7 +61,7 @@ pub(crate) fn given(path: &str, package: Option<&Path>) -> Result<PathBuf, Strin
 }
 
 /// A file of this ending that btf-build leaves beside an object, if there is cause for it: `target.btf` has the prototypes of
-/// what its programs attach to, `btfs` the types of kernels without BTF.
+/// what its programs attach to, `btfs` the types of kernels without BTF, `docs` the comments of its source.
 pub(crate) fn beside(object: &Path, name: &str, ending: &str) -> PathBuf {
     let file = object.file_name().and_then(|file| file.to_str());
     let stem = file.and_then(|file| file.strip_suffix(SUFFIX));

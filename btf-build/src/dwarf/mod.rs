@@ -2,12 +2,14 @@
 //! and where things are declared. Both are in no BTF of the object.
 
 mod bodies;
+mod declared;
 mod places;
 
 use gimli::{AttributeValue, EndianSlice, RunTimeEndian};
 use object::{Object as _, ObjectSection as _};
 
 pub(crate) use bodies::{Declarations, declarations};
+pub(crate) use declared::{Declared, DeclaredKind, DeclaredPart, declared};
 pub(crate) use places::{Places, places};
 
 type Reader<'a> = EndianSlice<'a, RunTimeEndian>;

@@ -98,11 +98,12 @@ impl fmt::Display for Spot {
     }
 }
 
-/// Whether a file is one of the system's headers, whose structs are the kernel's interface to programs and keep their layout.
+/// Whether a file is one of the system's headers, whose structs are the kernel's interface to programs and keep their layout;
+/// those of `vmlinux.h` do not.
 pub(super) fn is_system_header(place: &Place) -> bool {
     let file = relative(&place.file);
-    let own = std::env::var_os("OUT_DIR");
-    Path::new(&file).is_absolute() && own.is_none_or(|own| !Path::new(&file).starts_with(own))
+    let file = Path::new(&file);
+    file.is_absolute() && file.file_name().is_none_or(|name| name != "vmlinux.h")
 }
 
 /// A path as clang was given it: in the object it begins with the folder that clang ran in.

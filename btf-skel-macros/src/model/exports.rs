@@ -9,7 +9,7 @@ const SECTION: &str = ".export";
 
 /// Defines what pointers among the global variables point to, and what those of the section for it do. A pointer in C's
 /// `const struct event *unused` says nothing to Rust, so that it can only be there for its type.
-pub(super) fn all(btf: &Btf, types: &mut Types) {
+pub(super) fn all(btf: &Btf, types: &mut Types<'_>) {
     for section in btf.types().filter(|t| t.kind() == Kind::DATASEC) {
         if section.name() == ".maps" {
             continue;
@@ -22,7 +22,7 @@ pub(super) fn all(btf: &Btf, types: &mut Types) {
     }
 }
 
-fn export(variable: Type<'_>, types: &mut Types) {
+fn export(variable: Type<'_>, types: &mut Types<'_>) {
     let pointer = variable.target().map(Type::strip);
     let Some(pointer) = pointer.filter(|ty| ty.kind() == Kind::PTR) else {
         return;

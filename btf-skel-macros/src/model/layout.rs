@@ -49,6 +49,8 @@ pub(crate) struct Field {
     pub(crate) offset: u64,
     /// As in C.
     pub(crate) declaration: String,
+    /// What the source says of it.
+    pub(crate) comment: String,
     /// What C reaches through it without naming it, if it is an anonymous union.
     pub(crate) members: Vec<Accessor>,
 }
@@ -64,7 +66,7 @@ pub(crate) struct Tail {
 
 /// Lays out fields and bitfields (placed from the start of the struct) in `size` bytes; `None` if they overlap.
 pub(super) fn lay_out(
-    types: &Types,
+    types: &Types<'_>,
     scope: &mut Scope,
     fields: Vec<Field>,
     bits: Vec<Accessor>,

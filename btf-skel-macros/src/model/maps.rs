@@ -85,7 +85,7 @@ const KINDS: &[(MapType, &str, &[Part])] = {
     ]
 };
 
-pub(super) fn all(object: &Object, btf: &Btf, types: &mut Types) -> Vec<Map> {
+pub(super) fn all(object: &Object, btf: &Btf, types: &mut Types<'_>) -> Vec<Map> {
     let mut scope = Scope::default();
     object
         .maps()
@@ -94,12 +94,12 @@ pub(super) fn all(object: &Object, btf: &Btf, types: &mut Types) -> Vec<Map> {
             c_name: spec.name.clone(),
             name: scope.value(&spec.name),
             kind: kind(spec, btf, types),
-            doc: doc(spec),
+            doc: types.docs.of("variable", &spec.name) + &doc(spec),
         })
         .collect()
 }
 
-fn kind(spec: &MapSpec, btf: &Btf, types: &mut Types) -> MapKind {
+fn kind(spec: &MapSpec, btf: &Btf, types: &mut Types<'_>) -> MapKind {
     let row = KINDS.iter().find(|row| row.0 == spec.map_type);
     let Some((_, name, parts)) = row else {
         return UNTYPED;
@@ -111,7 +111,7 @@ fn kind(spec: &MapSpec, btf: &Btf, types: &mut Types) -> MapKind {
     }
 }
 
-fn parameter(part: Part, spec: &MapSpec, btf: &Btf, types: &mut Types) -> Parameter {
+fn parameter(part: Part, spec: &MapSpec, btf: &Btf, types: &mut Types<'_>) -> Parameter {
     let mut named = |id: Option<TypeId>, size: u32, what: &str| match id {
         Some(id) => types.reference(btf.ty(id), &format!("{}_{what}", spec.name)),
         None => TypeRef::Bytes(size.into()),

@@ -45,7 +45,7 @@ impl Outer<'_> {
 
 /// The layout of a struct; `None` if members overlap in a way that only bytes can show.
 pub(super) fn structure(
-    types: &mut Types,
+    types: &mut Types<'_>,
     ty: Type<'_>,
     outer: &Outer<'_>,
     size: u64,
@@ -62,7 +62,7 @@ pub(super) fn structure(
 
 /// Accessors of a union's members.
 pub(super) fn union(
-    types: &mut Types,
+    types: &mut Types<'_>,
     ty: Type<'_>,
     outer: &Outer<'_>,
     size: u64,
@@ -110,7 +110,7 @@ fn tails(fields: &[Field], scope: &mut Scope) -> Vec<Tail> {
     tails
 }
 
-impl Types {
+impl Types<'_> {
     /// Fields and bitfields of a struct, `base` bits into the outer one, `depth` anonymous ones down.
     fn collect(
         &mut self,
@@ -144,6 +144,7 @@ impl Types {
                 ty: self.named(m.ty(), Some(&hint)),
                 offset: offset / 8,
                 declaration: dump::declaration(m.ty(), m.name()),
+                comment: self.docs.member(outer.name, m.name()),
                 members,
             });
         }
@@ -205,6 +206,7 @@ impl Types {
             ty: self.named(m.ty(), Some(&hint)),
             place,
             declaration,
+            comment: self.docs.member(outer.name, m.name()),
         })
     }
 }

@@ -13,6 +13,7 @@ use btf_core::Result;
 use btf_core::btf::Btf;
 use btf_core::obj::Object;
 
+use crate::docs::Docs;
 use crate::names::Scope;
 
 pub(crate) use arguments::{Argument, Arguments, Form};
@@ -46,19 +47,19 @@ pub(crate) struct Skeleton {
 }
 
 impl Skeleton {
-    /// Models an object; `prototypes` is the BTF beside it, if there is any.
+    /// Models an object; `prototypes` is the BTF beside it, if there is any, `docs` what its source says.
     ///
     /// # Errors
     ///
     /// If it has no BTF, or a variable that does not lie where BTF says.
-    pub(crate) fn of(object: &Object, prototypes: Option<&Btf>) -> Result<Skeleton> {
+    pub(crate) fn of(object: &Object, prototypes: Option<&Btf>, docs: &Docs) -> Result<Skeleton> {
         let btf = object.require_btf()?;
         let mut scope = Scope::reserving(&RESERVED);
         let loaded = scope.ty(object.name());
         let open = scope.ty(&format!("open_{}", object.name()));
         let sections = sections::names(object, &mut scope);
-        let programs = programs::all(object, prototypes, &mut scope);
-        let mut types = types::Types::new(scope);
+        let programs = programs::all(object, prototypes, docs, &mut scope);
+        let mut types = types::Types::new(scope, docs);
         let maps = maps::all(object, btf, &mut types);
         let sections = sections::all(object, btf, sections, &mut types)?;
         exports::all(btf, &mut types);

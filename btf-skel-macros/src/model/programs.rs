@@ -4,6 +4,7 @@ use btf_core::btf::Btf;
 use btf_core::obj::{Attach, Object};
 
 use super::arguments::{self, Arguments};
+use crate::docs::Docs;
 use crate::names::Scope;
 
 /// A program of the object.
@@ -12,6 +13,8 @@ pub(crate) struct Program {
     pub(crate) c_name: String,
     pub(crate) name: String,
     pub(crate) section: String,
+    /// What the source says of it.
+    pub(crate) comment: String,
     /// Type of btf-core that has the attach methods of its section.
     pub(crate) ty: &'static str,
     /// Whether the skeleton attaches it by its section.
@@ -56,7 +59,12 @@ const TYPES: &[(Attach, &str)] = &[
     (Attach::Freplace, "Freplace"),
 ];
 
-pub(super) fn all(object: &Object, prototypes: Option<&Btf>, types: &mut Scope) -> Vec<Program> {
+pub(super) fn all(
+    object: &Object,
+    prototypes: Option<&Btf>,
+    docs: &Docs,
+    types: &mut Scope,
+) -> Vec<Program> {
     let mut scope = Scope::default();
     object
         .programs()
@@ -71,6 +79,7 @@ pub(super) fn all(object: &Object, prototypes: Option<&Btf>, types: &mut Scope) 
                 c_name: spec.name.clone(),
                 name: scope.value(&spec.name),
                 section: spec.section.clone(),
+                comment: docs.of("function", &spec.name),
                 ty: ty.unwrap_or("Program"),
                 attaches: attach.is_some_and(Attach::is_by_section),
                 arguments: prototypes.and_then(|btf| arguments::of(spec, btf, types)),

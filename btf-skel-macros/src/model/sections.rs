@@ -57,7 +57,7 @@ pub(super) fn all(
     object: &Object,
     btf: &Btf,
     names: Vec<Names>,
-    types: &mut Types,
+    types: &mut Types<'_>,
 ) -> Result<Vec<Section>> {
     let mut out = Vec::with_capacity(names.len());
     for Names {
@@ -86,6 +86,7 @@ pub(super) fn all(
                 ty: types.reference(ty, variable.name()),
                 offset: variable.offset().into(),
                 declaration: btf_core::btf::dump::declaration(ty, variable.name()),
+                comment: types.docs.of("variable", variable.name()),
                 members: Vec::new(),
             });
         }

@@ -6,6 +6,7 @@ use btf_core::btf::{Kind, Type, TypeId, dump};
 
 use super::layout::{Layout, is_signed};
 use super::members::{self, Outer};
+use crate::docs::Docs;
 use crate::names::{self, Scope};
 
 /// How far types lie within each other before what is deeper becomes bytes.
@@ -46,6 +47,8 @@ pub(crate) struct TypeDef {
     pub(crate) name: String,
     /// What it is in C, as Markdown: `struct event` in backticks, or where a type without a name stands.
     pub(crate) phrase: String,
+    /// What the source says of it.
+    pub(crate) comment: String,
     pub(crate) size: u64,
     pub(crate) body: Body,
 }
@@ -56,6 +59,8 @@ pub(crate) struct Alias {
     pub(crate) name: String,
     /// As in C.
     pub(crate) declaration: String,
+    /// What the source says of it.
+    pub(crate) comment: String,
     pub(crate) ty: TypeRef,
 }
 
@@ -81,6 +86,8 @@ pub(crate) enum Body {
 pub(crate) struct Value {
     pub(crate) name: String,
     pub(crate) c_name: String,
+    /// What the source says of it.
+    pub(crate) comment: String,
     pub(crate) value: i128,
 }
 
@@ -93,6 +100,8 @@ pub(crate) struct Accessor {
     pub(crate) place: Place,
     /// As in C.
     pub(crate) declaration: String,
+    /// What the source says of it.
+    pub(crate) comment: String,
 }
 
 /// Where a member lies in the bytes that hold it.
@@ -116,8 +125,10 @@ pub(super) struct Hint {
 }
 
 /// The skeleton's types as they are found.
-pub(crate) struct Types {
+pub(crate) struct Types<'d> {
     scope: Scope,
+    /// What the sources say.
+    pub(super) docs: &'d Docs,
     defs: Vec<Option<TypeDef>>,
     /// For each definition its name, and the C name it comes from.
     names: Vec<(String, String)>,
@@ -127,10 +138,11 @@ pub(crate) struct Types {
     depth: u32,
 }
 
-impl Types {
-    pub(super) fn new(scope: Scope) -> Self {
+impl<'d> Types<'d> {
+    pub(super) fn new(scope: Scope, docs: &'d Docs) -> Self {
         Types {
             scope,
+            docs,
             defs: Vec::new(),
             names: Vec::new(),
             known: HashMap::new(),
@@ -216,6 +228,7 @@ impl Types {
                 self.aliases.push(Alias {
                     name: self.scope.ty(c_name),
                     declaration: format!("typedef {}", dump::declaration(target, c_name)),
+                    comment: self.docs.of("typedef", c_name),
                     ty: ty.clone(),
                 });
                 let index = self.aliases.len() - 1;
@@ -263,10 +276,12 @@ impl Types {
                 members::structure(self, ty, &outer, size).map_or(Body::Opaque, Body::Struct)
             }
             Kind::UNION => self.union(ty, &outer, size),
-            _ => enumeration(ty, size),
+            _ => enumeration(ty, size, self.docs),
         };
+        let word = if ty.is_anonymous() { "typedef" } else { "type" };
         self.defs[index] = Some(TypeDef {
             name,
+            comment: self.docs.of(word, c_name),
             phrase,
             size,
             body,
@@ -355,7 +370,7 @@ fn integer(size: u64, signed: bool) -> Option<&'static str> {
     })
 }
 
-fn enumeration(ty: Type<'_>, size: u64) -> Body {
+fn enumeration(ty: Type<'_>, size: u64, docs: &Docs) -> Body {
     let Some(repr) = integer(size, ty.flag()) else {
         return Body::Opaque;
     };
@@ -366,6 +381,7 @@ fn enumeration(ty: Type<'_>, size: u64) -> Body {
         .map(|e| Value {
             name: scope.constant(e.name()),
             c_name: e.name().to_owned(),
+            comment: docs.of("enumerator", e.name()),
             value: if ty.flag() {
                 e.value().into()
             } else {

@@ -48,7 +48,7 @@ pub(super) fn accessors(
 fn value(storage: &TokenStream, m: &Accessor, offset: u64, skeleton: &Skeleton) -> TokenStream {
     let (getter, setter) = (ident(&m.name), ident(&m.setter));
     let (ty, offset) = (reference(&m.ty, skeleton), Literal::u64_unsuffixed(offset));
-    let get = format!("The union's bytes as C's `{}`.", m.declaration);
+    let get = format!("{}The union's bytes as C's `{}`.", m.comment, m.declaration);
     let set = format!(
         "Sets the union's bytes that are C's `{}`; the others stay.",
         m.declaration
@@ -78,7 +78,7 @@ fn bitfield(
         Literal::u64_unsuffixed(width),
     );
     let ty = reference(&m.ty, skeleton);
-    let get = format!("C: bitfield `{}`.", m.declaration);
+    let get = format!("{}C: bitfield `{}`.", m.comment, m.declaration);
     let set = format!(
         "Sets bitfield `{}`; bits that do not fit are cut off.",
         m.declaration

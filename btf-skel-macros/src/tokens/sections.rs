@@ -55,7 +55,7 @@ fn shared(section: &Section, skeleton: &Skeleton) -> TokenStream {
     let fields = parts.iter().filter_map(|part| match part {
         Part::Field(field) => {
             let (name, ty) = (ident(&field.name), reference(&field.ty, skeleton));
-            let doc = format!("C: `{}`.", field.declaration);
+            let doc = format!("{}C: `{}`.", field.comment, field.declaration);
             Some(quote! { #[doc = #doc] pub #name: ::btf_core::map::Global<#ty> })
         }
         Part::Padding { name, size } | Part::Bits { name, size, .. } => Some(padding(name, *size)),

@@ -255,7 +255,10 @@ fn map_type(kind: &MapKind, skeleton: &Skeleton) -> TokenStream {
 
 fn programs(skeleton: &Skeleton) -> TokenStream {
     let doc = |p: &Program| {
-        let what = format!("Program `{}`, `SEC(\"{}\")`.", p.c_name, p.section);
+        let what = format!(
+            "{}Program `{}`, `SEC(\"{}\")`.",
+            p.comment, p.c_name, p.section
+        );
         match &p.arguments {
             Some(arguments) => format!("{what} {}", arguments::doc(arguments)),
             None => what,

@@ -27,7 +27,10 @@ impl Struct<'_> {
         let fields = self.layout.parts.iter().map(|part| match part {
             Part::Field(field) => {
                 let (field_name, ty) = (ident(&field.name), reference(&field.ty, skeleton));
-                let doc = format!("C: `{}`, at byte {}.", field.declaration, field.offset);
+                let doc = format!(
+                    "{}C: `{}`, at byte {}.",
+                    field.comment, field.declaration, field.offset
+                );
                 let offset = Literal::u64_unsuffixed(field.offset);
                 checks.push(quote! {
                     ::core::assert!(::core::mem::offset_of!(#name, #field_name) == #offset, "offset of the C member");

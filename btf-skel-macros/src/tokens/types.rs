@@ -50,7 +50,7 @@ fn defined(name: Option<&String>) -> TokenStream {
 
 fn alias(alias: &Alias, skeleton: &Skeleton) -> TokenStream {
     let (name, ty) = (ident(&alias.name), reference(&alias.ty, skeleton));
-    let doc = format!("C: `{}`.", alias.declaration);
+    let doc = format!("{}C: `{}`.", alias.comment, alias.declaration);
     quote! { #[doc = #doc] pub type #name = #ty; }
 }
 
@@ -105,7 +105,7 @@ fn extra_traits(def: &TypeDef, derives: &[Derive], skeleton: &Skeleton) -> Token
 fn definition(def: &TypeDef, derives: &[Derive], skeleton: &Skeleton) -> TokenStream {
     let name = ident(&def.name);
     let unit = if def.size == 1 { "byte" } else { "bytes" };
-    let doc = format!("C: {}, {} {unit}.", def.phrase, def.size);
+    let doc = format!("{}C: {}, {} {unit}.", def.comment, def.phrase, def.size);
     let extra = extra_traits(def, derives, skeleton);
     let attributes = quote! { #extra #[doc = #doc] };
     let body = match &def.body {
@@ -161,7 +161,7 @@ fn enumeration(
     let text = name.to_string();
     let constants = values.iter().map(|v| {
         let (constant, value) = (ident(&v.name), Literal::i128_unsuffixed(v.value));
-        let doc = format!("C: `{}`.", v.c_name);
+        let doc = format!("{}C: `{}`.", v.comment, v.c_name);
         quote! {
             #[doc = #doc]
             pub const #constant: Self = #name(#value);

@@ -1,0 +1,171 @@
+//! What an object declares, with the lines: for the comments that stand there.
+
+use gimli::{AttributeValue, DwTag};
+
+use super::{Entry, Place, Unit, load, text};
+use crate::error::{Error, Result};
+
+/// A thing that has a name, or whose parts have.
+#[derive(Debug)]
+pub(crate) struct Declared {
+    pub(crate) kind: DeclaredKind,
+    /// Of a type without a tag, the typedef's name; empty if it has none either.
+    pub(crate) name: String,
+    pub(crate) place: Place,
+    pub(crate) parts: Vec<DeclaredPart>,
+}
+
+/// A member, perhaps of a type without a tag that a part has.
+#[derive(Debug)]
+pub(crate) struct DeclaredPart {
+    /// What it is a member of; a type without a tag is called after the member that is of it, `event_at`.
+    pub(crate) of: String,
+    pub(crate) name: String,
+    pub(crate) line: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DeclaredKind {
+    Function,
+    Variable,
+    /// A struct or union.
+    Record,
+    Enum,
+    Typedef,
+}
+
+impl DeclaredKind {
+    /// As it is called in `NAME.docs`.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            DeclaredKind::Function => "function",
+            DeclaredKind::Variable => "variable",
+            DeclaredKind::Record | DeclaredKind::Enum => "type",
+            DeclaredKind::Typedef => "typedef",
+        }
+    }
+}
+
+/// As many anonymous members within each other as are looked at.
+const MAX_DEPTH: usize = 8;
+
+/// Reads them from an object that still has its DWARF.
+///
+/// # Errors
+///
+/// If the DWARF is not well-formed.
+pub(crate) fn declared(elf: &[u8]) -> Result<Vec<Declared>> {
+    read(elf).map_err(|why| Error::new(format!("its DWARF cannot be read: {why}")))
+}
+
+fn read(elf: &[u8]) -> Result<Vec<Declared>, String> {
+    let dwarf = load(elf)?;
+    let mut all = Vec::new();
+    let mut units = dwarf.units();
+    while let Some(header) = units.next().map_err(text)? {
+        let unit = dwarf.unit(header).map_err(text)?;
+        let unit = Unit {
+            dwarf: &dwarf,
+            unit: &unit,
+        };
+        unit.declared(&mut all).map_err(text)?;
+    }
+    Ok(all)
+}
+
+impl<'a> Unit<'_, 'a> {
+    fn declared(&self, all: &mut Vec<Declared>) -> gimli::Result<()> {
+        let mut entries = self.unit.entries();
+        while let Some(entry) = entries.next_dfs()? {
+            let Some(kind) = kind(entry.tag()) else {
+                continue;
+            };
+            let name = self.name(entry)?;
+            let is_whole = entry.attr_value(gimli::DW_AT_declaration).is_none();
+            // Functions that are copies of others have no name of their own, nor have records that a typedef names.
+            let is_wanted = !name.is_empty() || kind == DeclaredKind::Enum;
+            if !is_whole || !is_wanted {
+                continue;
+            }
+            let mut parts = Vec::new();
+            match kind {
+                DeclaredKind::Record => self.members(entry, &name, 0, &mut parts)?,
+                DeclaredKind::Typedef | DeclaredKind::Variable => {
+                    self.members_of_type(entry, &name, 0, &mut parts)?;
+                }
+                _ => {}
+            }
+            let place = self.place(entry)?;
+            all.push(Declared {
+                kind,
+                name,
+                place,
+                parts,
+            });
+        }
+        Ok(())
+    }
+
+    /// The members of a struct or union.
+    fn members(
+        &self,
+        entry: &Entry<'a>,
+        of: &str,
+        depth: usize,
+        parts: &mut Vec<DeclaredPart>,
+    ) -> gimli::Result<()> {
+        let mut tree = self.unit.entries_tree(Some(entry.offset()))?;
+        let mut children = tree.root()?.children();
+        while let Some(child) = children.next()? {
+            let child = child.entry();
+            if child.tag() != gimli::DW_TAG_member {
+                continue;
+            }
+            let name = self.name(child)?;
+            if name.is_empty() {
+                self.members_of_type(child, of, depth + 1, parts)?;
+                continue;
+            }
+            self.members_of_type(child, &format!("{of}_{name}"), depth + 1, parts)?;
+            parts.push(DeclaredPart {
+                of: of.to_owned(),
+                name,
+                line: self.number(child, gimli::DW_AT_decl_line),
+            });
+        }
+        Ok(())
+    }
+
+    /// The members of what an entry is of, if that is a struct or union without a tag, or an array of them.
+    fn members_of_type(
+        &self,
+        entry: &Entry<'a>,
+        of: &str,
+        depth: usize,
+        parts: &mut Vec<DeclaredPart>,
+    ) -> gimli::Result<()> {
+        let Some(AttributeValue::UnitRef(offset)) = entry.attr_value(gimli::DW_AT_type) else {
+            return Ok(());
+        };
+        let ty = self.unit.entry(offset)?;
+        if ty.tag() == gimli::DW_TAG_array_type && depth <= MAX_DEPTH {
+            return self.members_of_type(&ty, of, depth + 1, parts);
+        }
+        let is_record = kind(ty.tag()) == Some(DeclaredKind::Record);
+        if depth > MAX_DEPTH || !is_record || !self.name(&ty)?.is_empty() {
+            return Ok(());
+        }
+        self.members(&ty, of, depth, parts)
+    }
+}
+
+fn kind(tag: DwTag) -> Option<DeclaredKind> {
+    Some(match tag {
+        gimli::DW_TAG_subprogram => DeclaredKind::Function,
+        gimli::DW_TAG_variable => DeclaredKind::Variable,
+        gimli::DW_TAG_structure_type | gimli::DW_TAG_union_type => DeclaredKind::Record,
+        gimli::DW_TAG_enumeration_type => DeclaredKind::Enum,
+        gimli::DW_TAG_typedef => DeclaredKind::Typedef,
+        _ => return None,
+    })
+}
