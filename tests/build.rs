@@ -27,6 +27,10 @@ fn main() {
         .source("../examples/opensnoop/src/bpf/opensnoop.bpf.c")
         .source("../examples/tcptop/src/bpf/tcptop.bpf.c")
         .source("../examples/xdp-drop/src/bpf/xdp_drop.bpf.c")
+        .link(
+            "linked",
+            ["main", "more", "third"].map(|name| format!("bpf/linked/{name}.bpf.c")),
+        )
         .build();
     let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets it"));
     for (kernel, first) in [

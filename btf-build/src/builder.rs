@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Result;
 use crate::run;
-use crate::sources::Given;
+use crate::sources::{Given, Link};
 
 /// Compiles BPF sources with settings other than the default ones.
 ///
@@ -20,6 +20,7 @@ use crate::sources::Given;
 #[derive(Clone, Debug, Default)]
 pub struct Builder {
     pub(crate) sources: Vec<Given>,
+    pub(crate) links: Vec<Link>,
     pub(crate) clang: Option<OsString>,
     pub(crate) includes: Vec<PathBuf>,
     pub(crate) flags: Vec<OsString>,
@@ -68,6 +69,33 @@ impl Builder {
     pub fn sources(mut self, pattern: impl AsRef<Path>) -> Self {
         self.sources
             .push(Given::Pattern(pattern.as_ref().to_owned()));
+        self
+    }
+
+    /// Compiles sources and links them into one object, `OUT_DIR/NAME.bpf.o`, which has one skeleton: functions, global
+    /// variables and maps of one are used by the others, where they are declared `extern`. They share one license.
+    ///
+    /// ```no_run
+    /// btf_build::Builder::new()
+    ///     .link("monitor", ["src/bpf/files.bpf.c", "src/bpf/sockets.bpf.c"])
+    ///     .build();
+    /// ```
+    ///
+    /// What a linked object says of its programs' arguments is not held against what they attach to, because the DWARF of
+    /// its parts is not kept.
+    #[must_use]
+    pub fn link<P: AsRef<Path>>(
+        mut self,
+        name: &str,
+        sources: impl IntoIterator<Item = P>,
+    ) -> Self {
+        self.links.push(Link {
+            name: name.to_owned(),
+            sources: sources
+                .into_iter()
+                .map(|path| path.as_ref().to_owned())
+                .collect(),
+        });
         self
     }
 

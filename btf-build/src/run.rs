@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use btf_core::obj::link_objects;
+
 use crate::builder::{Artifact, Builder};
 use crate::compile::{Compiled, Compiler, Failure};
 use crate::error::{Error, Result};
@@ -10,7 +12,7 @@ use crate::kernels::Kernels;
 use crate::lint::{self, Subject};
 use crate::object::Checked;
 use crate::output::{make_dir, remove, write_if_changed};
-use crate::sources::Source;
+use crate::sources::{Source, Unit};
 use crate::target::Target;
 use crate::vmlinux::Header;
 use crate::{
@@ -25,7 +27,7 @@ use crate::{
 pub(crate) fn build(settings: &Builder) -> Result<Vec<Artifact>> {
     let out_dir = out_dir(settings)?;
     environment::track();
-    let sources = sources::find(&settings.sources)?;
+    let (units, sources) = sources::units(&settings.sources, &settings.links)?;
     let clang = clang::find(settings.clang.as_deref())?;
     let target = Target::new(settings.target_arch.as_deref())?;
     let kernel = types::Source::new(settings.vmlinux.as_deref(), &target)?;
@@ -54,11 +56,13 @@ pub(crate) fn build(settings: &Builder) -> Result<Vec<Artifact>> {
     let is_made = |path: &Path| path.starts_with(&out_dir) || path.starts_with(header.place());
     let mut prototypes = prototypes::Kernel::new(&kernel, &target);
     let mut read = BTreeSet::new();
-    let mut artifacts = Vec::with_capacity(sources.len());
-    for (source, compiled) in sources.into_iter().zip(compiled) {
-        let object = out_dir.join(format!("{}.bpf.o", source.name));
+    let mut artifacts = Vec::with_capacity(units.len());
+    let mut parts = sources.iter().zip(compiled);
+    for unit in units {
+        let compiled = join(&unit, parts.by_ref().take(unit.parts))?;
+        let object = out_dir.join(format!("{}.bpf.o", unit.name));
         let checked = finish(
-            &source.name,
+            &unit.name,
             &object,
             &compiled,
             &mut prototypes,
@@ -74,7 +78,7 @@ pub(crate) fn build(settings: &Builder) -> Result<Vec<Artifact>> {
         write_if_changed(&object, &checked.bytes)?;
         read.extend(compiled.read);
         artifacts.push(Artifact {
-            name: source.name,
+            name: unit.name,
             object,
         });
     }
@@ -165,6 +169,34 @@ fn all_compiled(results: Vec<Outcome>) -> Result<Vec<Compiled>> {
         Some(error) => Err(error),
         None => Ok(compiled),
     }
+}
+
+/// Links the parts of an object, if there are several.
+fn join<'a>(unit: &Unit, parts: impl Iterator<Item = (&'a Source, Compiled)>) -> Result<Compiled> {
+    let parts: Vec<(&Source, Compiled)> = parts.collect();
+    let objects: Vec<(&str, &[u8])> = parts
+        .iter()
+        .map(|(source, part)| (source.name.as_str(), part.elf.as_slice()))
+        .collect();
+    let linked = match objects.as_slice() {
+        [_] => None,
+        _ => Some(
+            link_objects(&objects)
+                .map_err(|e| Error::new(format!("object `{}` cannot be linked: {e}", unit.name)))?,
+        ),
+    };
+    let mut parts = parts.into_iter().map(|(_, part)| part);
+    let Some(mut whole) = parts.next() else {
+        return Err(Error::new(format!("object `{}` has no source", unit.name)));
+    };
+    for part in parts {
+        whole.read.extend(part.read);
+        whole.stderr.push_str(&part.stderr);
+    }
+    if let Some(linked) = linked {
+        whole.elf = linked;
+    }
+    Ok(whole)
 }
 
 /// Checks an object; clang's warnings and those of this crate are added to the others.

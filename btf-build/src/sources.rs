@@ -12,12 +12,79 @@ pub(crate) enum Given {
     Pattern(PathBuf),
 }
 
+/// Sources that become one object.
+#[derive(Clone, Debug)]
+pub(crate) struct Link {
+    pub(crate) name: String,
+    pub(crate) sources: Vec<PathBuf>,
+}
+
+/// An object to be made.
+#[derive(Debug)]
+pub(crate) struct Unit {
+    pub(crate) name: String,
+    /// As many of all sources, in their order.
+    pub(crate) parts: usize,
+}
+
 /// A source that is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Source {
     /// The name of its object: `hello` for `src/bpf/hello.bpf.c`.
     pub(crate) name: String,
     pub(crate) path: PathBuf,
+}
+
+/// All objects and all sources, those of an object side by side.
+///
+/// # Errors
+///
+/// As [`find`], for objects that are linked, too.
+pub(crate) fn units(given: &[Given], links: &[Link]) -> Result<(Vec<Unit>, Vec<Source>)> {
+    let mut sources = match given.is_empty() && !links.is_empty() {
+        true => Vec::new(),
+        false => find(given)?,
+    };
+    let mut units: Vec<Unit> = sources
+        .iter()
+        .map(|source| Unit {
+            name: source.name.clone(),
+            parts: 1,
+        })
+        .collect();
+    for Link {
+        name,
+        sources: paths,
+    } in links
+    {
+        if units.iter().any(|unit| unit.name == *name) {
+            return Err(Error::new(format!("two objects would become {name}.bpf.o"))
+                .help("give Builder::link a name that no source has"));
+        }
+        let mut parts = Vec::new();
+        for path in paths {
+            match path.is_file() {
+                true => add(&mut parts, path)?,
+                false => return Err(missing(path)),
+            }
+        }
+        if parts.is_empty() {
+            return Err(
+                Error::new(format!("there is nothing to link into {name}.bpf.o"))
+                    .help("name its sources with Builder::link"),
+            );
+        }
+        units.push(Unit {
+            name: name.clone(),
+            parts: parts.len(),
+        });
+        // Its parts may have the names of other objects.
+        sources.extend(parts.into_iter().map(|part| Source {
+            name: format!("{name}.{}", part.name),
+            ..part
+        }));
+    }
+    Ok((units, sources))
 }
 
 /// All sources in the order of the settings, and in that of their names where a pattern stands for several.

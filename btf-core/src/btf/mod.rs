@@ -10,13 +10,14 @@
 mod archive;
 mod builder;
 mod bytes;
+pub(crate) mod dedup;
 pub mod dump;
 mod elements;
 pub mod ext;
 mod find;
 mod hash;
 mod parse;
-mod raw;
+pub(crate) mod raw;
 #[cfg(feature = "load")]
 pub(crate) mod sanitize;
 mod types;
@@ -30,6 +31,7 @@ use crate::error::{Context, Error, Result};
 
 pub use archive::Archive;
 pub use builder::{Builder, Field};
+pub(crate) use builder::{Strings, assemble};
 pub use bytes::Bytes;
 pub use elements::{Enumerator, List, Member, Param, Variable};
 pub use raw::{Kind, Linkage};
@@ -183,6 +185,14 @@ impl Btf {
         }
         // What was parsed has a header that can be read.
         parse::in_other_order(&self.0.bytes).map_or_else(|_| self.0.bytes.clone(), Bytes::from)
+    }
+
+    /// Bytes in this machine's order as a machine of this byte order has them, for [`Btf::parse`] to know it by.
+    pub(crate) fn bytes_for(native: Vec<u8>, little_endian: bool) -> Result<Vec<u8>> {
+        if little_endian == cfg!(target_endian = "little") {
+            return Ok(native);
+        }
+        parse::in_other_order(&native)
     }
 
     /// The bytes of the string at this offset, without its terminator; `None` if it is out of the section.

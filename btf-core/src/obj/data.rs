@@ -117,6 +117,8 @@ pub(super) fn fix_btf<'a>(
         let Some(place) = place_of(t.name()) else {
             continue;
         };
+        // A static linker says where variables are; of several static ones of one name, nobody else knows.
+        let is_linked = t.own_size() != Some(0);
         let mut vars = Vec::with_capacity(t.vlen());
         for v in t.variables().iter() {
             let is_extern = v.ty().linkage() == Some(Linkage::EXTERN);
@@ -125,7 +127,7 @@ pub(super) fn fix_btf<'a>(
                 edits.push((v.ty().id(), Edit::Defined));
             }
             // What is external has no place in this object, but for what loading makes one for.
-            let offset = if is_extern && !is_config {
+            let offset = if (is_extern || is_linked) && !is_config {
                 v.offset().into()
             } else {
                 (place.offset_of)(v.name()).ok_or_else(|| {

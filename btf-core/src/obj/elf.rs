@@ -439,8 +439,10 @@ impl<'d> Elf<'d> {
         symbol: u32,
     ) -> Result<()> {
         let place = (offset / INSN_SIZE) as usize;
-        let function = function_at(&object.functions, section, place)
-            .ok_or_else(|| Error::malformed("it lies in no function"))?;
+        // What a linker leaves of a weak function that another one has replaced is code without a symbol.
+        let Some(function) = function_at(&object.functions, section, place) else {
+            return Ok(());
+        };
         let insn_index = place - object.functions[function].first_insn;
         let insn = object.functions[function].insns[insn_index];
         let symbol = self

@@ -71,17 +71,21 @@ pub(super) fn parse(btf: &Btf, offset_of: impl Fn(&str) -> Option<u64>) -> Resul
     for var in section.variables().iter() {
         let name = var.name();
         let in_map = |e: Error| e.context(format!("map `{name}`"));
-        let def = match var.ty().target() {
-            Some(t) if t.strip().kind() == Kind::STRUCT => t.strip(),
-            _ => return Err(in_map(Error::malformed("its declaration is not a struct"))),
-        };
-        let mut map = parse_one(name, def, false).map_err(in_map)?;
+        let mut map = declaration(var.ty()).map_err(in_map)?;
         map.offset = offset_of(name)
             .ok_or_else(|| in_map(Error::malformed("it is in BTF but not in the symbol table")))?;
         maps.push(map);
     }
     maps.sort_by_key(|m| m.offset);
     Ok(maps)
+}
+
+/// Reads the declaration of one map, a VAR.
+pub(super) fn declaration(var: Type<'_>) -> Result<MapSpec> {
+    match var.target().map(Type::strip) {
+        Some(def) if def.kind() == Kind::STRUCT => parse_one(var.name(), def, false),
+        _ => Err(Error::malformed("its declaration is not a struct")),
+    }
 }
 
 /// Reads one declaration; `is_inner` is one that stands within another.

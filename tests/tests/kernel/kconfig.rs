@@ -4,6 +4,7 @@ use btf_core::ErrorKind;
 use btf_core::prog::{Arguments, RawTracepoint};
 use btf_skel_macros::include_skel;
 
+use crate::feature::Feature;
 use crate::support::{needs, running};
 
 include_skel!("config");
@@ -31,7 +32,9 @@ fn tristate(value: Option<String>) -> i32 {
 
 #[test]
 fn programs_and_the_application_read_them() {
-    needs(5, 10);
+    let Some(feature) = Feature::since("extern: __kconfig", (5, 10)) else {
+        return;
+    };
     let mut open = config::Config::open().unwrap();
     open.progs.read_all.set_autoload(true);
     let skel = open.load().unwrap();
@@ -69,6 +72,7 @@ fn programs_and_the_application_read_them() {
     assert_eq!(skel.bss.host.get(), skel.kconfig.config_default_hostname);
     assert_eq!(skel.data.absent.get(), 0);
     assert_eq!(skel.kconfig.config_no_such_thing, 0);
+    feature.works();
 }
 
 #[test]

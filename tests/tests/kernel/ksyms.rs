@@ -4,6 +4,7 @@ use btf_core::prog::{Arguments, RawTracepoint};
 use btf_core::{Error, ErrorKind};
 use btf_skel_macros::include_skel;
 
+use crate::feature::Feature;
 use crate::support::{getppid, needs, running};
 
 include_skel!("ksyms");
@@ -35,7 +36,9 @@ fn address(name: &str) -> u64 {
 
 #[test]
 fn symbols_have_addresses() {
-    needs(5, 10);
+    let Some(feature) = Feature::since("extern: __ksym address", (5, 10)) else {
+        return;
+    };
     let mut open = ksyms::Ksyms::open().unwrap();
     open.progs.addresses.set_autoload(true);
     let skel = open.load().unwrap();
@@ -44,6 +47,7 @@ fn symbols_have_addresses() {
     assert_eq!(skel.bss.fops_address.get(), address("bpf_link_fops"));
     assert_eq!(skel.bss.absent_address.get(), 0);
     assert_eq!(skel.bss.name.get().to_string(), "swapper/0");
+    feature.works();
 }
 
 #[test]
@@ -60,12 +64,12 @@ fn a_symbol_that_is_not_there_is_named_with_what_comes_close() {
 #[test]
 fn variables_have_types() {
     needs(5, 10);
-    if running() < HAS_VARIABLES {
+    let Some(feature) = Feature::since("extern: __ksym variable", HAS_VARIABLES) else {
         // Not a failure of this crate's: libbpf says the same.
         let e = refusal(|p| p.variables.set_autoload(true));
         assert_eq!(e.kind(), ErrorKind::NotFound, "{e}");
         return;
-    }
+    };
     let mut open = ksyms::Ksyms::open().unwrap();
     open.progs.variables.set_autoload(true);
     let skel = open.load().unwrap();
@@ -73,6 +77,7 @@ fn variables_have_types() {
     assert_eq!(skel.bss.hits.get(), 1);
     assert_eq!(skel.bss.same_cpu.get(), 1);
     assert_eq!(skel.bss.absent.get(), 0);
+    feature.works();
 }
 
 #[test]
@@ -110,17 +115,18 @@ fn functions_are_called_where_they_are_and_done_without_where_not() {
     drop(link);
     let hits = skel.bss.hits.get();
     assert!(hits > 0);
-    if running() < HAS_KFUNCS {
+    let Some(feature) = Feature::since("extern: kernel function", HAS_KFUNCS) else {
         assert_eq!(skel.bss.flavors.get(), 0);
         assert_eq!(skel.bss.keys.get(), 0);
         return;
-    }
+    };
     assert_eq!(
         skel.bss.flavors.get(),
         1,
         "the other flavor has another prototype"
     );
     assert_eq!(skel.bss.keys.get(), hits);
+    feature.works();
 }
 
 #[test]

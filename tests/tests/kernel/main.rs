@@ -8,6 +8,7 @@ mod btf;
 mod feature;
 mod kconfig;
 mod ksyms;
+mod linked;
 mod lpm_trie;
 mod map_kinds;
 mod map_many;

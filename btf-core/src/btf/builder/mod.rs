@@ -9,11 +9,11 @@ mod strings;
 mod tests;
 
 use super::raw::{HEADER_LEN, Info};
-use super::{Btf, IntEncoding, Kind, Linkage, MAGIC, TypeId, VERSION, parse};
+use super::{Btf, IntEncoding, Kind, Linkage, MAGIC, TypeId, VERSION};
 use crate::error::{Error, ErrorKind, Result};
 use copy::Source;
 use std::ops::Range;
-use strings::Strings;
+pub(crate) use strings::Strings;
 
 /// What fits the 24 bits of a record's count, and of a bitfield's offset.
 const MAX_24_BITS: u32 = 0x00ff_ffff;
@@ -435,10 +435,7 @@ impl Builder {
         for record in &self.records {
             types.extend_from_slice(&self.words[record.clone()]);
         }
-        let mut bytes = assemble(&types, self.strings.own());
-        if self.little_endian != cfg!(target_endian = "little") {
-            bytes = parse::in_other_order(&bytes)?;
-        }
+        let bytes = Btf::bytes_for(assemble(&types, self.strings.own()), self.little_endian)?;
         match &self.base {
             Some(base) => Btf::parse_split(bytes, base),
             None => Btf::parse(bytes),

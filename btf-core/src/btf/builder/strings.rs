@@ -7,7 +7,7 @@ use std::hash::{BuildHasher, RandomState};
 use super::super::Btf;
 
 /// Strings by what they are.
-pub(super) struct Strings {
+pub(crate) struct Strings {
     own: Vec<u8>,
     offsets: HashMap<Box<[u8]>, u32>,
     /// The first offset that is not the base's.
@@ -16,7 +16,7 @@ pub(super) struct Strings {
 }
 
 impl Strings {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Strings {
             // The empty string is at 0.
             own: vec![0],
@@ -39,12 +39,12 @@ impl Strings {
     }
 
     /// The section's bytes.
-    pub(super) fn own(&self) -> &[u8] {
+    pub(crate) fn own(&self) -> &[u8] {
         &self.own
     }
 
     /// Where a string lies, adding it if it is new.
-    pub(super) fn offset(&mut self, text: &[u8]) -> Result<u32, String> {
+    pub(crate) fn offset(&mut self, text: &[u8]) -> Result<u32, String> {
         if text.is_empty() {
             return Ok(0);
         }

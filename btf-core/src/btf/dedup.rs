@@ -1,0 +1,294 @@
+//! Types that say the same made one.
+//!
+//! Types are the same if nothing tells them apart however far their references are followed: the coarsest division into
+//! classes in which members of one class refer to members of the same classes. It is found by starting with what records say
+//! by themselves and dividing until nothing changes. As in libbpf (`btf__dedup`), a forward declaration is the one struct,
+//! union or enum of its name, and variables and sections stay as they are.
+
+use std::collections::{HashMap, HashSet};
+
+use super::Kind;
+use super::raw::{Info, Slot, TYPE_WORDS, slots};
+
+/// Each round carries a difference one reference further. Real types need some dozens; if there are more, all stay.
+const MOST_ROUNDS: usize = 1024;
+
+/// What became of types.
+pub(crate) struct Deduplicated {
+    /// The records that are left, with new ids.
+    pub(crate) records: Vec<Vec<u32>>,
+    /// The new id of each id; that of `void` is first.
+    pub(crate) ids: Vec<u32>,
+}
+
+/// Deduplicates records: the first is that of id 1, names are of one string section with each string once, and all ids are
+/// of these records.
+pub(crate) fn deduplicate(records: &[Vec<u32>]) -> Deduplicated {
+    let mut types = Types::new(records);
+    let mut rounds = MOST_ROUNDS;
+    let classes = loop {
+        let Some(classes) = types.divide(&mut rounds) else {
+            break (0..records.len() as u32).collect();
+        };
+        if !types.resolve_forward(&classes) {
+            break classes;
+        }
+    };
+    types.collect(&classes)
+}
+
+struct Types<'a> {
+    records: &'a [Vec<u32>],
+    /// Where each record has ids.
+    references: Vec<Vec<usize>>,
+    /// The record that a forward declaration stands for.
+    resolved: Vec<usize>,
+}
+
+fn info(record: &[u32]) -> Info {
+    Info(record.get(1).copied().unwrap_or(0))
+}
+
+impl<'a> Types<'a> {
+    fn new(records: &'a [Vec<u32>]) -> Self {
+        let references = |record: &Vec<u32>| {
+            let ids = slots(record)
+                .into_iter()
+                .filter(|(slot, _)| *slot == Slot::Id);
+            ids.map(|(_, at)| at).collect()
+        };
+        Types {
+            records,
+            references: records.iter().map(references).collect(),
+            resolved: (0..records.len()).collect(),
+        }
+    }
+
+    /// The class of each record, numbered from 0; `None` if that takes more rounds than are left.
+    fn divide(&self, rounds: &mut usize) -> Option<Vec<u32>> {
+        let mut classes = self.number(|n| {
+            let mut own = self.records[n].clone();
+            for at in &self.references[n] {
+                own[*at] = 0;
+            }
+            if matches!(info(&own).kind(), Kind::VAR | Kind::DATASEC) {
+                own.push(n as u32);
+            }
+            own
+        });
+        loop {
+            let class_of = |id: u32| match id.checked_sub(1) {
+                // What is not there is like nothing that is.
+                Some(n) => classes.get(n as usize).map_or(u32::MAX, |class| class + 1),
+                None => 0,
+            };
+            let finer = self.number(|n| {
+                let references = self.references[n].iter();
+                let referred = references.map(|at| class_of(self.records[n][*at]));
+                std::iter::once(classes[n]).chain(referred).collect()
+            });
+            let count = |classes: &[u32]| classes.iter().max().copied();
+            if count(&finer) == count(&classes) {
+                return Some(classes);
+            }
+            classes = finer;
+            *rounds = rounds.checked_sub(1)?;
+        }
+    }
+
+    /// Numbers records by what they have in common.
+    fn number(&self, key: impl Fn(usize) -> Vec<u32>) -> Vec<u32> {
+        let mut numbers: HashMap<Vec<u32>, u32> = HashMap::new();
+        let resolved = self.resolved.iter();
+        resolved
+            .map(|n| {
+                let next = numbers.len() as u32;
+                *numbers.entry(key(*n)).or_insert(next)
+            })
+            .collect()
+    }
+
+    /// Makes forward declarations stand for the one type that they can be of; says whether there were such.
+    fn resolve_forward(&mut self, classes: &[u32]) -> bool {
+        let mut whole: HashMap<(u32, Kind), HashSet<u32>> = HashMap::new();
+        let mut first: HashMap<u32, usize> = HashMap::new();
+        for (n, record) in self.records.iter().enumerate() {
+            let is_whole = self.resolved[n] == n && forward(record).is_none();
+            if let (true, Some(kind)) = (is_whole, target_kind(info(record).kind())) {
+                whole
+                    .entry((record[0], kind))
+                    .or_default()
+                    .insert(classes[n]);
+                first.entry(classes[n]).or_insert(n);
+            }
+        }
+        let mut changed = false;
+        for (n, record) in self.records.iter().enumerate() {
+            let (Some(kind), true) = (forward(record), self.resolved[n] == n) else {
+                continue;
+            };
+            let candidates = whole.get(&(record[0], kind)).into_iter().flatten();
+            let mut candidates = candidates.filter_map(|class| first.get(class));
+            if let (Some(one), None) = (candidates.next(), candidates.next()) {
+                self.resolved[n] = *one;
+                changed = true;
+            }
+        }
+        changed
+    }
+
+    /// Keeps the first of each class.
+    fn collect(&self, classes: &[u32]) -> Deduplicated {
+        let mut new: HashMap<u32, u32> = HashMap::new();
+        let mut kept = Vec::new();
+        for (n, class) in classes.iter().enumerate() {
+            new.entry(*class).or_insert_with(|| {
+                kept.push(self.resolved[n]);
+                kept.len() as u32
+            });
+        }
+        let ids: Vec<u32> = std::iter::once(0)
+            .chain(classes.iter().map(|class| new[class]))
+            .collect();
+        let records = kept.into_iter().map(|n| {
+            let mut record = self.records[n].clone();
+            for at in &self.references[n] {
+                record[*at] = ids
+                    .get(record[*at] as usize)
+                    .copied()
+                    .unwrap_or(record[*at]);
+            }
+            record
+        });
+        Deduplicated {
+            records: records.collect(),
+            ids,
+        }
+    }
+}
+
+/// The kind that a forward declaration is of; `None` for what is none.
+fn forward(record: &[u32]) -> Option<Kind> {
+    let info = info(record);
+    if record.first() == Some(&0) {
+        return None;
+    }
+    match info.kind() {
+        Kind::FWD if info.flag() => Some(Kind::UNION),
+        Kind::FWD => Some(Kind::STRUCT),
+        Kind::ENUM if record.len() == TYPE_WORDS => Some(Kind::ENUM),
+        _ => None,
+    }
+}
+
+/// The kind by which a forward declaration finds this.
+fn target_kind(kind: Kind) -> Option<Kind> {
+    match kind {
+        Kind::STRUCT | Kind::UNION | Kind::ENUM => Some(kind),
+        Kind::ENUM64 => Some(Kind::ENUM),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Btf, Builder, IntEncoding, TypeId};
+    use super::*;
+
+    fn records(btf: &Btf) -> Vec<Vec<u32>> {
+        btf.types().map(|t| btf.record(t.id())).collect()
+    }
+
+    fn ids(btf: &Btf) -> Vec<u32> {
+        deduplicate(&records(btf)).ids
+    }
+
+    /// `struct a { struct b *b; }; struct b { struct a *a; T x; };` with a type of its own for `T`.
+    fn cycle(b: &mut Builder, size: u32) -> [TypeId; 2] {
+        let int = b.int("T", size, IntEncoding::SIGNED);
+        let (first, second) = (b.reserve(), b.reserve());
+        let (to_first, to_second) = (b.pointer(first), b.pointer(second));
+        b.at(first).structure("a", 8, [("b", to_second, 0)]);
+        b.at(second)
+            .structure("b", 16, [("a", to_first, 0), ("x", int, 64)]);
+        [first, second]
+    }
+
+    #[test]
+    fn equal_cycles_are_one_and_others_are_not() {
+        let mut b = Builder::new();
+        let [a, _] = cycle(&mut b, 4);
+        let [same, _] = cycle(&mut b, 4);
+        let [other, _] = cycle(&mut b, 2);
+        let btf = b.finish().unwrap();
+        let ids = ids(&btf);
+        let new = |id: TypeId| ids[id.0 as usize];
+        assert_eq!(new(a), new(same));
+        assert_ne!(new(a), new(other), "they differ three references on");
+        let deduplicated = deduplicate(&records(&btf));
+        assert_eq!(deduplicated.records.len(), 10);
+        // Nothing more comes of it a second time.
+        assert_eq!(
+            deduplicate(&deduplicated.records).records,
+            deduplicated.records
+        );
+    }
+
+    #[test]
+    fn forward_declarations_are_what_they_declare() {
+        let mut b = Builder::new();
+        let forward = b.forward_struct("b");
+        let pointer = b.pointer(forward);
+        let partial = b.structure("a", 8, [("b", pointer, 0)]);
+        let [a, whole] = cycle(&mut b, 4);
+        let elsewhere = b.forward_struct("elsewhere");
+        let union = b.forward_union("b");
+        let declared = b.enumeration("e", 4, false, []);
+        let e = b.enumeration("e", 4, false, [("A", 1)]);
+        let ids = ids(&b.finish().unwrap());
+        let new = |id: TypeId| ids[id.0 as usize];
+        assert_eq!(new(forward), new(whole));
+        assert_eq!(
+            new(partial),
+            new(a),
+            "they are the same once the declaration is resolved"
+        );
+        assert_eq!(new(declared), new(e));
+        assert_ne!(new(union), new(whole));
+        assert_ne!(new(elsewhere), new(whole));
+    }
+
+    #[test]
+    fn a_declaration_that_may_be_either_stays() {
+        let mut b = Builder::new();
+        let int = b.int("int", 4, IntEncoding::SIGNED);
+        let forward = b.forward_struct("s");
+        let one = b.structure("s", 4, [("x", int, 0)]);
+        let other = b.structure("s", 4, [("y", int, 0)]);
+        let ids = ids(&b.finish().unwrap());
+        let new = [forward, one, other].map(|id| ids[id.0 as usize]);
+        assert_eq!(HashSet::from(new).len(), 3);
+    }
+
+    #[test]
+    fn variables_and_sections_stay() {
+        let mut b = Builder::new();
+        let int = b.int("int", 4, IntEncoding::SIGNED);
+        let same = b.int("int", 4, IntEncoding::SIGNED);
+        let one = b.variable("x", int, super::super::Linkage::STATIC);
+        let two = b.variable("x", same, super::super::Linkage::STATIC);
+        b.section(".bss", 8, [(one, 0, 4), (two, 4, 4)]);
+        assert_eq!(ids(&b.finish().unwrap()), [0, 1, 1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn chains_without_end_are_left_alone() {
+        let mut b = Builder::new();
+        let mut last = b.int("int", 4, IntEncoding::SIGNED);
+        for _ in 0..2 * MOST_ROUNDS {
+            last = b.pointer(last);
+        }
+        let btf = b.finish().unwrap();
+        assert_eq!(ids(&btf).last(), Some(&last.0));
+    }
+}

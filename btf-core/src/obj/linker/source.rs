@@ -1,0 +1,219 @@
+//! One of the objects that are linked: its sections, symbols, relocations and types.
+
+use std::borrow::Cow;
+
+use object::elf;
+use object::read::elf::{FileHeader, Rel, SectionHeader, Sym};
+use object::{Endianness, SymbolIndex};
+
+use crate::btf::Btf;
+use crate::btf::ext::BtfExt;
+use crate::error::{Context, Error, ErrorKind, Result};
+
+type Header = elf::FileHeader64<Endianness>;
+
+/// An object to be linked.
+pub(super) struct Source<'d> {
+    pub(super) little_endian: bool,
+    /// By ELF index; the first is none.
+    pub(super) sections: Vec<Section<'d>>,
+    /// By ELF index; the first is none.
+    pub(super) symbols: Vec<Symbol<'d>>,
+    pub(super) btf: Option<Btf>,
+    pub(super) ext: Option<BtfExt>,
+}
+
+/// A section with its relocations.
+pub(super) struct Section<'d> {
+    pub(super) name: &'d str,
+    pub(super) kind: elf::SectionType,
+    pub(super) flags: elf::SectionFlags,
+    pub(super) align: u64,
+    pub(super) size: u64,
+    /// Empty for what is all zeros.
+    pub(super) bytes: Cow<'d, [u8]>,
+    pub(super) relocs: Vec<Reloc>,
+}
+
+impl Section<'_> {
+    /// Whether it goes into what is linked: code and data, but no description of them.
+    pub(super) fn is_kept(&self) -> bool {
+        let is_empty_text = self.name == ".text" && self.size == 0;
+        let is_described = [".BTF", ".BTF.ext", ".llvm_addrsig", ".eh_frame"].contains(&self.name)
+            || self.name.starts_with(".debug_");
+        matches!(self.kind, elf::SHT_PROGBITS | elf::SHT_NOBITS) && !is_empty_text && !is_described
+    }
+
+    pub(super) fn is_code(&self) -> bool {
+        self.kind == elf::SHT_PROGBITS && self.flags.contains(elf::SHF_EXECINSTR)
+    }
+}
+
+/// A relocation.
+#[derive(Clone, Copy)]
+pub(super) struct Reloc {
+    pub(super) offset: u64,
+    /// Position of its symbol.
+    pub(super) symbol: usize,
+    pub(super) kind: u32,
+}
+
+/// A symbol.
+#[derive(Clone, Copy)]
+pub(super) struct Symbol<'d> {
+    pub(super) name: &'d str,
+    pub(super) kind: elf::SymbolType,
+    pub(super) bind: elf::SymbolBind,
+    pub(super) hidden: bool,
+    /// Index of its section; 0 if it is defined elsewhere.
+    pub(super) section: usize,
+    pub(super) value: u64,
+    pub(super) size: u64,
+}
+
+impl Symbol<'_> {
+    pub(super) fn is_extern(&self) -> bool {
+        self.section == 0
+    }
+
+    pub(super) fn is_weak(&self) -> bool {
+        self.bind == elf::STB_WEAK
+    }
+
+    pub(super) fn is_local(&self) -> bool {
+        self.bind == elf::STB_LOCAL
+    }
+}
+
+fn bad(what: &str) -> impl Fn(object::Error) -> Error + '_ {
+    move |e| Error::malformed(format!("{what}: {e}"))
+}
+
+fn text(bytes: &[u8]) -> Result<&str> {
+    std::str::from_utf8(bytes).map_err(|_| Error::malformed("a name in it is not text"))
+}
+
+impl<'d> Source<'d> {
+    pub(super) fn read(bytes: &'d [u8]) -> Result<Source<'d>> {
+        let not_elf = bad("it is not a 64-bit ELF object");
+        let header = Header::parse(bytes).map_err(&not_elf)?;
+        let endian = header.endian().map_err(&not_elf)?;
+        if header.e_machine(endian) != elf::EM_BPF || header.e_type(endian) != elf::ET_REL {
+            return Err(Error::malformed("it is no object file of BPF")
+                .hint("compile it with `clang -target bpf -c`"));
+        }
+        let table = header
+            .sections(endian, bytes)
+            .map_err(bad("section table"))?;
+        let mut sections = Vec::new();
+        for (_, s) in table.enumerate() {
+            let name = text(table.section_name(endian, s).unwrap_or_default())?;
+            let kind = s.sh_type(endian);
+            let data = match kind {
+                elf::SHT_NOBITS | elf::SHT_NULL => &[][..],
+                _ => s.data(endian, bytes).map_err(bad(name))?,
+            };
+            sections.push(Section {
+                name,
+                kind,
+                flags: s.sh_flags(endian),
+                align: s.sh_addralign(endian),
+                size: s.sh_size(endian),
+                bytes: Cow::Borrowed(data),
+                relocs: Vec::new(),
+            });
+        }
+        for s in table.iter() {
+            let about = s.sh_info(endian) as usize;
+            let Some(section) = sections.get_mut(about) else {
+                continue;
+            };
+            if let Some((rels, _)) = s.rel(endian, bytes).map_err(bad("relocations"))? {
+                section.relocs.extend(rels.iter().map(|rel| Reloc {
+                    offset: rel.r_offset(endian),
+                    symbol: rel.r_sym(endian) as usize,
+                    kind: rel.r_type(endian).0,
+                }));
+            }
+        }
+        let symbols = symbols(header, endian, bytes, sections.len())?;
+        let find = |name: &str| sections.iter().find(|s| s.name == name);
+        let btf = match find(".BTF") {
+            Some(s) => Some(Btf::parse(s.bytes.to_vec()).context(|| "section .BTF")?),
+            None => None,
+        };
+        let ext = match (&btf, find(".BTF.ext")) {
+            (Some(btf), Some(s)) => {
+                Some(BtfExt::parse(&s.bytes, btf).context(|| "section .BTF.ext")?)
+            }
+            _ => None,
+        };
+        Ok(Source {
+            little_endian: endian == Endianness::Little,
+            sections,
+            symbols,
+            btf,
+            ext,
+        })
+    }
+
+    /// The index of the section of this name.
+    pub(super) fn section(&self, name: &str) -> Option<usize> {
+        self.sections.iter().position(|s| s.name == name)
+    }
+}
+
+fn symbols<'d>(
+    header: &'d Header,
+    endian: Endianness,
+    bytes: &'d [u8],
+    sections: usize,
+) -> Result<Vec<Symbol<'d>>> {
+    let table = header
+        .sections(endian, bytes)
+        .and_then(|s| s.symbols(endian, bytes, elf::SHT_SYMTAB))
+        .map_err(bad("symbol table"))?;
+    // The first one stands for none.
+    let mut out = vec![Symbol {
+        name: "",
+        kind: elf::STT_NOTYPE,
+        bind: elf::STB_LOCAL,
+        hidden: false,
+        section: 0,
+        value: 0,
+        size: 0,
+    }];
+    for index in 1..table.len() {
+        let s = table
+            .symbol(SymbolIndex(index))
+            .map_err(bad("symbol table"))?;
+        let name = text(table.symbol_name(endian, s).unwrap_or_default())?;
+        let mut section = usize::from(s.st_shndx(endian).0);
+        let is_special = section >= sections;
+        if is_special {
+            // Names of files, and absolute values, which nothing refers to.
+            section = 0;
+        }
+        let visibility = s.st_visibility();
+        if !matches!(visibility, elf::STV_DEFAULT | elf::STV_HIDDEN) {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                format!("symbol `{name}` has a visibility that is neither default nor hidden"),
+            ));
+        }
+        out.push(Symbol {
+            name: if is_special { "" } else { name },
+            kind: s.st_type(),
+            bind: if is_special {
+                elf::STB_LOCAL
+            } else {
+                s.st_bind()
+            },
+            hidden: visibility == elf::STV_HIDDEN,
+            section,
+            value: s.st_value(endian),
+            size: s.st_size(endian),
+        });
+    }
+    Ok(out)
+}

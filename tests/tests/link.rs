@@ -1,0 +1,203 @@
+//! Static linking against `bpftool gen object`: the same programs, maps and variables come of it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use btf_core::btf::Kind;
+use btf_core::obj::{Object, RelocTarget, link_objects};
+
+const PARTS: [&str; 3] = ["main", "more", "third"];
+
+/// A folder that is emptied when it is made.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Scratch {
+        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("link-{name}"));
+        let _ = std::fs::remove_dir_all(&dir);
+        std::fs::create_dir_all(&dir).unwrap();
+        Scratch(dir)
+    }
+
+    fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+/// Compiles the parts of the linked object; none of them is whole by itself.
+fn compiled(dir: &Path) -> Vec<PathBuf> {
+    let headers = btf_build::Builder::new()
+        .out_dir(dir)
+        .target_arch(std::env::consts::ARCH)
+        .try_headers()
+        .unwrap();
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("bpf/linked");
+    PARTS
+        .iter()
+        .map(|part| {
+            let object = dir.join(format!("{part}.o"));
+            let mut clang = Command::new("clang");
+            clang.args(["--target=bpf", "-O2", "-g", "-mcpu=v3", "-c"]);
+            for dir in &headers {
+                clang.arg("-I").arg(dir);
+            }
+            let source = sources.join(format!("{part}.bpf.c"));
+            let status = clang.arg(source).arg("-o").arg(&object).status().unwrap();
+            assert!(status.success(), "{part}");
+            object
+        })
+        .collect()
+}
+
+fn linked(objects: &[(&str, Vec<u8>)]) -> btf_core::Result<Vec<u8>> {
+    let objects: Vec<(&str, &[u8])> = objects.iter().map(|(n, b)| (*n, b.as_slice())).collect();
+    link_objects(&objects)
+}
+
+/// What the loader makes of an object, in words that do not depend on numbers of types and sections.
+fn description(object: &Object) -> Vec<String> {
+    let btf = object.btf().unwrap();
+    let mut out = Vec::new();
+    for program in object.programs() {
+        let image = object
+            .link(program, |function| &object.functions()[function].insns)
+            .unwrap();
+        out.push(format!("program {}: {:?}", program.name, image.insns));
+        for reloc in &image.relocs {
+            let to = match reloc.target {
+                RelocTarget::Map(n) => format!("map {}", object.maps()[n].name),
+                RelocTarget::Data { section, offset } => {
+                    format!("{} + {offset}", object.data()[section].name)
+                }
+                RelocTarget::Extern(n) => format!("extern {}", object.externs()[n].name),
+                RelocTarget::Function(n) => format!("function {}", object.functions()[n].name),
+            };
+            out.push(format!("{} instruction {}: {to}", program.name, reloc.insn));
+        }
+        let lines = image.lines.iter();
+        let lines = lines.map(|l| (l.insn, l.info.line(), btf.string(l.info.line_off)));
+        out.push(format!("lines {:?}", lines.collect::<Vec<_>>()));
+        let functions = image.func_info.iter();
+        let functions = functions.map(|(at, id)| (at, btf.ty(*id).name()));
+        out.push(format!("functions {:?}", functions.collect::<Vec<_>>()));
+    }
+    for function in object.functions() {
+        for core in &function.core {
+            let root = btf.ty(core.root);
+            let place = format!("{} {}", function.name, core.insn);
+            out.push(format!(
+                "{place}: {:?} {} {}",
+                core.kind,
+                root.name(),
+                core.access
+            ));
+        }
+    }
+    for map in object.maps() {
+        let (key, value) = (map.key.map(|k| btf.ty(k)), map.value.map(|v| btf.ty(v)));
+        let types = (key.map(|k| k.name()), value.map(|v| v.name()));
+        let sizes = (map.key_size, map.value_size, map.max_entries, map.map_flags);
+        out.push(format!(
+            "map {}: {:?} {sizes:?} {types:?}",
+            map.name, map.map_type
+        ));
+    }
+    for data in object.data() {
+        let section = data.datasec.map(|id| btf.ty(id));
+        let mut variables: Vec<_> = section
+            .into_iter()
+            .flat_map(|s| s.variables().iter())
+            .map(|v| (v.offset(), v.name(), v.size(), v.ty().linkage()))
+            .collect();
+        variables.sort_by_key(|v| (v.0, v.1));
+        out.push(format!("{} {:?} {variables:?}", data.name, data.contents()));
+    }
+    out
+}
+
+/// Objects as `bpftool gen object` links them; `None` if this machine has no bpftool.
+fn by_bpftool(dir: &Path, objects: &[PathBuf]) -> Option<Vec<u8>> {
+    let programs = ["bpftool", "/usr/sbin/bpftool"];
+    let linked = dir.join("linked.o");
+    let ran = programs.iter().find_map(|program| {
+        let mut command = Command::new(program);
+        command.args(["gen", "object"]).arg(&linked).args(objects);
+        command.output().ok()
+    })?;
+    assert!(
+        ran.status.success(),
+        "{}",
+        String::from_utf8_lossy(&ran.stderr)
+    );
+    Some(std::fs::read(linked).unwrap())
+}
+
+#[test]
+fn bpftool_links_the_same() {
+    let dir = Scratch::new("bpftool");
+    let objects = compiled(dir.path());
+    let parts: Vec<(&str, Vec<u8>)> = PARTS
+        .iter()
+        .zip(&objects)
+        .map(|(name, path)| (*name, std::fs::read(path).unwrap()))
+        .collect();
+    let ours = Object::parse("linked", &linked(&parts).unwrap()).unwrap();
+    let Some(theirs) = by_bpftool(dir.path(), &objects) else {
+        println!("not compared: there is no bpftool on this machine");
+        return;
+    };
+    let theirs = Object::parse("linked", &theirs).unwrap();
+    let (a, b) = (description(&ours), description(&theirs));
+    for (a, b) in a.iter().zip(&b) {
+        assert_eq!(a, b);
+    }
+    assert_eq!(a.len(), b.len());
+    // A type is there once: as many structs, with as many names, as with libbpf's deduplication.
+    let structs = |object: &Object| {
+        let types = object.btf().unwrap().types();
+        let mut names: Vec<String> = types
+            .filter(|t| matches!(t.kind(), Kind::STRUCT | Kind::FUNC | Kind::VAR))
+            .map(|t| t.name().to_owned())
+            .collect();
+        names.sort();
+        names
+    };
+    assert_eq!(structs(&ours), structs(&theirs));
+}
+
+#[test]
+fn what_does_not_go_together_is_named() {
+    let dir = Scratch::new("refused");
+    let objects = compiled(dir.path());
+    let bytes = |n: usize| std::fs::read(&objects[n]).unwrap();
+    let e = linked(&[("more", bytes(1)), ("again", bytes(1))]).unwrap_err();
+    let text = e.to_string();
+    assert!(text.starts_with("object `again`: symbol `"), "{text}");
+    assert!(
+        text.ends_with(
+            "`: it is defined here and in object `more` (make one of them `static`, or `__weak`)"
+        ),
+        "{text}"
+    );
+    assert!(linked(&[]).is_err());
+}
+
+/// Damage is an answer: no panic, and no work without end.
+#[test]
+fn damaged_objects_are_refused_or_linked() {
+    let dir = Scratch::new("damaged");
+    let objects = compiled(dir.path());
+    let (main, more) = (
+        std::fs::read(&objects[0]).unwrap(),
+        std::fs::read(&objects[1]).unwrap(),
+    );
+    for step in 0..400 {
+        let at = step * (main.len() / 400);
+        let mut damaged = main.clone();
+        damaged[at] ^= 1 << (step % 8);
+        if let Ok(whole) = linked(&[("more", more.clone()), ("main", damaged)]) {
+            let _ = Object::parse("linked", &whole);
+        }
+        let _ = linked(&[("main", main[..at].to_vec()), ("more", more.clone())]);
+    }
+}
