@@ -8,6 +8,7 @@ fn main() {
     btf_build::Builder::new()
         .source("bpf/attach.bpf.c")
         .source("bpf/lpm_trie.bpf.c")
+        .source("bpf/callbacks.bpf.c")
         .source("bpf/config.bpf.c")
         .source("bpf/ksyms.bpf.c")
         .source("bpf/map_kinds.bpf.c")

@@ -7,6 +7,7 @@
 //! In order: CO-RE relocation of what will be loaded, what the kernel must supply, the object's BTF, maps and their contents, programs. Nothing is left
 //! in the kernel if a step fails.
 
+mod arg_ctx;
 mod btf_object;
 mod core;
 mod data;

@@ -4,6 +4,7 @@ use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::arg_ctx::Contexts;
 use super::core;
 use super::externs::Externs;
 use super::kernel::Kernel;
@@ -223,9 +224,11 @@ impl OpenObject {
         let kernel = Kernel::new(kernel_btf, kernel_btfs);
         let wanted = wanted(&object, &programs);
         let code = core::relocate(&object, &wanted, &kernel)?;
-        let externs = Externs::resolve(&object, &wanted, kconfig, &kernel, &mut warnings)?;
+        // What is asked of the kernel from here on may take memory of it.
         sys::raise_memlock_limit();
-        let btf = types::load(&object, &mut warnings);
+        let externs = Externs::resolve(&object, &wanted, kconfig, &kernel, &mut warnings)?;
+        let contexts = Contexts::find(&object, &wanted)?;
+        let btf = types::load(contexts.btf.as_ref().or(object.btf()), &mut warnings);
         let creator = Creator {
             btf: btf.as_ref(),
             pin_root: &pin_root,
@@ -256,6 +259,7 @@ impl OpenObject {
             maps: &maps,
             data: &data,
             externs: &externs,
+            contexts: &contexts,
             fd_array: &externs.fd_array(),
         };
         let programs = load_programs(&loader, programs)?;

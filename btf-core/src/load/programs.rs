@@ -3,6 +3,7 @@
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
 
+use super::arg_ctx::Contexts;
 use super::core::Code;
 use super::externs::Externs;
 use super::kernel::{AttachTarget, Kernel};
@@ -33,6 +34,7 @@ pub(super) struct Loader<'a> {
     pub(super) maps: &'a [Option<Map>],
     pub(super) data: &'a [LoadedData],
     pub(super) externs: &'a Externs,
+    pub(super) contexts: &'a Contexts,
     pub(super) fd_array: &'a [RawFd],
 }
 
@@ -88,7 +90,10 @@ impl Loader<'_> {
         }
         let license = CString::new(self.object.license())
             .map_err(|_| Error::malformed("the object's license has a NUL in it"))?;
-        let (func_info, line_info) = info(&image);
+        let (mut func_info, line_info) = info(&image);
+        for func in &mut func_info {
+            func.type_id = self.contexts.of(def.prog_type, TypeId(func.type_id)).0;
+        }
         let btf_with_funcs = self
             .btf
             .filter(|_| sys::btf_feature_is_known(Feature::Func));

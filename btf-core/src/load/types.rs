@@ -2,14 +2,14 @@
 
 use std::os::fd::OwnedFd;
 
+use crate::btf::Btf;
 use crate::btf::sanitize::sanitize;
-use crate::obj::Object;
 use crate::sys;
 
 /// Loads the object's BTF. A kernel that refuses it leaves programs and maps without their types, which few need, so
 /// that is a warning, as with libbpf.
-pub(super) fn load(object: &Object, warnings: &mut Vec<String>) -> Option<OwnedFd> {
-    let btf = sanitize(object.btf()?, sys::btf_feature_is_known);
+pub(super) fn load(btf: Option<&Btf>, warnings: &mut Vec<String>) -> Option<OwnedFd> {
+    let btf = sanitize(btf?, sys::btf_feature_is_known);
     match sys::btf_load(&btf) {
         Ok(fd) => Some(fd),
         Err((e, log)) => {

@@ -3,10 +3,10 @@
 //! Subprograms follow in the order in which libbpf appends them (`bpf_object__reloc_code`): at the first call, and what
 //! that subprogram calls right after it.
 
-use super::functions::{ElfReloc, LineSite, RelocTarget};
+use super::functions::{ElfReloc, Function, LineSite, RelocTarget};
 use super::{Object, ProgramSpec};
-use crate::btf::TypeId;
-use crate::error::{Error, Result};
+use crate::btf::{Kind, Linkage, Type, TypeId};
+use crate::error::{Error, ErrorKind, Result};
 use crate::insn::Insn;
 
 /// A program ready to be given maps and loaded.
@@ -35,8 +35,57 @@ impl Image {
 
 pub(super) fn reachable(object: &Object, program: &ProgramSpec) -> Result<Vec<usize>> {
     let mut order = vec![program.function];
+    follow(object, program.function, &mut order)?;
+    // Nothing calls it: the kernel does.
+    if let Some(callback) = exception_callback(object, program)?
+        && !order.contains(&callback)
+    {
+        order.push(callback);
+        follow(object, callback, &mut order)?;
+    }
+    Ok(order)
+}
+
+/// The function that a program names as the one to run after `bpf_throw` (libbpf's `bpf_prog_assign_exc_cb`).
+fn exception_callback(object: &Object, program: &ProgramSpec) -> Result<Option<usize>> {
+    let main = &object.functions[program.function];
+    let (Some(btf), Some(id)) = (object.btf(), main.btf_id) else {
+        return Ok(None);
+    };
+    let mut names = btf
+        .types()
+        .filter(|t| t.kind() == Kind::DECL_TAG && t.component() == Some(-1))
+        .filter(|t| t.target().is_some_and(|f| f.id() == id))
+        .filter_map(|t| t.name().strip_prefix("exception_callback:"));
+    // Of several, the verifier says that they are too many.
+    let (Some(name), None) = (names.next(), names.next()) else {
+        return Ok(None);
+    };
+    let is_global = |f: &Function| {
+        let ty = f.btf_id.map(|id| btf.ty(id));
+        ty.and_then(Type::linkage) == Some(Linkage::GLOBAL)
+    };
+    let found = object
+        .functions
+        .iter()
+        .position(|f| f.section == ".text" && f.name == name);
+    match found {
+        Some(callback) if is_global(&object.functions[callback]) => Ok(Some(callback)),
+        Some(_) => Err(Error::new(
+            ErrorKind::InvalidInput,
+            format!("its exception callback `{name}` is static or hidden"),
+        )
+        .hint("the kernel verifies it by itself, for which it must be global")),
+        None => Err(Error::not_found(format!(
+            "the object has no function `{name}`, which is to be its exception callback"
+        ))),
+    }
+}
+
+/// Adds to `order` the functions that this one reaches.
+fn follow(object: &Object, function: usize, order: &mut Vec<usize>) -> Result<()> {
     // Explicit stack of (function, next instruction): depth is bounded by the number of functions.
-    let mut stack = vec![(program.function, 0)];
+    let mut stack = vec![(function, 0)];
     while let Some((function, from)) = stack.pop() {
         let f = &object.functions[function];
         let next = (from..f.insns.len()).find_map(|at| match callee(object, function, at) {
@@ -51,7 +100,7 @@ pub(super) fn reachable(object: &Object, program: &ProgramSpec) -> Result<Vec<us
             stack.push((callee, 0));
         }
     }
-    Ok(order)
+    Ok(())
 }
 
 /// The function that the instruction calls or whose address it takes.

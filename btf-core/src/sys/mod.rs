@@ -53,8 +53,8 @@ pub(crate) use perf::{Event, Scope, perf_disable, perf_enable, perf_event_open, 
 pub(crate) use pin::{obj_get, obj_pin};
 pub(crate) use privileges::privileges_hint;
 pub(crate) use probe::{
-    attach_types_are_known, btf_feature_is_known, has_bpf_cookie, takes_function_address,
-    uprobe_links_are_known,
+    arg_ctx_tag_is_known, attach_types_are_known, btf_feature_is_known, has_bpf_cookie,
+    takes_function_address, uprobe_links_are_known,
 };
 pub(crate) use prog::{Loading, prog_btf_id, prog_load, prog_test_run};
 pub(crate) use test_run::{TestRun, prog_run};

@@ -1,7 +1,9 @@
 //! What the running kernel knows, found out by trying.
 
+use std::os::fd::AsFd;
 use std::sync::OnceLock;
 
+use super::attr::FuncInfo;
 use super::btf::btf_load;
 use super::link::{Places, link_create_uprobe_multi};
 use super::prog::{Loading, prog_load};
@@ -185,6 +187,42 @@ pub(crate) fn uprobe_links_are_known() -> bool {
         };
         // A folder is no binary. That -1 is no process is seen before that where processes are told from threads.
         answer(0) == Some(libc::EBADF) && answer(u32::MAX) == Some(libc::EINVAL)
+    })
+}
+
+/// Whether the verifier takes a parameter of a global function for the context by its tag (from 6.8 on). Asked once.
+pub(crate) fn arg_ctx_tag_is_known() -> bool {
+    /// Number of `bpf_get_func_ip`, which wants the context.
+    const GET_FUNC_IP: i32 = 173;
+    /// `int a(void *a)` is type 4, and `int b(void *b __arg_ctx)` type 6.
+    const TYPES: [u32; 27] = {
+        let [i, j, k, l] = INT;
+        let (pointer, tag) = (info(Kind::PTR, 0), info(Kind::DECL_TAG, 0));
+        let (proto, func) = (info(Kind::FUNC_PROTO, 1), info(Kind::FUNC, 1));
+        [
+            i, j, k, l, 0, pointer, 0, 0, proto, 1, 1, 2, 1, func, 3, 0, proto, 1, 3, 2, 3, func,
+            5, 5, tag, 6, 0,
+        ]
+    };
+    static KNOWN: OnceLock<bool> = OnceLock::new();
+    *KNOWN.get_or_init(|| {
+        let insns = [
+            Insn::new(op::JMP | op::CALL, 0, pseudo::CALL, 0, 1),
+            Insn::new(op::JMP | op::EXIT, 0, 0, 0, 0),
+            Insn::new(op::JMP | op::CALL, 0, 0, 0, GET_FUNC_IP),
+            Insn::new(op::JMP | op::EXIT, 0, 0, 0, 0),
+        ];
+        let Ok(btf) = btf_load(&assemble(&TYPES, b"\0a\0b\0arg:ctx\0")) else {
+            return false;
+        };
+        let function = |insn_off, type_id| FuncInfo { insn_off, type_id };
+        let functions = [function(0, 4), function(2, 6)];
+        prog_load(&Loading {
+            btf: Some(btf.as_fd()),
+            func_info: &functions,
+            ..Loading::bare(ProgType::KPROBE, AttachType::NONE, &insns)
+        })
+        .is_ok()
     })
 }
 

@@ -5,6 +5,7 @@
 
 mod attach;
 mod btf;
+mod callbacks;
 mod feature;
 mod kconfig;
 mod ksyms;
