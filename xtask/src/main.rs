@@ -9,6 +9,7 @@ mod ci;
 mod compression;
 mod conformance;
 mod console;
+mod cost;
 mod cpio;
 mod demo;
 mod disk;

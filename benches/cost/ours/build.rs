@@ -1,0 +1,5 @@
+//! Compiles the BPF side by btf-build.
+
+fn main() {
+    btf_build::build("src/bpf/cost.bpf.c");
+}
