@@ -25,6 +25,7 @@ fn main() {
         .source("bpf/types.bpf.c")
         .source("bpf/untyped.bpf.c")
         .source("bpf/uprobes.bpf.c")
+        .source("bpf/usdt.bpf.c")
         .source("../examples/opensnoop/src/bpf/opensnoop.bpf.c")
         .source("../examples/tcptop/src/bpf/tcptop.bpf.c")
         .source("../examples/xdp-drop/src/bpf/xdp_drop.bpf.c")

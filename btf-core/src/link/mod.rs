@@ -11,6 +11,7 @@ mod iter;
 mod kprobe;
 mod kprobe_multi;
 mod perf_event;
+mod pin;
 mod pmu;
 mod raw_tracepoint;
 mod targets;

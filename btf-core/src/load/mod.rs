@@ -31,4 +31,4 @@ pub use btf_object::{BtfObject, btf_objects};
 pub use loaded::LoadedObject;
 pub use open::OpenObject;
 pub use open_map::OpenMap;
-pub use open_program::OpenProgram;
+pub use open_program::{OpenProgram, ProgFlags};

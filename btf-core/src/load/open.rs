@@ -353,7 +353,10 @@ fn load_programs(loader: &Loader<'_>, programs: Vec<OpenProgram>) -> Result<Vec<
                 .autoload()
                 .then(|| loader.load(&program))
                 .transpose()?;
-            let (fd, target) = loaded.unzip();
+            let (fd, target, log) = match loaded {
+                Some(loaded) => (Some(loaded.fd), loaded.target, loaded.log),
+                None => (None, None, None),
+            };
             let OpenProgram {
                 spec,
                 autoattach,
@@ -367,11 +370,12 @@ fn load_programs(loader: &Loader<'_>, programs: Vec<OpenProgram>) -> Result<Vec<
                     name: spec.name,
                     section: spec.section,
                     def: spec.def,
-                    target: target.flatten().or(spec.target),
+                    target: target.or(spec.target),
                     alternatives,
                     autoattach,
                     usdt: usdt.clone().filter(|_| is_usdt),
                     fd,
+                    log,
                 }),
             })
         })

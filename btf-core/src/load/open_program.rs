@@ -6,12 +6,46 @@ use std::sync::Arc;
 use crate::error::{Error, ErrorKind, Result};
 use crate::obj::{ProgramSpec, SectionDef};
 
+/// Flags of `BPF_PROG_LOAD`: an open set.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ProgFlags(pub u32);
+
+impl ProgFlags {
+    /// Memory is accessed at its alignment only, on machines that do without, too.
+    pub const STRICT_ALIGNMENT: ProgFlags = ProgFlags(1 << 0);
+    /// Memory is accessed anywhere, on machines that want it aligned, too.
+    pub const ANY_ALIGNMENT: ProgFlags = ProgFlags(1 << 1);
+    /// The upper halves of registers are random where the program does not define them: for tests.
+    pub const TEST_RND_HI32: ProgFlags = ProgFlags(1 << 2);
+    /// The verifier checks for loops at every instruction: for tests.
+    pub const TEST_STATE_FREQ: ProgFlags = ProgFlags(1 << 3);
+    /// It may sleep. Sections that end in `.s` set this.
+    pub const SLEEPABLE: ProgFlags = ProgFlags(1 << 4);
+    /// It sees packets of several buffers. Sections such as `xdp.frags` set this.
+    pub const XDP_HAS_FRAGS: ProgFlags = ProgFlags(1 << 5);
+    /// It is for one network device only.
+    pub const XDP_DEV_BOUND_ONLY: ProgFlags = ProgFlags(1 << 6);
+    /// The verifier checks its own bounds of registers: for tests.
+    pub const TEST_REG_INVARIANTS: ProgFlags = ProgFlags(1 << 7);
+}
+
+impl std::ops::BitOr for ProgFlags {
+    type Output = ProgFlags;
+
+    fn bitor(self, other: ProgFlags) -> ProgFlags {
+        ProgFlags(self.0 | other.0)
+    }
+}
+
 /// A program of an opened object: what may be changed before it is loaded.
 #[derive(Debug, Clone)]
 pub struct OpenProgram {
     pub(super) spec: ProgramSpec,
     pub(super) check_prototype: bool,
     pub(super) autoattach: bool,
+    pub(super) flags: ProgFlags,
+    pub(super) log_level: u32,
+    pub(super) log_size: Option<usize>,
     /// Other targets, of which the first that is there is taken.
     pub(super) alternatives: Vec<String>,
     /// The program whose function is the target.
@@ -24,6 +58,9 @@ impl OpenProgram {
             spec,
             check_prototype: true,
             autoattach: true,
+            flags: ProgFlags(0),
+            log_level: 0,
+            log_size: None,
             alternatives: Vec::new(),
             attach_program: None,
         }
@@ -85,6 +122,34 @@ impl OpenProgram {
         self.attach_program = Some(Arc::new(copy));
         self.set_attach_target(function);
         Ok(())
+    }
+
+    /// Flags to load it with besides those of its section.
+    pub fn flags(&self) -> ProgFlags {
+        self.flags
+    }
+
+    /// Sets flags to load it with, besides those that its section asks for.
+    pub fn set_flags(&mut self, flags: ProgFlags) {
+        self.flags = flags;
+    }
+
+    /// How much the verifier is asked to write; 0 unless it was set.
+    pub fn log_level(&self) -> u32 {
+        self.log_level
+    }
+
+    /// Sets how much the verifier is to write while it looks at this program: 0 nothing, unless it refuses the program; 1 what
+    /// it does; 2 every state; 4, which may be added, statistics. [`Program::verifier_log`](crate::prog::Program::verifier_log) has it
+    /// after the load.
+    pub fn set_log_level(&mut self, level: u32) {
+        self.log_level = level;
+    }
+
+    /// Sets the size of the log's buffer, in bytes. A log that does not fit is cut at its start, and from 6.4 on at its end;
+    /// before, the kernel refuses the program for it. Unless it is set, the buffer grows until the log fits.
+    pub fn set_log_size(&mut self, size: usize) {
+        self.log_size = Some(size);
     }
 
     /// Whether it is attached when the whole object is.

@@ -38,9 +38,18 @@ pub(super) struct Loader<'a> {
     pub(super) fd_array: &'a [RawFd],
 }
 
+/// What comes of a program that is loaded.
+pub(super) struct Loaded {
+    pub(super) fd: OwnedFd,
+    /// What it is for, if that is settled now.
+    pub(super) target: Option<String>,
+    /// What the verifier wrote, if it was asked to.
+    pub(super) log: Option<String>,
+}
+
 impl Loader<'_> {
-    /// Loads one program, and says what it is for if that is settled now.
-    pub(super) fn load(&self, program: &OpenProgram) -> Result<(OwnedFd, Option<String>)> {
+    /// Loads one program.
+    pub(super) fn load(&self, program: &OpenProgram) -> Result<Loaded> {
         self.load_one(program)
             .context(|| format!("program `{}`", program.name()))
     }
@@ -73,7 +82,7 @@ impl Loader<'_> {
         found.map(Some)
     }
 
-    fn load_one(&self, program: &OpenProgram) -> Result<(OwnedFd, Option<String>)> {
+    fn load_one(&self, program: &OpenProgram) -> Result<Loaded> {
         let spec = &program.spec;
         let def = program.require_def()?;
         let mut image = self
@@ -101,7 +110,9 @@ impl Loader<'_> {
             name: &spec.name,
             prog_type: def.prog_type.0,
             attach_type: attach_type(def).0,
-            flags: flags(def),
+            flags: flags(def) | program.flags.0,
+            log_level: program.log_level,
+            log_size: program.log_size,
             insns: &image.insns,
             license: &license,
             btf: self.btf.map(AsFd::as_fd),
@@ -123,8 +134,12 @@ impl Loader<'_> {
                 self.code.poison(function, insn, self.kernel)
             }
         };
-        sys::prog_load(&loading)
-            .map(|fd| (fd, name))
+        sys::prog_load_logged(&loading)
+            .map(|(fd, log)| Loaded {
+                fd,
+                target: name,
+                log,
+            })
             .map_err(|(e, log)| rejection::explain(&spec.section, e, log, poison, place))
     }
 }

@@ -62,6 +62,7 @@ pub use lpm_trie::{LpmKey, LpmTrie};
 pub use mapped::{Mapped, Section};
 pub use of_maps::{ArrayOfMaps, HashOfMaps, InnerMap};
 pub use per_cpu::{PerCpuArray, PerCpuHash};
+pub(crate) use pin::refused as pin_refused;
 pub(crate) use pin::{make_folder, open_if_there};
 pub use prog_array::ProgArray;
 pub use queue::{Queue, Stack};

@@ -80,6 +80,8 @@ pub struct Program {
     /// What it shares with the other programs for static probes.
     pub(crate) usdt: Option<Arc<UsdtMaps>>,
     pub(crate) fd: Option<OwnedFd>,
+    /// What the verifier wrote, if it was asked to.
+    pub(crate) log: Option<String>,
 }
 
 impl Program {
@@ -106,6 +108,11 @@ impl Program {
     /// The attach type of its section, which is also that to attach it with.
     pub(crate) fn attach_type(&self) -> AttachType {
         self.def.map_or(AttachType::NONE, |def| def.attach_type)
+    }
+
+    /// What the verifier wrote when it accepted the program, if `set_log_level` asked for it.
+    pub fn verifier_log(&self) -> Option<&str> {
+        self.log.as_deref()
     }
 
     /// Whether it is in the kernel: not with `set_autoload(false)` or `SEC("?…")`, nor with a section that is not known.

@@ -4,6 +4,30 @@ use std::io;
 
 /// The first buffer: enough for most rejections.
 const FIRST: usize = 64 << 10;
+/// The bounds between which a log's buffer grows.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sizes {
+    first: usize,
+    last: usize,
+}
+
+impl Sizes {
+    pub(super) const DEFAULT: Sizes = Sizes {
+        first: FIRST,
+        last: LAST,
+    };
+
+    /// One buffer of this size, whatever becomes of the log.
+    pub(super) fn fixed(size: usize) -> Sizes {
+        // The kernel takes no smaller one.
+        let size = size.clamp(128, LAST);
+        Sizes {
+            first: size,
+            last: size,
+        }
+    }
+}
+
 /// Where growing ends. The kernel takes up to 1 GiB, but no reader does.
 const LAST: usize = 64 << 20;
 
@@ -17,21 +41,27 @@ pub(super) struct Attempt<T> {
 /// Repeats `attempt` with growing buffers until the log fits, and returns its answer with the log.
 ///
 /// A log that does not fit makes the kernel answer `ENOSPC`, whatever else is wrong.
-pub(super) fn with_log<T>(
+pub(super) fn with_log<T>(attempt: impl FnMut(&mut [u8]) -> Attempt<T>) -> (io::Result<T>, String) {
+    with_log_of(Sizes::DEFAULT, attempt)
+}
+
+/// The same within other bounds.
+pub(super) fn with_log_of<T>(
+    sizes: Sizes,
     mut attempt: impl FnMut(&mut [u8]) -> Attempt<T>,
 ) -> (io::Result<T>, String) {
-    let mut size = FIRST;
+    let mut size = sizes.first;
     loop {
         let mut buffer = vec![0; size];
         let Attempt { answer, true_size } = attempt(&mut buffer);
         let is_short = matches!(&answer, Err(e) if e.raw_os_error() == Some(libc::ENOSPC));
-        if is_short && size < LAST {
+        if is_short && size < sizes.last {
             size = if true_size > size {
                 true_size
             } else {
                 size * 4
             }
-            .min(LAST);
+            .min(sizes.last);
             continue;
         }
         return (answer, text(&buffer));

@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 
 use super::attr::{self, FuncInfo, LineInfo, object_name};
-use super::log::{Attempt, with_log};
+use super::log::{Attempt, Sizes, with_log_of};
 use super::{Command, address, address_mut, bpf, bpf_fd, fd_number, length};
 use crate::insn::Insn;
 use crate::obj::{AttachType, ProgType};
@@ -20,6 +20,9 @@ pub(crate) struct Loading<'a> {
     pub(crate) attach_type: u32,
     /// `BPF_F_…`.
     pub(crate) flags: u32,
+    /// How much the verifier is to write even if it accepts the program, and into how large a buffer.
+    pub(crate) log_level: u32,
+    pub(crate) log_size: Option<usize>,
     pub(crate) insns: &'a [Insn],
     pub(crate) license: &'a CStr,
     /// The object's BTF in the kernel, and the functions and lines described with it.
@@ -47,6 +50,8 @@ impl<'a> Loading<'a> {
             prog_type: prog_type.0,
             attach_type: attach_type.0,
             flags: 0,
+            log_level: 0,
+            log_size: None,
             insns,
             license: c"GPL",
             btf: None,
@@ -98,7 +103,7 @@ impl<'a> Loading<'a> {
             }
         };
         if let Some(log) = log {
-            attr.log_level = 1;
+            attr.log_level = self.log_level.max(1);
             attr.log_size = u32::try_from(log.len()).unwrap_or(u32::MAX >> 2);
             attr.log_buf = address_mut(log);
         }
@@ -123,16 +128,32 @@ impl<'a> Loading<'a> {
 
 /// Loads a program. If the kernel refuses it, asks again with a log, which comes with the error.
 pub(crate) fn prog_load(loading: &Loading<'_>) -> Result<OwnedFd, (io::Error, String)> {
-    let refused = match loading.attempt(None).answer {
-        Ok(fd) => return Ok(fd),
-        Err(e) => e,
+    prog_load_logged(loading).map(|(fd, _)| fd)
+}
+
+/// The same, with the log of a program that was to be loaded with one.
+pub(crate) fn prog_load_logged(
+    loading: &Loading<'_>,
+) -> Result<(OwnedFd, Option<String>), (io::Error, String)> {
+    let refused = match loading.log_level {
+        0 => match loading.attempt(None).answer {
+            Ok(fd) => return Ok((fd, None)),
+            Err(e) => Some(e),
+        },
+        _ => None,
     };
-    match with_log(|log| loading.attempt(Some(log))) {
-        // Refused for a passing reason only.
-        (Ok(fd), _) => Ok(fd),
+    let sizes = loading.log_size.map_or(Sizes::DEFAULT, Sizes::fixed);
+    match (
+        with_log_of(sizes, |log| loading.attempt(Some(log))),
+        refused,
+    ) {
+        // Without a level it was refused for a passing reason only.
+        ((Ok(fd), log), _) => Ok((fd, (loading.log_level > 0).then_some(log))),
         // A log that never fit hides the reason behind its own errno.
-        (Err(e), log) if e.raw_os_error() == Some(libc::ENOSPC) => Err((refused, log)),
-        (Err(e), log) => Err((e, log)),
+        ((Err(e), log), Some(refused)) if e.raw_os_error() == Some(libc::ENOSPC) => {
+            Err((refused, log))
+        }
+        ((Err(e), log), _) => Err((e, log)),
     }
 }
 

@@ -28,4 +28,7 @@ mod support;
 mod tcptop;
 mod torture;
 mod uprobes;
+// Its probes are made of this architecture's instructions.
+#[cfg(target_arch = "x86_64")]
+mod usdt;
 mod xdp_drop;

@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use btf_core::ErrorKind;
-use btf_core::link::LinkType;
+use btf_core::link::{Link, LinkType};
 use btf_core::prog::PerfEventOptions;
 use btf_skel_macros::include_skel;
 
@@ -286,4 +286,62 @@ fn links_that_cannot_be_updated_say_so() {
             .contains("links of tracing programs keep theirs"),
         "{e}"
     );
+}
+
+#[test]
+fn the_verifier_writes_what_it_is_asked_to() {
+    use btf_core::load::ProgFlags;
+    let skel = load(|open| {
+        let program = &mut open.progs.on_kprobe;
+        program.set_autoload(true);
+        program.set_log_level(2);
+        program.set_flags(ProgFlags::TEST_RND_HI32 | ProgFlags::STRICT_ALIGNMENT);
+        open.progs.on_other.set_autoload(true);
+    });
+    let log = skel.progs.on_kprobe.verifier_log().unwrap();
+    assert!(log.contains("processed") && log.contains("exit"), "{log}");
+    assert_eq!(skel.progs.on_other.verifier_log(), None);
+    let e = try_load(|open| {
+        open.progs.on_kprobe.set_autoload(true);
+        open.progs.on_kprobe.set_flags(ProgFlags(1 << 30));
+    })
+    .unwrap_err();
+    assert!(e.to_string().contains("program `on_kprobe`"), "{e}");
+}
+
+/// A pinned link holds the program although nobody else does.
+#[test]
+fn links_can_be_pinned() {
+    let feature = Feature::since("link: pin", (5, 15));
+    let path =
+        std::path::PathBuf::from(format!("/sys/fs/bpf/btf-link-case-{}", std::process::id()));
+    let skel = load(|open| open.progs.on_kprobe.set_autoload(true));
+    let mut link = skel.progs.on_kprobe.attach().unwrap();
+    let Some(feature) = feature else {
+        let e = link.pin(&path).unwrap_err();
+        assert!(e.to_string().contains("a perf event and no link"), "{e}");
+        return;
+    };
+    link.pin(&path).unwrap();
+    drop(link);
+    unlink();
+    assert_eq!(skel.bss.hits.get(), 1, "the pin holds it");
+    let mut link = Link::open_pinned(&path).unwrap();
+    assert_eq!(link.info().unwrap().link_type, LinkType::PERF_EVENT);
+    link.unpin(&path).unwrap();
+    drop(link);
+    // The file goes some time after its name.
+    let end = Instant::now() + Duration::from_secs(10);
+    let is_attached = || {
+        let before = skel.bss.hits.get();
+        unlink();
+        skel.bss.hits.get() > before
+    };
+    while is_attached() {
+        assert!(Instant::now() < end, "it is not attached any more");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let e = Link::open_pinned(&path).unwrap_err();
+    assert_eq!(e.kind(), ErrorKind::NotFound, "{e}");
+    feature.works();
 }

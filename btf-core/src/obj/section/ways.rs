@@ -140,7 +140,10 @@ impl Attach {
                 true,
                 "a link to entries and returns of all functions that match",
             ),
-            Attach::Usdt => (false, "its descriptor, fd(), is for you to attach"),
+            Attach::Usdt => (
+                true,
+                "links to all places of the probe `BINARY:PROVIDER:NAME`",
+            ),
             Attach::PerfEvent => (false, "attach_with() opens an event, attach_to() takes one"),
             Attach::Xdp => (false, "attach_to takes the network device"),
             Attach::XdpMap => (false, "put its descriptor into a slot of the map"),
