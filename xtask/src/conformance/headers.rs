@@ -8,6 +8,22 @@ use crate::{Result, build, disk, program, selftests, tool, unexpected};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+/// Sources that differ because the headers here follow a newer libbpf than the kernel's tree has.
+const NEWER: &[(&[&str], &str)] = &[(
+    &[
+        "test_urandom_usdt",
+        "test_usdt",
+        "test_usdt_multispec",
+        "uprobe_multi",
+        "uprobe_multi_usdt",
+        "uretprobe_stack",
+    ],
+    "usdt.bpf.h knows arguments at a sum of registers, as libbpf does from 1.7 on",
+)];
+
+/// The header that is made from the table of helpers; it is not compared, so that both sides have that of the newest kernel.
+const HELPERS: &str = "bpf/bpf_helper_defs.h";
+
 struct Options {
     selection: Selection,
     /// Whether the kernel's selftests are left out.
@@ -52,6 +68,8 @@ pub(crate) fn compare(selection: &Selection, own: bool, filters: &[String]) -> R
     let theirs = dir.join("libbpf");
     selftests::libbpf_headers(&source, &theirs)?;
 
+    disk::write(&theirs.join(HELPERS), &disk::read(&ours.join(HELPERS))?)?;
+
     let mut sources = workspace()?;
     if !own {
         sources.extend(disk::list(&source.selftests().join("progs"))?);
@@ -88,14 +106,32 @@ fn held(suite: &Path, dir: &Path) -> Result<Tally> {
         .output()
         .map_err(|e| format!("cannot run {}: {e}", suite.display()))?;
     let mut tally = Tally::default();
+    let mut known = 0;
     for line in String::from_utf8_lossy(&output.stdout).lines() {
+        if let Some((name, why)) = newer(line) {
+            tally.line(&format!("test {name} ... ignored, {why}"));
+            known += 1;
+            continue;
+        }
         tally.line(line);
         if line.contains(" ... FAILED") {
             println!("{line}");
         }
     }
+    for skipped in &tally.skipped {
+        println!("differs: {skipped}");
+    }
     tally.fail_unless_counted(output.status.success());
+    // The program counts them, too.
+    tally.failed = tally.failed.saturating_sub(known);
     Ok(tally)
+}
+
+/// The source of a line that says that it differs, and why it is to.
+fn newer(line: &str) -> Option<(&str, &'static str)> {
+    let name = line.strip_prefix("test ")?.split_once(" ... FAILED")?.0;
+    let (_, why) = NEWER.iter().find(|(names, _)| names.contains(&name))?;
+    Some((name, why))
 }
 
 /// The BPF sources of the tests and examples.
