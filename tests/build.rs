@@ -7,6 +7,8 @@ use btf_core::btf::{Btf, Builder, IntEncoding, Linkage, TypeId};
 fn main() {
     btf_build::Builder::new()
         .source("bpf/attach.bpf.c")
+        .source("bpf/cc.bpf.c")
+        .source("bpf/cgroup.bpf.c")
         .source("bpf/lpm_trie.bpf.c")
         .source("bpf/callbacks.bpf.c")
         .source("bpf/config.bpf.c")

@@ -14,6 +14,7 @@ mod perf_event;
 mod pin;
 mod pmu;
 mod raw_tracepoint;
+mod struct_ops;
 mod targets;
 mod tc;
 mod tracefs;
@@ -40,6 +41,7 @@ pub(crate) use kprobe::{kprobe, ksyscall};
 pub(crate) use kprobe_multi::{Wanted, kprobe_multi};
 pub(crate) use perf_event::{perf_event, perf_events};
 pub(crate) use raw_tracepoint::raw_tracepoint;
+pub(crate) use struct_ops::struct_ops;
 pub(crate) use targets::{SocketOption, lirc, netfilter, netns, sock_map, socket};
 pub(crate) use tc::{netkit, tc, tcx};
 pub(crate) use tracepoint::tracepoint;
@@ -101,10 +103,14 @@ impl Link {
 
     /// A program that is attached without a link, until `binding` is undone.
     fn of_binding(program: &Program, binding: impl Binding + 'static) -> Result<Link> {
-        let held = Held::Bound(Bound::new(program.fd()?, binding)?);
+        Link::of_bound(program.name(), program.fd()?, binding)
+    }
+
+    /// The same with the name and descriptor of what is attached.
+    fn of_bound(name: &str, fd: BorrowedFd<'_>, binding: impl Binding + 'static) -> Result<Link> {
         Ok(Link {
-            program: program.name().to_owned(),
-            held,
+            program: name.to_owned(),
+            held: Held::Bound(Bound::new(fd, binding)?),
             stays: false,
             taken: None,
         })

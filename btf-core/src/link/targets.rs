@@ -16,19 +16,15 @@ const IP_DEFRAG: u32 = 1;
 
 pub(crate) fn netns(program: &Program, netns: BorrowedFd<'_>) -> Result<Link> {
     let target = sys::fd_number(netns);
-    sys::link_create(
-        program.fd()?,
-        target,
-        program.attach_type(),
-        Among::default(),
-    )
+    let attach_type = program.attach_type();
+    sys::link_create(program.fd()?, target, attach_type, Among::default())
     .map(|fd| Link::of_bpf(program.name(), fd))
     .map_err(|e| {
         let errno = e.raw_os_error();
         let error = refused("cannot attach to the network namespace".into(), e);
         match errno {
-            Some(libc::EEXIST) => error.hint(
-                "a flow dissector is there or in the first namespace, which then has the only one",
+            Some(libc::EEXIST | libc::E2BIG) if attach_type == AttachType::FLOW_DISSECTOR => error.hint(
+                "a flow dissector is there already, or in the first namespace, which then has the only one",
             ),
             Some(libc::EINVAL) => {
                 error.hint("it must be a descriptor of a file such as /proc/self/ns/net")

@@ -3,7 +3,7 @@
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::map::{Map, Mapped, Section};
 use crate::near::{did_you_mean, similar};
-use crate::prog::Program;
+use crate::prog::{Program, StructOps};
 
 /// A loaded object. What is not taken out of it is closed with it; loaded programs keep the maps they use.
 #[derive(Debug)]
@@ -12,6 +12,7 @@ pub struct LoadedObject {
     pub(super) maps: Vec<Slot<Option<Map>>>,
     pub(super) programs: Vec<Slot<Program>>,
     pub(super) data: Vec<LoadedData>,
+    pub(super) struct_ops: Vec<Slot<Option<StructOps>>>,
     pub(super) warnings: Vec<String>,
 }
 
@@ -83,6 +84,16 @@ impl LoadedObject {
     /// [`ErrorKind::NotFound`] if the object has no such program; [`ErrorKind::InvalidInput`] if it was taken before.
     pub fn take_program(&mut self, name: &str) -> Result<Program> {
         take(&mut self.programs, "program", name).context(|| format!("object `{}`", self.name))
+    }
+
+    /// Takes the operations of this variable out; `None` if they were not created (`set_autocreate(false)`).
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] if the object has no such operations; [`ErrorKind::InvalidInput`] if they were taken before.
+    pub fn take_struct_ops(&mut self, name: &str) -> Result<Option<StructOps>> {
+        take(&mut self.struct_ops, "struct of operations", name)
+            .context(|| format!("object `{}`", self.name))
     }
 
     /// Maps a section of global variables (`.rodata`, `.data.x`) as a `T`, which may be done more than once.

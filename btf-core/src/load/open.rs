@@ -12,8 +12,9 @@ use super::loaded::{LoadedObject, Slot, take};
 use super::maps::Creator;
 use super::open_map::OpenMap;
 use super::open_program::OpenProgram;
+use super::open_struct_ops::OpenStructOps;
 use super::programs::Loader;
-use super::{data, slots, types};
+use super::{data, slots, struct_ops, types};
 use crate::btf::{Btf, Bytes};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::link::{self, UsdtMaps};
@@ -46,6 +47,7 @@ pub struct OpenObject {
     programs: Vec<Slot<OpenProgram>>,
     /// Contents of the sections of globals, in the object's order.
     data: Vec<Vec<u8>>,
+    struct_ops: Vec<Slot<OpenStructOps>>,
     kernel_btf: Option<Btf>,
     kernel_btfs: Option<Bytes>,
     prototypes: Option<Btf>,
@@ -94,6 +96,20 @@ impl OpenObject {
     /// Puts a program back. One that is not this object's is dropped.
     pub fn put_program(&mut self, program: OpenProgram) {
         put(&mut self.programs, program.name().to_owned(), program);
+    }
+
+    /// Takes a struct of operations out to change it; it must be put back before the load.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] if the object has no such operations; [`ErrorKind::InvalidInput`] if they were taken before.
+    pub fn take_struct_ops(&mut self, name: &str) -> Result<OpenStructOps> {
+        take(&mut self.struct_ops, "struct of operations", name).context(|| self.what())
+    }
+
+    /// Puts a struct of operations back. One that is not this object's is dropped.
+    pub fn put_struct_ops(&mut self, ops: OpenStructOps) {
+        put(&mut self.struct_ops, ops.name().to_owned(), ops);
     }
 
     /// The contents that a section of globals (`.rodata`, `.bss`) will start with.
@@ -205,6 +221,7 @@ impl OpenObject {
             maps,
             programs,
             data,
+            struct_ops,
             kernel_btf,
             kernel_btfs,
             prototypes,
@@ -212,7 +229,8 @@ impl OpenObject {
             pin_root,
         } = self;
         let maps = all(maps, "map")?;
-        let programs = all(programs, "program")?;
+        let mut programs = all(programs, "program")?;
+        let struct_ops = all(struct_ops, "struct of operations")?;
         if object.is_little_endian() != cfg!(target_endian = "little") {
             return Err(Error::new(
                 ErrorKind::InvalidInput,
@@ -222,6 +240,7 @@ impl OpenObject {
         }
         let mut warnings = unknown_sections(&programs);
         let kernel = Kernel::new(kernel_btf, kernel_btfs);
+        let operations = struct_ops::plan(&struct_ops, &mut programs, &kernel, &mut warnings)?;
         let wanted = wanted(&object, &programs);
         let code = core::relocate(&object, &wanted, &kernel)?;
         // What is asked of the kernel from here on may take memory of it.
@@ -261,15 +280,18 @@ impl OpenObject {
             externs: &externs,
             contexts: &contexts,
             fd_array: &externs.fd_array(),
+            operations: &operations,
         };
         let programs = load_programs(&loader, programs)?;
         let maps = map_slots(&object, maps);
         slots::programs(&object, &maps, &programs)?;
+        let struct_ops = struct_ops::create(&struct_ops, operations, &programs, btf.as_ref())?;
         Ok(LoadedObject {
             name: object.name().to_owned(),
             maps,
             programs,
             data,
+            struct_ops,
             warnings,
         })
     }
@@ -285,7 +307,14 @@ impl From<Object> for OpenObject {
             name: spec.name.clone(),
             item: Some(OpenProgram::new(spec.clone())),
         };
+        let ops_slot = |spec: &crate::obj::StructOpsSpec| {
+            Some(Slot {
+                name: spec.name.clone(),
+                item: Some(OpenStructOps::new(spec.clone(), object.btf()?.clone())),
+            })
+        };
         OpenObject {
+            struct_ops: object.struct_ops().iter().filter_map(ops_slot).collect(),
             maps: object.maps().iter().map(map_slot).collect(),
             programs: object.programs().iter().map(program_slot).collect(),
             data: object.data().iter().map(DataSection::contents).collect(),

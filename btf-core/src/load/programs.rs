@@ -10,6 +10,7 @@ use super::kernel::{AttachTarget, Kernel};
 use super::loaded::LoadedData;
 use super::open_program::OpenProgram;
 use super::patch::patch;
+use super::struct_ops::{self, Plan};
 use super::{prototype, rejection};
 use crate::btf::sanitize::Feature;
 use crate::btf::{Btf, TypeId};
@@ -36,6 +37,7 @@ pub(super) struct Loader<'a> {
     pub(super) externs: &'a Externs,
     pub(super) contexts: &'a Contexts,
     pub(super) fd_array: &'a [RawFd],
+    pub(super) operations: &'a [Plan],
 }
 
 /// What comes of a program that is loaded.
@@ -90,6 +92,10 @@ impl Loader<'_> {
             .link(spec, |function| self.code.insns(function))?;
         let poisons = patch(self.object, &mut image, self.maps, self.data, self.externs)?;
         let (target, name) = self.target(program)?.unzip();
+        let operation = match def.attach {
+            Attach::StructOps => struct_ops::operation(self.operations, program.name()),
+            _ => None,
+        };
         let is_checked = program.check_prototype && program.attach_program.is_none();
         if let (Some(built), true) = (self.prototypes, is_checked) {
             let running = target
@@ -109,7 +115,10 @@ impl Loader<'_> {
         let loading = Loading {
             name: &spec.name,
             prog_type: def.prog_type.0,
-            attach_type: attach_type(def).0,
+            // Operations are numbered by the kernel's struct.
+            attach_type: operation
+                .as_ref()
+                .map_or(attach_type(def).0, |operation| operation.index),
             flags: flags(def) | program.flags.0,
             log_level: program.log_level,
             log_size: program.log_size,
@@ -118,8 +127,14 @@ impl Loader<'_> {
             btf: self.btf.map(AsFd::as_fd),
             func_info: btf_with_funcs.map_or(&[], |_| &func_info),
             line_info: btf_with_funcs.map_or(&[], |_| &line_info),
-            attach_btf_id: target.as_ref().map_or(0, |t| t.id),
-            attach_btf: target.as_ref().and_then(|t| t.fd.as_ref().map(AsFd::as_fd)),
+            attach_btf_id: match &operation {
+                Some(operation) => operation.struct_id,
+                None => target.as_ref().map_or(0, |t| t.id),
+            },
+            attach_btf: match &operation {
+                Some(operation) => operation.module.map(AsFd::as_fd),
+                None => target.as_ref().and_then(|t| t.fd.as_ref().map(AsFd::as_fd)),
+            },
             fd_array: self.fd_array,
             attach_prog: program.attach_program.as_ref().map(|fd| fd.as_fd()),
         };

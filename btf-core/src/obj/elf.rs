@@ -9,7 +9,9 @@ use object::{Endianness, SectionIndex, SymbolIndex};
 use super::data::{self, DataKind, DataSection, Place};
 use super::externs::{self, Externs, KCONFIG};
 use super::functions::{CoreSite, ElfReloc, Function, LineSite, RelocTarget};
-use super::{MapSpec, Object, ProgramSpec, SlotTarget, maps, section, slots};
+use super::{
+    MapSpec, Object, ProgramSpec, SlotTarget, StructOpsSpec, maps, section, slots, struct_ops,
+};
 use crate::btf::ext::{BtfExt, ExtSection};
 use crate::btf::{Btf, Kind};
 use crate::error::{Context, Error, ErrorKind, Result};
@@ -34,6 +36,7 @@ pub(super) fn parse(name: &str, bytes: &[u8]) -> Result<Object> {
         little_endian: elf.endian == Endianness::Little,
         maps: elf.maps(btf.as_ref())?,
         data: elf.data(btf.as_ref(), &externs)?,
+        struct_ops: elf.struct_ops(btf.as_ref())?,
         functions: elf.functions(btf.as_ref())?,
         programs: Vec::new(),
         externs: externs.specs,
@@ -264,6 +267,29 @@ impl<'d> Elf<'d> {
         Ok(out)
     }
 
+    fn struct_ops(&self, btf: Option<&Btf>) -> Result<Vec<StructOpsSpec>> {
+        let mut out = Vec::new();
+        for (index, section, name) in self.all_sections() {
+            let holds_data = section.sh_type(self.endian) == elf::SHT_PROGBITS;
+            if !holds_data || struct_ops::section(name).is_none() {
+                continue;
+            }
+            let Some(btf) = btf else {
+                return Err(Error::not_found(
+                    "it has operations but no .BTF section to describe them",
+                )
+                .hint("compile it with `clang -target bpf -g`, and don't strip .BTF"));
+            };
+            out.extend(struct_ops::parse(
+                btf,
+                name,
+                index,
+                self.contents(section, name)?,
+            )?);
+        }
+        Ok(out)
+    }
+
     fn is_code(&self, section: &Section) -> bool {
         section.sh_type(self.endian) == elf::SHT_PROGBITS
             && section.sh_flags(self.endian).contains(elf::SHF_EXECINSTR)
@@ -358,10 +384,11 @@ impl<'d> Elf<'d> {
             let Ok(code) = self.sections.section(SectionIndex(about)) else {
                 continue;
             };
-            if section.sh_type(self.endian) != elf::SHT_REL || !self.is_code(code) {
+            let name = self.section_name(code);
+            let is_ops = struct_ops::section(name).is_some();
+            if section.sh_type(self.endian) != elf::SHT_REL || !(is_ops || self.is_code(code)) {
                 continue;
             }
-            let name = self.section_name(code);
             let Some((rels, _)) = section
                 .rel(self.endian, self.bytes)
                 .map_err(elf_error("relocations"))?
@@ -372,8 +399,12 @@ impl<'d> Elf<'d> {
                 let offset = rel.r_offset(self.endian);
                 let at =
                     |e: Error| e.context(format!("relocation at byte {offset} of section {name}"));
-                self.relocation(object, about, offset, rel.r_sym(self.endian))
-                    .map_err(at)?;
+                let symbol = rel.r_sym(self.endian);
+                match is_ops {
+                    true => self.operation(object, about, offset, symbol),
+                    false => self.relocation(object, about, offset, symbol),
+                }
+                .map_err(at)?;
             }
         }
         for f in &mut object.functions {
@@ -429,6 +460,37 @@ impl<'d> Elf<'d> {
                 "symbol `{name}` in section .maps is neither a map nor a program"
             ))
         })
+    }
+
+    /// A pointer in a struct of operations: to the program that starts where its symbol says.
+    fn operation(
+        &self,
+        object: &mut Object,
+        section: usize,
+        offset: u64,
+        symbol: u32,
+    ) -> Result<()> {
+        let symbol = self
+            .symbols
+            .symbol(SymbolIndex(symbol as usize))
+            .map_err(elf_error("its symbol"))?;
+        let code = usize::from(symbol.st_shndx(self.endian).0);
+        let start = symbol.st_value(self.endian);
+        let function = object.functions.iter().find(|f| {
+            f.section_index == code && (f.first_insn as u64).checked_mul(INSN_SIZE) == Some(start)
+        });
+        let (Some(function), Some(btf)) = (function, &object.btf) else {
+            return Err(Error::malformed(format!(
+                "no program starts where symbol `{}` is",
+                self.symbol_name(symbol)
+            )));
+        };
+        struct_ops::set_program(
+            &mut object.struct_ops,
+            btf,
+            (section, offset),
+            &function.name,
+        )
     }
 
     fn relocation(

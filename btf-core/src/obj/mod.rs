@@ -17,6 +17,7 @@ pub(crate) mod relocated;
 mod report;
 mod section;
 mod slots;
+mod struct_ops;
 
 use crate::btf::Btf;
 use crate::error::{Context, Error, Result};
@@ -33,6 +34,9 @@ pub use minimise::{Minimal, minimise};
 pub use relocated::{Answer, Relocated};
 pub use report::{Finding, Outcome};
 pub use section::{Attach, AttachType, ProgType, SectionDef, section_defs};
+pub use struct_ops::StructOpsSpec;
+#[cfg(feature = "load")]
+pub(crate) use struct_ops::is_function_pointer;
 
 /// What a BPF ELF object holds.
 #[derive(Debug, Clone)]
@@ -46,6 +50,7 @@ pub struct Object {
     programs: Vec<ProgramSpec>,
     maps: Vec<MapSpec>,
     data: Vec<DataSection>,
+    struct_ops: Vec<StructOpsSpec>,
     externs: Vec<ExternSpec>,
 }
 
@@ -144,6 +149,11 @@ impl Object {
     /// Sections of global variables.
     pub fn data(&self) -> &[DataSection] {
         &self.data
+    }
+
+    /// Structs of operations, in order of section and place.
+    pub fn struct_ops(&self) -> &[StructOpsSpec] {
+        &self.struct_ops
     }
 
     /// Symbols that the kernel must supply.

@@ -12,7 +12,8 @@ pub struct Lwt(pub(super) Program);
 typed!(Lwt, "a program of a route", Lwt);
 
 impl Lwt {
-    /// Runs it on a packet, from its Ethernet header on, of a route or of none; the result is a `BPF_OK`, `BPF_DROP` and so on.
+    /// Runs it on a packet, from its Ethernet header on, of a route or of none; the result is a `BPF_OK`, `BPF_DROP` and so on. Newer kernels
+    /// do not run those in `SEC("lwt_seg6local")` so.
     ///
     /// # Errors
     ///

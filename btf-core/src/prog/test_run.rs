@@ -9,7 +9,7 @@ use crate::sys;
 
 /// `BPF_F_TEST_XDP_LIVE_FRAMES`.
 const LIVE_FRAMES: u32 = 1 << 1;
-/// As much as programs put before or behind a packet, and more.
+/// As much as programs put before or behind a packet, or kernels know of a context, and more.
 const ROOM: usize = 4096;
 /// `ENOTSUPP`, which is the kernel's own.
 const ENOTSUPP: i32 = 524;
@@ -89,7 +89,7 @@ pub struct Ran<R = i32> {
     pub duration: Duration,
     /// What became of the packet; for a flow dissector, what it found (`struct bpf_flow_keys`).
     pub data: Vec<u8>,
-    /// What became of the context, if there was one.
+    /// What became of the context, if there was one: as many bytes as were given.
     pub context: Vec<u8>,
 }
 
@@ -155,7 +155,7 @@ pub(super) fn run(program: &Program, run: &TestRun<'_>, has: Has) -> Result<Ran>
         sys::TestRun {
             data: run.data,
             data_out: vec![0; data_out],
-            context_out: has_context_out.then(|| vec![0; context.len()]),
+            context_out: has_context_out.then(|| vec![0; context.len() + ROOM]),
             context: &mut context,
             repeat: run.repeat,
             flags: run.live_batch.map_or(0, |_| LIVE_FRAMES),
@@ -165,13 +165,16 @@ pub(super) fn run(program: &Program, run: &TestRun<'_>, has: Has) -> Result<Ran>
     )
     .map_err(|e| explain(run, has, e))
     .context(|| program.what())?;
+    // Kernels know shorter and longer forms of a context.
+    let mut context_out = answer.context;
+    context_out.resize(run.context.len(), 0);
     Ok(Ran {
         result: answer.result.cast_signed(),
         duration: Duration::from_nanos(answer.duration.into()),
         data: answer.data,
         context: match has {
             Has::ContextInPlace => context,
-            _ => answer.context,
+            _ => context_out,
         },
     })
 }

@@ -23,6 +23,7 @@ mod pin;
 mod privileges;
 mod probe;
 mod prog;
+mod struct_ops;
 mod test_run;
 mod version;
 
@@ -57,6 +58,7 @@ pub(crate) use probe::{
     takes_function_address, uprobe_links_are_known,
 };
 pub(crate) use prog::{Loading, prog_btf_id, prog_load_logged, prog_test_run};
+pub(crate) use struct_ops::{OpsMap, struct_ops_delete};
 pub(crate) use test_run::{TestRun, prog_run};
 pub(crate) use version::kernel_version;
 

@@ -7,6 +7,7 @@ mod maps;
 mod members;
 mod programs;
 mod sections;
+mod struct_ops;
 mod types;
 
 use btf_core::Result;
@@ -21,10 +22,20 @@ pub(crate) use layout::{Layout, Part, Tail};
 pub(crate) use maps::{Map, MapKind, Parameter};
 pub(crate) use programs::Program;
 pub(crate) use sections::Section;
+pub(crate) use struct_ops::{Operation, Operations};
 pub(crate) use types::{Accessor, Alias, Body, Place, TypeDef, TypeRef, Value};
 
 /// Names that the module itself has.
-const RESERVED: [&str; 6] = ["Maps", "OpenMaps", "Progs", "OpenProgs", "Links", "Self"];
+const RESERVED: [&str; 8] = [
+    "Maps",
+    "OpenMaps",
+    "Progs",
+    "OpenProgs",
+    "Operations",
+    "OpenOperations",
+    "Links",
+    "Self",
+];
 
 /// Everything that a skeleton is made of.
 #[derive(Debug)]
@@ -40,6 +51,7 @@ pub(crate) struct Skeleton {
     pub(crate) maps: Vec<Map>,
     pub(crate) programs: Vec<Program>,
     pub(crate) sections: Vec<Section>,
+    pub(crate) struct_ops: Vec<Operations>,
     /// Whether it has the prototypes that the object was built for.
     pub(crate) has_prototypes: bool,
     /// Whether types of kernels without BTF are carried along.
@@ -62,6 +74,7 @@ impl Skeleton {
         let mut types = types::Types::new(scope, docs);
         let maps = maps::all(object, btf, &mut types);
         let sections = sections::all(object, btf, sections, &mut types)?;
+        let struct_ops = struct_ops::all(object, btf, &programs, &mut types);
         exports::all(btf, &mut types);
         let (types, aliases) = types.finish();
         Ok(Skeleton {
@@ -73,6 +86,7 @@ impl Skeleton {
             maps,
             programs,
             sections,
+            struct_ops,
             has_prototypes: prototypes.is_some(),
             has_kernels: false,
         })

@@ -35,7 +35,7 @@ pub(super) struct Names {
 }
 
 pub(super) fn names(object: &Object, scope: &mut Scope) -> Vec<Names> {
-    let mut fields = Scope::reserving(&["maps", "progs", "object", "warnings"]);
+    let mut fields = Scope::reserving(&["maps", "progs", "struct_ops", "object", "warnings"]);
     let mut out = Vec::new();
     for (section, data) in object.data().iter().enumerate() {
         if data.datasec.is_none() {

@@ -4,6 +4,7 @@ mod arguments;
 mod members;
 mod sections;
 mod skeleton;
+mod struct_ops;
 mod structs;
 mod types;
 
@@ -76,6 +77,7 @@ pub(crate) fn content(skeleton: &Skeleton, options: &Options, files: &Files) -> 
     let sections = sections::all(skeleton);
     let states = skeleton::all(skeleton);
     let arguments = arguments::all(skeleton);
+    let operations = struct_ops::all(skeleton);
     quote! {
         const _: () = ::btf_core::private::check_version(#version);
 
@@ -86,6 +88,7 @@ pub(crate) fn content(skeleton: &Skeleton, options: &Options, files: &Files) -> 
 
         #states
         #arguments
+        #operations
         #sections
         #types
     }

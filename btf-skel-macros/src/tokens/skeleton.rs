@@ -40,6 +40,10 @@ fn program_pairs(skeleton: &Skeleton) -> (Vec<Ident>, Vec<String>) {
     pairs(&skeleton.programs, |p| &p.name, |p| &p.c_name)
 }
 
+fn ops_pairs(skeleton: &Skeleton) -> (Vec<Ident>, Vec<String>) {
+    pairs(&skeleton.struct_ops, |o| &o.name, |o| &o.c_name)
+}
+
 fn open(skeleton: &Skeleton) -> TokenStream {
     let (open, loaded, name) = (
         ident(&skeleton.open),
@@ -65,6 +69,19 @@ fn open(skeleton: &Skeleton) -> TokenStream {
     let kernels = skeleton.has_kernels.then(|| {
         quote! { object.set_kernel_btfs(KERNELS); }
     });
+    let (ops, c_ops) = ops_pairs(skeleton);
+    let settings = skeleton.struct_ops.iter().map(|o| ident(&o.ty));
+    let operations = (!ops.is_empty()).then(|| {
+        quote! {
+            /// Settings of structs of operations.
+            pub struct_ops: OpenOperations,
+        }
+    });
+    let take_operations = (!ops.is_empty()).then(|| {
+        quote! {
+            struct_ops: OpenOperations { #( #ops: #settings(object.take_struct_ops(#c_ops)?), )* },
+        }
+    });
     let doc = format!("The object `{name}`, read but not loaded: what can be set is set here.");
     let load_doc = "Loads the object: relocates it for the running kernel, creates its maps, and has the verifier look at \
                     its programs.";
@@ -76,6 +93,7 @@ fn open(skeleton: &Skeleton) -> TokenStream {
             pub maps: OpenMaps,
             /// Settings of programs.
             pub progs: OpenProgs,
+            #operations
             #(#fields)*
             object: ::btf_core::load::OpenObject,
         }
@@ -95,6 +113,7 @@ fn open(skeleton: &Skeleton) -> TokenStream {
                 #( self.object.set_data(#c_sections, ::btf_core::pod::bytes_of(&*self.#sections))?; )*
                 #( self.object.put_map(self.maps.#maps); )*
                 #( self.object.put_program(self.progs.#programs); )*
+                #( self.object.put_struct_ops(self.struct_ops.#ops.0); )*
                 #loaded::from_object(self.object.load()?)
             }
         }
@@ -112,6 +131,7 @@ fn open(skeleton: &Skeleton) -> TokenStream {
                 ::core::result::Result::Ok(#open {
                     maps: OpenMaps { #( #maps: object.take_map(#c_maps)?, )* },
                     progs: OpenProgs { #( #programs: object.take_program(#c_programs)?, )* },
+                    #take_operations
                     #( #sections: ::btf_core::pod::boxed(object.data(#c_sections)?), )*
                     object,
                 })
@@ -130,7 +150,19 @@ fn loaded(skeleton: &Skeleton) -> TokenStream {
     let attaching = skeleton.programs.iter().filter(|p| p.attaches);
     let (links, c_links): (Vec<Ident>, Vec<&String>) =
         attaching.map(|p| (ident(&p.name), &p.c_name)).unzip();
-    let count = links.len();
+    let (ops, c_ops) = ops_pairs(skeleton);
+    let count = links.len() + ops.len();
+    let operations = (!ops.is_empty()).then(|| {
+        quote! {
+            /// Its structs of operations.
+            pub struct_ops: Operations,
+        }
+    });
+    let take_operations = (!ops.is_empty()).then(|| {
+        quote! {
+            struct_ops: Operations { #( #ops: object.take_struct_ops(#c_ops)?, )* },
+        }
+    });
     let doc = format!("The object `{name}` in the kernel.");
     quote! {
         #[doc = #doc]
@@ -140,6 +172,7 @@ fn loaded(skeleton: &Skeleton) -> TokenStream {
             pub maps: Maps,
             /// Its programs.
             pub progs: Progs,
+            #operations
             #(#fields)*
             warnings: ::std::vec::Vec<::std::string::String>,
         }
@@ -153,6 +186,7 @@ fn loaded(skeleton: &Skeleton) -> TokenStream {
                     progs: Progs {
                         #( #programs: ::core::convert::TryInto::try_into(object.take_program(#c_programs)?)?, )*
                     },
+                    #take_operations
                     #( #sections: object.take_data(#c_sections)?, )*
                     warnings: object.warnings().to_vec(),
                 })
@@ -175,6 +209,12 @@ fn loaded(skeleton: &Skeleton) -> TokenStream {
                     #(
                         #links: self.progs.#links.attach_if_wanted()?,
                     )*
+                    #(
+                        #ops: match &self.struct_ops.#ops {
+                            ::core::option::Option::Some(ops) => ::core::option::Option::Some(ops.attach()?),
+                            ::core::option::Option::None => ::core::option::Option::None,
+                        },
+                    )*
                 })
             }
         }
@@ -187,13 +227,17 @@ fn loaded(skeleton: &Skeleton) -> TokenStream {
                 /// Link of the program of this name; taken out of here, it lives on by itself.
                 pub #links: ::core::option::Option<::btf_core::link::Link>,
             )*
+            #(
+                /// Link of the operations of this name.
+                pub #ops: ::core::option::Option<::btf_core::link::Link>,
+            )*
         }
 
         impl Links {
             /// The links that are here, with the names of their programs in C.
             pub fn iter(&self) -> impl ::core::iter::Iterator<Item = (&'static ::core::primitive::str, &::btf_core::link::Link)> {
                 let all: [(&'static ::core::primitive::str, ::core::option::Option<&::btf_core::link::Link>); #count] =
-                    [ #( (#c_links, self.#links.as_ref()), )* ];
+                    [ #( (#c_links, self.#links.as_ref()), )* #( (#c_ops, self.#ops.as_ref()), )* ];
                 ::core::iter::IntoIterator::into_iter(all).filter_map(|(name, link)| ::core::option::Option::Some((name, link?)))
             }
         }

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use btf_core::ErrorKind;
 use btf_core::map::{Global, Mapped, Section};
-use btf_core::prog::{Program, Xdp, XdpMode, XdpOptions};
+use btf_core::prog::{Program, TestRun, Xdp, XdpAction, XdpMode, XdpOptions};
 use btf_skel_macros::include_skel;
 
 use crate::feature::Feature;
-use crate::support::{needs, set};
+use crate::support::{needs, running, set};
 
 include_skel!("net");
 
@@ -30,13 +30,13 @@ unsafe impl Section for Bss {
 }
 
 /// Two sockets of which one sends to the other.
-struct Pair {
+pub(crate) struct Pair {
     from: UdpSocket,
-    to: UdpSocket,
+    pub(crate) to: UdpSocket,
 }
 
 impl Pair {
-    fn new() -> Pair {
+    pub(crate) fn new() -> Pair {
         let socket = || UdpSocket::bind("127.0.0.1:0").unwrap();
         let (from, to) = (socket(), socket());
         to.set_read_timeout(Some(Duration::from_millis(200)))
@@ -44,12 +44,12 @@ impl Pair {
         Pair { from, to }
     }
 
-    fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.to.local_addr().unwrap().port()
     }
 
     /// Sends a datagram; whether it arrives.
-    fn send(&self) -> bool {
+    pub(crate) fn send(&self) -> bool {
         self.from
             .send_to(b"datagram", self.to.local_addr().unwrap())
             .unwrap();
@@ -58,7 +58,7 @@ impl Pair {
 }
 
 /// Loads programs that answer `answer` to datagrams for the pair.
-fn load<const N: usize>(
+pub(crate) fn load<const N: usize>(
     pair: &Pair,
     answer: i32,
     programs: [&str; N],
@@ -176,6 +176,91 @@ fn xdp_programs_that_cannot_be_attached_say_why() {
     }
     let e = first.attach().unwrap_err().to_string();
     assert!(e.contains("attach_to takes the network device"), "{e}");
+}
+
+/// A packet for a port: Ethernet, IPv4, UDP.
+pub(crate) fn packet(port: u16) -> Vec<u8> {
+    let mut bytes = vec![0; 64];
+    bytes[12..14].copy_from_slice(&[8, 0]);
+    bytes[14] = 0x45;
+    bytes[17] = 50;
+    bytes[22] = 64;
+    bytes[23] = 17;
+    bytes[26..30].copy_from_slice(&[127, 0, 0, 1]);
+    bytes[30..34].copy_from_slice(&[127, 0, 0, 1]);
+    bytes[36..38].copy_from_slice(&port.to_be_bytes());
+    bytes[39] = 30;
+    bytes
+}
+
+#[test]
+fn xdp_programs_run_by_themselves() {
+    let feature = Feature::since("test_run: xdp", (5, 10)).unwrap();
+    let pair = Pair::new();
+    let (bss, [counts, shortens]) = load(&pair, DROP, ["on_xdp", "shorten"]);
+    let counts = Xdp::try_from(counts).unwrap();
+    let packet = packet(pair.port());
+    let ran = counts
+        .test_run(&TestRun::packet(&packet).repeat(10))
+        .unwrap();
+    assert_eq!((ran.result, bss.hits.get()), (XdpAction::DROP, 10));
+    assert_eq!(ran.data, packet);
+    let ran = counts.test_run(&TestRun::packet(&[0; 64])).unwrap();
+    assert_eq!((ran.result, bss.hits.get()), (XdpAction::PASS, 10));
+
+    let shortens = Xdp::try_from(shortens).unwrap();
+    let ran = shortens.test_run(&TestRun::packet(&packet)).unwrap();
+    assert_eq!((ran.result, &ran.data[..]), (XdpAction::PASS, &packet[4..]));
+    if running() >= (6, 1) {
+        let e = counts
+            .test_run(&TestRun::packet(&[0; 13]))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            e.contains("program `on_xdp`: the kernel refused to run it"),
+            "{e}"
+        );
+        assert!(e.contains("Ethernet header"), "{e}");
+    }
+    feature.works();
+}
+
+/// `struct xdp_md`.
+#[test]
+fn xdp_programs_run_with_a_context() {
+    let Some(feature) = Feature::since("test_run: xdp with context", (5, 15)) else {
+        return;
+    };
+    let pair = Pair::new();
+    let (_, [shortens]) = load(&pair, PASS, ["shorten"]);
+    let shortens = Xdp::try_from(shortens).unwrap();
+    let packet = packet(pair.port());
+    // The packet begins after four bytes of metadata.
+    let context: [u32; 6] = [4, 64, 0, 1, 0, 0];
+    let ran = shortens
+        .test_run(&TestRun::packet(&packet).context(&context))
+        .unwrap();
+    assert_eq!(ran.result, XdpAction::PASS);
+    let after: [u32; 6] = ran.context_as().unwrap();
+    assert_eq!(ran.data.len(), 60, "metadata, and what is left");
+    assert_eq!(after[1] - after[0], 56);
+    feature.works();
+}
+
+#[test]
+fn xdp_programs_run_on_live_frames() {
+    let Some(feature) = Feature::since("test_run: live frames", (5, 18)) else {
+        return;
+    };
+    let pair = Pair::new();
+    let (bss, [counts]) = load(&pair, PASS, ["on_xdp"]);
+    let counts = Xdp::try_from(counts).unwrap();
+    let packet = packet(pair.port());
+    let run = TestRun::packet(&packet).repeat(100).live_frames(16);
+    let ran = counts.test_run(&run).unwrap();
+    assert!(ran.data.is_empty());
+    assert_eq!(bss.hits.get(), 100);
+    feature.works();
 }
 
 /// The skeleton's types: one for each kind.

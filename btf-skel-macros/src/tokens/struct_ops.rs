@@ -1,0 +1,116 @@
+//! Structs of operations: their settings before the load, and what attaches them after.
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote};
+
+use super::types::reference;
+use crate::model::{Operation, Operations, Skeleton};
+use crate::names::ident;
+
+/// The structs that hold settings and operations; nothing if the object has none.
+pub(super) fn all(skeleton: &Skeleton) -> TokenStream {
+    if skeleton.struct_ops.is_empty() {
+        return TokenStream::new();
+    }
+    let settings = skeleton
+        .struct_ops
+        .iter()
+        .map(|ops| settings(ops, skeleton));
+    let open = skeleton.struct_ops.iter().map(|ops| {
+        let (name, ty, doc) = (ident(&ops.name), ident(&ops.ty), doc(ops));
+        quote! { #[doc = #doc] pub #name: #ty, }
+    });
+    let loaded = skeleton.struct_ops.iter().map(|ops| {
+        let (name, doc) = (
+            ident(&ops.name),
+            format!("{} `None` if they were not created.", doc(ops)),
+        );
+        quote! { #[doc = #doc] pub #name: ::core::option::Option<::btf_core::prog::StructOps>, }
+    });
+    quote! {
+        /// Settings of the object's structs of operations.
+        #[derive(Debug)]
+        pub struct OpenOperations { #(#open)* }
+
+        /// The object's structs of operations.
+        #[derive(Debug)]
+        pub struct Operations { #(#loaded)* }
+
+        #(#settings)*
+    }
+}
+
+fn doc(ops: &Operations) -> String {
+    format!("Operations `{}`, a `struct {}`.", ops.c_name, ops.c_type)
+}
+
+fn settings(ops: &Operations, skeleton: &Skeleton) -> TokenStream {
+    let ty = ident(&ops.ty);
+    let doc = format!(
+        "Settings of operations `{}`, a `struct {}`.",
+        ops.c_name, ops.c_type
+    );
+    let members = ops.members.iter().map(|member| accessors(member, skeleton));
+    quote! {
+        #[doc = #doc]
+        #[derive(Debug)]
+        pub struct #ty(::btf_core::load::OpenStructOps);
+
+        /// What all operations have: `autocreate`, members by their C names.
+        impl ::core::ops::Deref for #ty {
+            type Target = ::btf_core::load::OpenStructOps;
+
+            fn deref(&self) -> &Self::Target {
+                &self.0
+            }
+        }
+
+        impl ::core::ops::DerefMut for #ty {
+            fn deref_mut(&mut self) -> &mut Self::Target {
+                &mut self.0
+            }
+        }
+
+        impl #ty { #(#members)* }
+    }
+}
+
+fn accessors(member: &Operation, skeleton: &Skeleton) -> TokenStream {
+    let (c_name, get) = (&member.c_name, ident(&member.name));
+    let set = format_ident!("set_{}", member.name.trim_end_matches('_'));
+    let c = format!("C: `{}`.", member.declaration);
+    match &member.value {
+        None => {
+            let get_doc = format!("The program that `{c_name}` is. {c}");
+            let set_doc =
+                format!("Sets the program that `{c_name}` is, by name; `None` for null. {c}");
+            quote! {
+                #[doc = #get_doc]
+                pub fn #get(&self) -> ::btf_core::Result<::core::option::Option<&::core::primitive::str>> {
+                    self.0.program(#c_name)
+                }
+
+                #[doc = #set_doc]
+                pub fn #set(&mut self, program: ::core::option::Option<&::core::primitive::str>) -> ::btf_core::Result<()> {
+                    self.0.set_program(#c_name, program)
+                }
+            }
+        }
+        Some(ty) => {
+            let ty = reference(ty, skeleton);
+            let get_doc = format!("The value of `{c_name}`. {c}");
+            let set_doc = format!("Sets `{c_name}`. {c}");
+            quote! {
+                #[doc = #get_doc]
+                pub fn #get(&self) -> ::btf_core::Result<#ty> {
+                    self.0.get(#c_name)
+                }
+
+                #[doc = #set_doc]
+                pub fn #set(&mut self, value: #ty) -> ::btf_core::Result<()> {
+                    self.0.set(#c_name, &value)
+                }
+            }
+        }
+    }
+}

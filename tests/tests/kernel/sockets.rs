@@ -1,0 +1,191 @@
+//! Programs on sockets, and on those in a map.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use btf_core::link::Link;
+use btf_core::load::OpenObject;
+use btf_core::map::{Global, Map, Mapped, Section};
+use btf_core::prog::{
+    Cgroup, CgroupSharing, Netns, Program, SkMap, SkReuseport, SocketFilter, TestRun,
+};
+use rustix::net::{AddressFamily, SocketType, sockopt};
+
+use crate::feature::Feature;
+use crate::net::{Pair, load, packet};
+use crate::support::needs;
+
+static CGROUP: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/cgroup.bpf.o"));
+
+#[repr(C)]
+pub(crate) struct Bss {
+    pub(crate) hits: Global<u64>,
+    pub(crate) connections: Global<u64>,
+}
+// SAFETY: numbers in cells, so any bytes are a value, and they may change.
+unsafe impl Section for Bss {
+    const SHARED: bool = true;
+}
+
+#[test]
+fn socket_filter() {
+    let feature = Feature::since("SEC: socket", (5, 10)).unwrap();
+    let pair = Pair::new();
+    let (bss, [program]) = load(&pair, 0, ["on_socket"]);
+    let filter = SocketFilter::try_from(program).unwrap();
+    assert!(pair.send());
+    filter.attach_to(&pair.to).unwrap();
+    assert!(!pair.send(), "it lets no byte through");
+    assert_eq!(bss.hits.get(), 1);
+    filter.detach_from(&pair.to).unwrap();
+    assert!(pair.send());
+    assert_eq!(bss.hits.get(), 1);
+    let e = filter.detach_from(&pair.to).unwrap_err().to_string();
+    assert!(e.contains("nothing is attached to the socket"), "{e}");
+    let ran = filter.test_run(&TestRun::packet(&packet(1))).unwrap();
+    assert_eq!((ran.result, bss.hits.get()), (0, 2));
+    feature.works();
+}
+
+#[test]
+fn sk_reuseport() {
+    let feature = Feature::since("SEC: sk_reuseport", (5, 10)).unwrap();
+    let socket = rustix::net::socket(AddressFamily::INET, SocketType::DGRAM, None).unwrap();
+    sockopt::set_socket_reuseport(&socket, true).unwrap();
+    rustix::net::bind(&socket, &SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    let to = UdpSocket::from(socket);
+    to.set_read_timeout(Some(Duration::from_millis(200)))
+        .unwrap();
+    let from = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let send = || {
+        from.send_to(b"x", to.local_addr().unwrap()).unwrap();
+        to.recv(&mut [0; 4]).is_ok()
+    };
+    let pair = Pair::new();
+    // `SK_DROP`.
+    let (bss, [program]) = load(&pair, 0, ["on_sk_reuseport"]);
+    let chooser = SkReuseport::try_from(program).unwrap();
+    assert!(send());
+    chooser.attach_to(&to).unwrap();
+    assert!(!send());
+    assert_eq!(bss.hits.get(), 1);
+    chooser.detach_from(&to).unwrap();
+    assert!(send());
+    let e = chooser.attach_to(&pair.to).unwrap_err().to_string();
+    assert!(e.contains("set SO_REUSEPORT on the socket"), "{e}");
+    feature.works();
+}
+
+/// Loads programs of the object, with its map.
+fn load_cgroup(names: &[&str]) -> (Mapped<Bss>, Map, Vec<Program>) {
+    let mut open = OpenObject::open("cgroup", CGROUP).unwrap();
+    for name in names {
+        let mut program = open.take_program(name).unwrap();
+        program.set_autoload(true);
+        open.put_program(program);
+    }
+    let mut loaded = open.load().unwrap();
+    let bss = loaded.take_data(".bss").unwrap();
+    let map = loaded.take_map("sockets").unwrap();
+    let programs = names.iter().map(|name| loaded.take_program(name).unwrap());
+    (bss, map, programs.collect())
+}
+
+/// A connection of this process with itself.
+fn connection() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let there = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (here, _) = listener.accept().unwrap();
+    for stream in [&here, &there] {
+        stream
+            .set_read_timeout(Some(Duration::from_secs(5)))
+            .unwrap();
+    }
+    (here, there)
+}
+
+/// Sends a few bytes from one end to the other.
+fn talk((here, there): &mut (TcpStream, TcpStream)) {
+    there.write_all(b"hello").unwrap();
+    let mut got = [0; 5];
+    here.read_exact(&mut got).unwrap();
+    assert_eq!(&got, b"hello");
+}
+
+/// Attaches programs to the map, and talks over a connection whose ends are in it.
+fn on_map(feature: &'static str, since: (u32, u32), names: &[&str]) {
+    let Some(feature) = Feature::since(feature, since) else {
+        return;
+    };
+    let (bss, map, mut programs) = load_cgroup(&[names, &["sockops"]].concat());
+    let sockops = Cgroup::try_from(programs.pop().unwrap()).unwrap();
+    let programs: Vec<SkMap> = programs
+        .into_iter()
+        .map(|p| p.try_into().unwrap())
+        .collect();
+    let attach = || -> Vec<Link> {
+        let links = programs
+            .iter()
+            .map(|program| program.attach_to(&map).unwrap());
+        links.collect()
+    };
+    let links = attach();
+    let sockops_link = sockops
+        .attach_to("/sys/fs/cgroup", CgroupSharing::Link)
+        .unwrap();
+    let mut ends = connection();
+    assert_eq!(bss.connections.get(), 2);
+    drop(sockops_link);
+    talk(&mut ends);
+    assert!(bss.hits.get() >= names.len() as u64, "{}", bss.hits.get());
+    drop(ends);
+    drop(links);
+    let hits = bss.hits.get();
+    // Later connections are not in the map, and nobody sees them.
+    talk(&mut connection());
+    assert_eq!((bss.hits.get(), bss.connections.get()), (hits, 2));
+    // They were detached: there is room for them again.
+    drop(attach());
+    feature.works();
+}
+
+#[test]
+fn sk_skb() {
+    let names = ["stream_parser", "stream_verdict"];
+    on_map("SEC: sk_skb/stream_*", (5, 10), &names);
+}
+
+#[test]
+fn sk_skb_verdict() {
+    on_map("SEC: sk_skb/verdict", (5, 13), &["verdict"]);
+}
+
+#[test]
+fn sk_msg() {
+    on_map("SEC: sk_msg", (5, 10), &["msg"]);
+}
+
+#[test]
+fn programs_of_socket_maps_go_to_such_maps_only() {
+    needs(5, 10);
+    let (_, map, mut programs) = load_cgroup(&["sockops", "msg"]);
+    let msg = SkMap::try_from(programs.pop().unwrap()).unwrap();
+    let e = msg
+        .attach_to(std::io::stdout().as_fd())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        e.starts_with("program `msg`: cannot attach to the map"),
+        "{e}"
+    );
+    drop(msg.attach_to(&map).unwrap());
+    let e = Netns::try_from(programs.pop().unwrap())
+        .unwrap_err()
+        .to_string();
+    assert_eq!(
+        e,
+        "program `sockops`: it is in SEC(\"sockops\") and cannot be used as a program of a network namespace"
+    );
+}

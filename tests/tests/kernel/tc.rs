@@ -1,0 +1,257 @@
+//! Programs at ingress and egress of devices: traffic control's filters, tcx, netkit.
+
+use std::time::{Duration, Instant};
+
+use btf_core::prog::{
+    Direction, Netkit, OrderOptions, Position, Tc, TcAction, TcOptions, Tcx, TestRun,
+};
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
+
+use crate::feature::Feature;
+use crate::net::{Pair, load, packet};
+
+/// `TC_ACT_SHOT` and `TC_ACT_OK`.
+const SHOT: i32 = 2;
+const OK: i32 = 0;
+
+#[test]
+fn tc() {
+    let feature = Feature::since("SEC: tc", (5, 10)).unwrap();
+    let pair = Pair::new();
+    let (bss, [program]) = load(&pair, SHOT, ["on_tc"]);
+    let tc = Tc::try_from(program).unwrap();
+    assert!(pair.send());
+    for (n, direction) in [(1, Direction::Ingress), (2, Direction::Egress)] {
+        let link = tc.attach_to("lo", direction, TcOptions::default()).unwrap();
+        assert!(!pair.send(), "{direction:?}: it drops");
+        assert_eq!(bss.hits.get(), n);
+        link.detach().unwrap();
+        assert!(pair.send(), "{direction:?}: it is not attached any more");
+    }
+    feature.works();
+}
+
+#[test]
+fn tc_filters_have_numbers() {
+    let feature = Feature::since("attach: tc with handle and priority", (5, 10)).unwrap();
+    let pair = Pair::new();
+    let (bss, [program]) = load(&pair, OK, ["on_tc"]);
+    let tc = Tc::try_from(program).unwrap();
+    let attach = |handle, priority, replace| {
+        let options = TcOptions {
+            handle,
+            priority,
+            replace,
+        };
+        tc.attach_to("lo", Direction::Ingress, options)
+    };
+    let first = attach(3, 10, false).unwrap();
+    let e = attach(3, 10, false).unwrap_err().to_string();
+    assert!(e.contains("a filter has this handle and priority"), "{e}");
+    let e = attach(0, 10, true).unwrap_err().to_string();
+    assert!(
+        e.contains("which filter to replace is said by its handle and priority"),
+        "{e}"
+    );
+    let second = attach(3, 10, true).unwrap();
+    let third = attach(4, 11, false).unwrap();
+    assert!(pair.send());
+    assert_eq!(bss.hits.get(), 1, "the first filter that answers decides");
+    drop(second);
+    assert!(pair.send());
+    assert_eq!(bss.hits.get(), 2);
+    drop(third);
+    assert!(pair.send());
+    assert_eq!(bss.hits.get(), 2);
+    // It has been replaced, and its successor is gone: nothing is left to be detached.
+    assert!(first.detach().is_err());
+    let e = tc
+        .attach_to("l0", Direction::Ingress, TcOptions::default())
+        .unwrap_err();
+    assert_eq!(
+        e.to_string(),
+        "program `on_tc`: there is no network device `l0` (did you mean `lo`?)"
+    );
+    feature.works();
+}
+
+/// Where there are no links, it is a filter; and says so if asked for more.
+#[test]
+fn tcx_falls_back_to_filters() {
+    let feature = Feature::since("attach: tcx programs as filters", (5, 10)).unwrap();
+    let pair = Pair::new();
+    for (n, program) in ["on_tcx_ingress", "on_tcx_egress"].into_iter().enumerate() {
+        let (bss, [program]) = load(&pair, SHOT, [program]);
+        let tcx = Tcx::try_from(program).unwrap();
+        let link = tcx.attach_to("lo", OrderOptions::default()).unwrap();
+        assert!(!pair.send(), "{n}");
+        assert_eq!(bss.hits.get(), 1);
+        drop(link);
+        assert!(pair.send(), "{n}");
+        assert_eq!(bss.hits.get(), 1);
+    }
+    feature.works();
+}
+
+#[test]
+fn tcx() {
+    let pair = Pair::new();
+    let (bss, [first, second]) = load(&pair, SHOT, ["on_tcx_ingress", "second_tcx_ingress"]);
+    let (first, second) = (
+        Tcx::try_from(first).unwrap(),
+        Tcx::try_from(second).unwrap(),
+    );
+    let Some(feature) = Feature::since("SEC: tcx", (6, 6)) else {
+        let e = first
+            .attach_to("lo", Position::First.into())
+            .unwrap_err()
+            .to_string();
+        assert!(e.contains("tcx links are in kernels from 6.6 on"), "{e}");
+        return;
+    };
+    let link = first.attach_to("lo", OrderOptions::default()).unwrap();
+    let hits = || (bss.hits.get(), bss.second_hits.get());
+    let after = second
+        .attach_to("lo", Position::After(&link).into())
+        .unwrap();
+    assert!(!pair.send());
+    assert_eq!(hits(), (1, 0), "the first drops it");
+    drop(after);
+    let before = second
+        .attach_to("lo", Position::Before(&link).into())
+        .unwrap();
+    assert!(!pair.send());
+    assert_eq!(hits(), (2, 1));
+    drop(before);
+    let at_first = second.attach_to("lo", Position::First.into()).unwrap();
+    assert!(!pair.send());
+    assert_eq!(hits(), (3, 2));
+    drop(at_first);
+    let stale = OrderOptions {
+        expected_revision: 1,
+        ..OrderOptions::default()
+    };
+    let e = second.attach_to("lo", stale).unwrap_err().to_string();
+    assert!(e.contains("since the expected revision"), "{e}");
+    drop(link);
+    assert!(pair.send());
+    assert_eq!(hits(), (3, 2));
+    feature.works();
+}
+
+#[test]
+fn tc_programs_run_by_themselves() {
+    let feature = Feature::since("test_run: tc", (5, 10)).unwrap();
+    let pair = Pair::new();
+    let (bss, [counts, marks]) = load(&pair, SHOT, ["on_tc", "mark"]);
+    let counts = Tc::try_from(counts).unwrap();
+    let packet = packet(pair.port());
+    let ran = counts.test_run(&TestRun::packet(&packet)).unwrap();
+    assert_eq!((ran.result, bss.hits.get()), (TcAction::SHOT, 1));
+    assert_eq!(ran.data, packet);
+    // `struct __sk_buff`: its mark is the third word, its control words begin at the thirteenth.
+    let mut context = [0u32; 48];
+    context[2] = 5;
+    let marks = Tc::try_from(marks).unwrap();
+    let ran = marks
+        .test_run(&TestRun::packet(&packet).context(&context))
+        .unwrap();
+    assert_eq!(ran.result, TcAction::REDIRECT);
+    let after: [u32; 48] = ran.context_as().unwrap();
+    assert_eq!((after[2], after[12]), (6, 42));
+    feature.works();
+}
+
+/// A request of route netlink for a device: its flags and the change of them, and attributes.
+fn request(kind: u16, flags: u16, up: bool, attrs: &[(u16, Vec<u8>)], index: u32) {
+    let up = u32::from(up);
+    let mut body = vec![0; 4];
+    body.extend(index.to_ne_bytes());
+    body.extend(up.to_ne_bytes());
+    body.extend(up.to_ne_bytes());
+    for (kind, value) in attrs {
+        body.extend(attr(*kind, value));
+    }
+    let mut message = (16 + body.len() as u32).to_ne_bytes().to_vec();
+    message.extend(kind.to_ne_bytes());
+    message.extend((flags | 5).to_ne_bytes());
+    message.extend([0; 8]);
+    message.extend(body);
+    let socket = rustix::net::socket_with(
+        AddressFamily::NETLINK,
+        SocketType::RAW,
+        SocketFlags::CLOEXEC,
+        None,
+    )
+    .unwrap();
+    rustix::net::send(&socket, &message, rustix::net::SendFlags::empty()).unwrap();
+    let mut answer = [0; 4096];
+    rustix::net::recv(&socket, &mut answer[..], rustix::net::RecvFlags::empty()).unwrap();
+    let errno = i32::from_ne_bytes(answer[16..20].try_into().unwrap());
+    assert_eq!(errno, 0, "request {kind} for device {index}");
+}
+
+fn attr(kind: u16, value: &[u8]) -> Vec<u8> {
+    let mut bytes = (4 + value.len() as u16).to_ne_bytes().to_vec();
+    bytes.extend(kind.to_ne_bytes());
+    bytes.extend(value);
+    bytes.resize(bytes.len().next_multiple_of(4), 0);
+    bytes
+}
+
+fn index_of(device: &str) -> u32 {
+    let text = std::fs::read_to_string(format!("/sys/class/net/{device}/ifindex")).unwrap();
+    text.trim().parse().unwrap()
+}
+
+/// Makes a pair of netkit devices like Ethernet's (RTM_NEWLINK), of which the second comes to be called `nk0` or so.
+fn make_netkit(name: &str) {
+    let kind = attr(1, b"netkit");
+    let mode = attr(2, &attr(4, &0u32.to_ne_bytes()));
+    let info = [kind, mode].concat();
+    let name = [name.as_bytes(), b"\0"].concat();
+    request(16, 0x600, false, &[(3, name), (18, info)], 0);
+}
+
+#[test]
+fn netkit() {
+    let Some(feature) = Feature::since("SEC: netkit", (6, 7)) else {
+        return;
+    };
+    make_netkit("btfcase");
+    let peer = std::fs::read_dir("/sys/class/net")
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .find(|name| name.starts_with("nk"))
+        .expect("the other of the pair");
+    let pair = Pair::new();
+    let mut links = Vec::new();
+    let mut sections = Vec::new();
+    for name in ["on_netkit_primary", "on_netkit_peer"] {
+        let (bss, [program]) = load(&pair, OK, [name]);
+        let program = Netkit::try_from(program).unwrap();
+        links.push(
+            program
+                .attach_to("btfcase", OrderOptions::default())
+                .unwrap(),
+        );
+        let e = program
+            .attach_to("lo", OrderOptions::default())
+            .unwrap_err()
+            .to_string();
+        assert!(e.contains("netkit device"), "{e}");
+        sections.push(bss);
+    }
+    // Devices that come up greet their neighbours.
+    for device in ["btfcase", &peer] {
+        request(16, 0, true, &[], index_of(device));
+    }
+    let until = Instant::now() + Duration::from_secs(10);
+    while sections.iter().any(|bss| bss.hits.get() == 0) {
+        assert!(Instant::now() < until, "nothing was sent");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    drop(links);
+    request(17, 0, false, &[], index_of("btfcase"));
+    feature.works();
+}
