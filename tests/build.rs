@@ -13,6 +13,7 @@ fn main() {
         .source("bpf/callbacks.bpf.c")
         .source("bpf/config.bpf.c")
         .source("bpf/ksyms.bpf.c")
+        .source("bpf/map_events.bpf.c")
         .source("bpf/map_kinds.bpf.c")
         .source("bpf/map_many.bpf.c")
         .source("bpf/map_net.bpf.c")

@@ -183,7 +183,11 @@ fn copy(
         .byte_size()
         .and_then(|size| usize::try_from(size).ok());
     let bytes = size
-        .and_then(|size| ops.spec.bytes.get(at as usize..(at as usize).checked_add(size)?))
+        .and_then(|size| {
+            ops.spec
+                .bytes
+                .get(at as usize..(at as usize).checked_add(size)?)
+        })
         .unwrap_or_default();
     let is_zero = program.is_none() && bytes.iter().all(|b| *b == 0);
     let found = theirs
@@ -230,7 +234,10 @@ fn copy(
         return Ok(());
     }
     let same = there.ty().byte_size() == Some(bytes.len() as u64);
-    match plan.value.get_mut(offset..offset.saturating_add(bytes.len())) {
+    match plan
+        .value
+        .get_mut(offset..offset.saturating_add(bytes.len()))
+    {
         Some(place) if same => {
             place.copy_from_slice(bytes);
             Ok(())

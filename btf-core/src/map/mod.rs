@@ -17,7 +17,7 @@
 //! | devmap, devmap_hash, cpumap, xskmap | [`DevMap`], [`DevMapHash`], [`CpuMap`], [`XskMap`] |
 //! | task_storage, sk_storage, inode_storage, cgrp_storage | [`LocalStorage`] |
 //! | cgroup_storage | [`CgroupStorage`] |
-//! | ringbuf | [`RingBuf`] |
+//! | ringbuf, user_ringbuf, perf_event_array | [`RingBuf`], [`UserRingBuf`], [`PerfEventArray`]; [`Consumers`] waits for several |
 //!
 //! [`Mapped`] is a section of global variables.
 
@@ -26,6 +26,7 @@ mod batch;
 mod bloom_filter;
 mod cgroup_array;
 mod cgroup_storage;
+mod consumers;
 mod create;
 mod global;
 mod hash;
@@ -35,6 +36,7 @@ mod lpm_trie;
 mod mapped;
 mod of_maps;
 mod per_cpu;
+mod perf_event_array;
 mod pin;
 mod prog_array;
 mod queue;
@@ -43,6 +45,7 @@ mod ring_buf;
 mod sock_map;
 mod stack_traces;
 mod untyped;
+mod user_ring_buf;
 
 use std::os::fd::OwnedFd;
 
@@ -54,6 +57,7 @@ pub use batch::{Batched, OneByOne, Single};
 pub use bloom_filter::BloomFilter;
 pub use cgroup_array::CgroupArray;
 pub use cgroup_storage::CgroupStorage;
+pub use consumers::{Consume, Consumers};
 pub(crate) use create::{create, params};
 pub use global::Global;
 pub use hash::Hash;
@@ -62,6 +66,7 @@ pub use lpm_trie::{LpmKey, LpmTrie};
 pub use mapped::{Mapped, Section};
 pub use of_maps::{ArrayOfMaps, HashOfMaps, InnerMap};
 pub use per_cpu::{PerCpuArray, PerCpuHash};
+pub use perf_event_array::{PerfConsumer, PerfEventArray};
 pub(crate) use pin::refused as pin_refused;
 pub(crate) use pin::{make_folder, open_if_there};
 pub use prog_array::ProgArray;
@@ -72,6 +77,7 @@ pub use sock_map::{ReuseportSockArray, SockHash, SockMap};
 pub use stack_traces::{BuildIdFrame, StackTraces};
 pub(crate) use untyped::{Info, Inner};
 pub use untyped::{Map, MapInfo};
+pub use user_ring_buf::{Producer, UserRingBuf};
 
 /// How many values a per-CPU map has for each key: one for every CPU there can be.
 ///

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use super::consumers::Consume;
 use super::{Map, MapType};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::pod::{self, Pod};
@@ -231,6 +232,12 @@ impl<T: Sample + ?Sized, F: FnMut(&T)> Consumer<T, F> {
             count += 1;
         }
         Ok(count)
+    }
+}
+
+impl<T: Sample + ?Sized, F: FnMut(&T)> Consume for Consumer<T, F> {
+    fn consume(&mut self) -> Result<usize> {
+        Consumer::consume(self)
     }
 }
 

@@ -19,6 +19,7 @@ mod memlock;
 mod mmap;
 mod netlink;
 mod perf;
+mod perf_buffer;
 mod pin;
 mod privileges;
 mod probe;
@@ -51,6 +52,7 @@ pub(crate) use memlock::raise_memlock_limit;
 pub(crate) use mmap::{Access, Mapping};
 pub(crate) use netlink::{Refusal, Request, u32_at};
 pub(crate) use perf::{Event, Scope, perf_disable, perf_enable, perf_event_open, perf_set_program};
+pub(crate) use perf_buffer::perf_output_open;
 pub(crate) use pin::{obj_get, obj_pin};
 pub(crate) use privileges::privileges_hint;
 pub(crate) use probe::{

@@ -43,7 +43,7 @@ const UNTYPED: MapKind = MapKind {
 enum Part {
     Key,
     Value,
-    /// The declared value; bytes if there is none.
+    /// The declared value; bytes if there is none that is a sample's.
     Sample,
     /// The declared inner map; untyped if there is none.
     Inner,
@@ -82,6 +82,8 @@ const KINDS: &[(MapType, &str, &[Part])] = {
         (MapType::CGRP_STORAGE, "LocalStorage", &[Value]),
         (MapType::CGROUP_STORAGE, "CgroupStorage", &[Key, Value]),
         (MapType::RINGBUF, "RingBuf", &[Sample]),
+        (MapType::PERF_EVENT_ARRAY, "PerfEventArray", &[Sample]),
+        (MapType::USER_RINGBUF, "UserRingBuf", &[Value]),
     ]
 };
 
@@ -100,7 +102,11 @@ pub(super) fn all(object: &Object, btf: &Btf, types: &mut Types<'_>) -> Vec<Map>
 }
 
 fn kind(spec: &MapSpec, btf: &Btf, types: &mut Types<'_>) -> MapKind {
-    let row = KINDS.iter().find(|row| row.0 == spec.map_type);
+    // Without the type of what is written there is nothing to write.
+    let is_written = spec.map_type != MapType::USER_RINGBUF || spec.value.is_some();
+    let row = KINDS
+        .iter()
+        .find(|row| row.0 == spec.map_type && is_written);
     let Some((_, name, parts)) = row else {
         return UNTYPED;
     };
@@ -119,13 +125,19 @@ fn parameter(part: Part, spec: &MapSpec, btf: &Btf, types: &mut Types<'_>) -> Pa
     match part {
         Part::Key => Parameter::Type(named(spec.key, spec.key_size, "key")),
         Part::Value => Parameter::Type(named(spec.value, spec.value_size, "value")),
-        Part::Sample if spec.value.is_none() => Parameter::Bytes,
+        Part::Sample if !has_sample(spec) => Parameter::Bytes,
         Part::Sample => Parameter::Type(named(spec.value, 0, "value")),
         Part::Inner => Parameter::Map(match &spec.inner {
             Some(inner) => kind(inner, btf, types),
             None => UNTYPED,
         }),
     }
+}
+
+/// Whether the declared value is the type of a sample. What libbpf wants declared of a perf event array is a number.
+fn has_sample(spec: &MapSpec) -> bool {
+    let is_number = spec.map_type == MapType::PERF_EVENT_ARRAY && spec.value_size == 4;
+    spec.value.is_some() && !is_number
 }
 
 fn doc(spec: &MapSpec) -> String {

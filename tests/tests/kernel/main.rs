@@ -12,6 +12,7 @@ mod kconfig;
 mod ksyms;
 mod linked;
 mod lpm_trie;
+mod map_events;
 mod map_kinds;
 mod map_many;
 mod map_net;
