@@ -44,7 +44,15 @@ impl Items {
             let has_name = name.is_empty() || item.words.iter().any(|word| word == name);
             has_name && item.first <= line && line <= item.last
         };
-        self.0.iter().rposition(holds)
+        // They are in the order of their first lines. What nothing is around ends before the next begins, so that before one
+        // which ends above this line there is nothing to look at.
+        let begun = self.0.partition_point(|item| item.first <= line);
+        let from = self.0[..begun]
+            .iter()
+            .rposition(|item| item.parent.is_none() && item.last < line)
+            .unwrap_or(0);
+        let at = self.0[from..begun].iter().rposition(holds)?;
+        Some(from + at)
     }
 
     /// Names and comments of the enumerators of an enum that is declared in a line.
