@@ -159,7 +159,7 @@ mod tests {
         );
         assert_eq!(
             of(&["a", "-b", "10.0.0.0/33"]).unwrap_err(),
-            "--block: `10.0.0.0/33`: a prefix of an IPv4 address has 0 to 32 bits"
+            "-b: `10.0.0.0/33`: a prefix of an IPv4 address has 0 to 32 bits"
         );
         assert_eq!(of(&["-x"]).unwrap_err(), "unknown argument `-x`");
     }
