@@ -17,6 +17,7 @@ fn main() {
         .source("bpf/map_kinds.bpf.c")
         .source("bpf/map_many.bpf.c")
         .source("bpf/map_net.bpf.c")
+        .source("bpf/map_orders.bpf.c")
         .source("bpf/map_storage.bpf.c")
         .source("bpf/maps.bpf.c")
         .source("bpf/net.bpf.c")

@@ -10,23 +10,20 @@ use btf_core::prog::MAX_WORDS;
 use btf_skel_macros::include_skel;
 
 use crate::feature::Feature;
-use crate::support::{needs, running};
+use crate::support::needs;
 
 include_skel!("map_events");
+include_skel!("map_orders");
 
 use map_events::{Event, MapEvents, OpenMapEvents};
+use map_orders::MapOrders;
 
 const NOTHING: [u64; MAX_WORDS] = [0; MAX_WORDS];
 const BURST: u64 = 64;
 
-/// The object, without what this kernel does not have.
 fn open() -> OpenMapEvents {
     needs(5, 10);
-    let mut open = MapEvents::open().unwrap();
-    let has_orders = running() >= (6, 1);
-    open.maps.orders.set_autocreate(has_orders);
-    open.progs.take_orders.set_autoload(has_orders);
-    open
+    MapEvents::open().unwrap()
 }
 
 fn event(seq: u64) -> Event {
@@ -131,7 +128,7 @@ fn user_ring_buffers() {
     let Some(feature) = Feature::since("map: user_ringbuf", (6, 1)) else {
         return;
     };
-    let skel = open().load().unwrap();
+    let skel = MapOrders::open().unwrap().load().unwrap();
     let mut producer = skel.maps.orders.producer().unwrap();
     let e = skel.maps.orders.producer().unwrap_err();
     assert_eq!(e.to_string(), "map `orders`: it has a producer already");
@@ -139,7 +136,11 @@ fn user_ring_buffers() {
     for _ in 0..5 {
         // Until it is full: 4096 bytes are 170 samples of 24.
         let first = sent;
-        while producer.send(&event(sent + 1)) {
+        let order = |seq| map_orders::Event {
+            seq,
+            square: seq * seq,
+        };
+        while producer.send(&order(sent + 1)) {
             sent += 1;
         }
         assert_eq!(sent - first, 170);
@@ -262,7 +263,6 @@ fn a_thousand_loads_leave_nothing_behind() {
         open.progs.burst.set_autoload(false);
         open.progs.perf_burst.set_autoload(false);
         open.progs.touch.set_autoload(false);
-        open.progs.take_orders.set_autoload(false);
         let skel = open.load().unwrap();
         let link = skel.progs.one_of_each.attach_to("sys_enter").unwrap();
         let mut consumer = skel.maps.events.consumer(|_: &Event| {}).unwrap();
