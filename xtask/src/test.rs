@@ -27,7 +27,7 @@ const KERNELS: &[&str] = &["5.10", "6.1", "6.12", "newest"];
 const MODULES: &[&str] = &["sch_ingress", "cls_bpf", "veth"];
 
 /// Everything that runs in one machine is done within this, or it hangs.
-const TIMEOUT: Duration = Duration::from_secs(600);
+const TIMEOUT: Duration = Duration::from_secs(1200);
 
 /// Examples that cases run as users do, from `/bin`, and whether they are built as README says of static binaries.
 const TOOLS: &[(&str, bool)] = &[("tcptop", false), ("xdp-drop", true)];
