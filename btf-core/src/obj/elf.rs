@@ -8,11 +8,11 @@ use object::{Endianness, SectionIndex, SymbolIndex};
 
 use super::data::{self, DataKind, DataSection, Place};
 use super::externs::{self, Externs, KCONFIG};
-use super::functions::{CoreSite, ElfReloc, Function, LineSite, RelocTarget};
+use super::functions::{ElfReloc, Function, RelocTarget};
 use super::{
-    MapSpec, Object, ProgramSpec, SlotTarget, StructOpsSpec, maps, section, slots, struct_ops,
+    MapSpec, Object, SlotTarget, StructOpsSpec, maps, programs, records, slots, struct_ops,
 };
-use crate::btf::ext::{BtfExt, ExtSection};
+use crate::btf::ext::BtfExt;
 use crate::btf::{Btf, Kind};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::insn::{Insn, op};
@@ -21,7 +21,8 @@ type Header = elf::FileHeader64<Endianness>;
 type Section = elf::SectionHeader64<Endianness>;
 type Symbol = elf::Sym64<Endianness>;
 
-const INSN_SIZE: u64 = 8;
+/// Bytes of an instruction.
+pub(super) const INSN_SIZE: u64 = 8;
 
 pub(super) fn parse(name: &str, bytes: &[u8]) -> Result<Object> {
     let elf = Elf::read(bytes)?;
@@ -43,11 +44,11 @@ pub(super) fn parse(name: &str, bytes: &[u8]) -> Result<Object> {
         has_btf_ext: ext.is_some(),
         btf,
     };
-    object.programs = programs(&object.functions)?;
+    object.programs = programs::of(&object.functions)?;
     elf.relocations(&mut object)?;
     elf.slots(&mut object)?;
     if let Some(ext) = ext {
-        place_ext(&mut object, ext)?;
+        records::place(&mut object, ext)?;
     }
     Ok(object)
 }
@@ -588,139 +589,8 @@ impl<'d> Elf<'d> {
     }
 }
 
-/// Functions outside `.text` are programs; those in it are subprograms (libbpf's `prog_is_subprog`).
-fn programs(functions: &[Function]) -> Result<Vec<ProgramSpec>> {
-    let mut out: Vec<ProgramSpec> = Vec::new();
-    for (function, f) in functions
-        .iter()
-        .enumerate()
-        .filter(|(_, f)| f.section != ".text")
-    {
-        if out.iter().any(|p| p.name == f.name) {
-            return Err(Error::malformed(format!(
-                "two programs are named `{}`",
-                f.name
-            )));
-        }
-        let (section, autoload) = match f.section.strip_prefix('?') {
-            Some(section) => (section, false),
-            None => (f.section.as_str(), true),
-        };
-        let (def, target) = section::find(section).unzip();
-        out.push(ProgramSpec {
-            name: f.name.clone(),
-            section: section.to_owned(),
-            def,
-            target: target.flatten().map(str::to_owned),
-            autoload: autoload && def.is_some(),
-            function,
-        });
-    }
-    Ok(out)
-}
-
 fn function_at(functions: &[Function], section: usize, insn: usize) -> Option<usize> {
     functions.iter().position(|f| {
         f.section_index == section && (f.first_insn..f.first_insn + f.insns.len()).contains(&insn)
     })
-}
-
-/// Gives each function its records of `.BTF.ext`.
-fn place_ext(object: &mut Object, ext: BtfExt) -> Result<()> {
-    each_record(
-        &mut object.functions,
-        ext.line_info,
-        |r| r.insn_off,
-        |f, insn, info| {
-            f.lines.push(LineSite { insn, info });
-            Ok(())
-        },
-    )
-    .context(|| ".BTF.ext line_info")?;
-    // Which function has which type is known by name, and func_info must agree.
-    each_record(
-        &mut object.functions,
-        ext.func_info,
-        |r| r.insn_off,
-        |f, insn, info| {
-            if insn == 0 {
-                f.btf_id = Some(info.type_id);
-            }
-            Ok(())
-        },
-    )
-    .context(|| ".BTF.ext func_info")?;
-    let Some(btf) = object.btf.clone() else {
-        return Ok(());
-    };
-    let mut positions = 0..;
-    each_record(&mut object.functions, ext.core_relo, |r| r.insn_off, |f, insn, relo| {
-        let position = positions.next().unwrap_or_default();
-        let access = btf.string(relo.access_str_off).ok_or_else(|| {
-            Error::malformed(format!(
-                "relocation of instruction {insn} of function `{}` has its access at {}, outside the string section",
-                f.name, relo.access_str_off
-            ))
-        })?;
-        if btf.get(relo.type_id).is_none() {
-            return Err(Error::malformed(format!(
-                "relocation of instruction {insn} of function `{}` has root type {}, which is not in BTF",
-                f.name, relo.type_id
-            )));
-        }
-        f.core.push(CoreSite { position, insn, kind: relo.kind, root: relo.type_id, access: access.to_owned() });
-        Ok(())
-    })
-    .context(|| ".BTF.ext core_relo")?;
-    for f in &mut object.functions {
-        f.lines.sort_by_key(|l| l.insn);
-        f.core.sort_by_key(|c| c.insn);
-    }
-    Ok(())
-}
-
-/// Hands each record to its function, with the index of its instruction there.
-///
-/// Records of sections and places without a function (dropped by a linker) are passed over, as libbpf does.
-fn each_record<R: Copy>(
-    functions: &mut [Function],
-    sections: Vec<ExtSection<R>>,
-    offset_of: impl Fn(&R) -> u32,
-    mut give: impl FnMut(&mut Function, usize, R) -> Result<()>,
-) -> Result<()> {
-    for s in sections {
-        let Some(index) = functions
-            .iter()
-            .find(|f| f.section == s.section)
-            .map(|f| f.section_index)
-        else {
-            continue;
-        };
-        // Records mostly come in order, so the function of the last one is tried first.
-        let mut last = 0;
-        for r in s.records {
-            let offset = offset_of(&r);
-            if !u64::from(offset).is_multiple_of(INSN_SIZE) {
-                return Err(Error::malformed(format!(
-                    "byte {offset} of section {} is not the start of an instruction",
-                    s.section
-                )));
-            }
-            let place = offset as usize / INSN_SIZE as usize;
-            let holds = |f: &Function| {
-                f.section_index == index
-                    && (f.first_insn..f.first_insn + f.insns.len()).contains(&place)
-            };
-            if !functions.get(last).is_some_and(holds) {
-                match functions.iter().position(holds) {
-                    Some(n) => last = n,
-                    None => continue,
-                }
-            }
-            let f = &mut functions[last];
-            let insn = place - f.first_insn;
-            give(f, insn, r)?;
-        }
-    }
-    Ok(())
 }

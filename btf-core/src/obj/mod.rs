@@ -13,6 +13,8 @@ mod map_type;
 mod maps;
 mod minimise;
 pub(crate) mod place;
+mod programs;
+mod records;
 pub(crate) mod relocated;
 mod report;
 mod section;
