@@ -7,7 +7,7 @@ use super::{Arguments, MAX_WORDS, Program};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::link::{self, Link};
 use crate::obj::{Attach, ProgType};
-use crate::sys;
+use crate::{pod, sys};
 
 /// A program in `SEC("raw_tp/…")` or `SEC("raw_tracepoint/…")`; `A` is what its tracepoint passes to it.
 #[derive(Debug)]
@@ -63,10 +63,16 @@ impl<A: Arguments> RawTracepoint<A> {
     pub fn test_run(&self, arguments: &A) -> Result<i32> {
         let fd = self.fd()?;
         // A context of full length, whatever the program reads of it.
-        let mut words = arguments.to_words();
-        words.resize(MAX_WORDS, 0);
-        sys::prog_test_run(fd, &words)
-            .map(u32::cast_signed)
+        let mut context = [0u64; MAX_WORDS];
+        for (to, word) in context.iter_mut().zip(arguments.to_words()) {
+            *to = word;
+        }
+        let run = sys::TestRun {
+            context: pod::bytes_of_mut(&mut context),
+            ..Default::default()
+        };
+        sys::prog_run(fd, run)
+            .map(|answer| answer.result.cast_signed())
             .map_err(|e| self.explain(e))
             .context(|| self.what())
     }

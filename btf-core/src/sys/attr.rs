@@ -39,7 +39,7 @@ pub(crate) const NAME_LEN: usize = 16;
 
 abi! {
     /// `BPF_MAP_CREATE`.
-    MapCreate, 72 {
+    MapCreate, 80 {
         map_type: u32 = 0,
         key_size: u32 = 4,
         value_size: u32 = 8,
@@ -54,6 +54,8 @@ abi! {
         btf_value_type_id: u32 = 56,
         btf_vmlinux_value_type_id: u32 = 60,
         map_extra: u64 = 64,
+        value_type_btf_obj_fd: u32 = 72,
+        pad: u32 = 76,
     }
 }
 

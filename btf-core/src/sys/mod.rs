@@ -59,7 +59,7 @@ pub(crate) use probe::{
     arg_ctx_tag_is_known, attach_types_are_known, btf_feature_is_known, has_bpf_cookie,
     takes_function_address, uprobe_links_are_known,
 };
-pub(crate) use prog::{Loading, prog_btf_id, prog_load_logged, prog_test_run};
+pub(crate) use prog::{Loading, prog_btf_id, prog_load_logged};
 pub(crate) use struct_ops::{OpsMap, struct_ops_delete};
 pub(crate) use test_run::{TestRun, prog_run};
 pub(crate) use version::kernel_version;

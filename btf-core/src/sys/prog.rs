@@ -172,17 +172,3 @@ pub(crate) fn prog_btf_id(prog: impl AsFd) -> io::Result<u32> {
     unsafe { bpf(Command::OBJ_GET_INFO_BY_FD, &mut attr) }?;
     Ok(info[BTF_ID])
 }
-
-/// Runs a program once with this context, and returns what it returned.
-pub(crate) fn prog_test_run(prog: impl AsFd, context: &[u64]) -> io::Result<u32> {
-    let mut attr = attr::ProgTestRun {
-        prog_fd: fd_number(prog),
-        ctx_size_in: length(context)?.saturating_mul(8),
-        ctx_in: address(context),
-        ..Default::default()
-    };
-    // SAFETY: the context is a borrowed slice whose length in bytes `attr` states; the kernel reads it, and writes to `attr`
-    // alone.
-    unsafe { bpf(Command::PROG_TEST_RUN, &mut attr) }?;
-    Ok(attr.retval)
-}

@@ -3,35 +3,13 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use super::attr::{MapElem, NAME_LEN, abi, object_name};
+use super::attr::{MapCreate, MapElem, object_name};
 use super::{Command, address, bpf, bpf_fd, fd_number};
 use crate::obj::MapType;
 
 /// `BPF_F_LINK` and `BPF_F_VTYPE_BTF_OBJ_FD`.
 const LINK: u32 = 1 << 13;
 const VALUE_TYPE_IN_MODULE: u32 = 1 << 15;
-
-abi! {
-    /// `BPF_MAP_CREATE` to the field that names the BTF of a value's type.
-    StructOpsCreate, 80 {
-        map_type: u32 = 0,
-        key_size: u32 = 4,
-        value_size: u32 = 8,
-        max_entries: u32 = 12,
-        map_flags: u32 = 16,
-        inner_map_fd: u32 = 20,
-        numa_node: u32 = 24,
-        map_name: [u8; NAME_LEN] = 28,
-        map_ifindex: u32 = 44,
-        btf_fd: u32 = 48,
-        btf_key_type_id: u32 = 52,
-        btf_value_type_id: u32 = 56,
-        btf_vmlinux_value_type_id: u32 = 60,
-        map_extra: u64 = 64,
-        value_type_btf_obj_fd: u32 = 72,
-        pad: u32 = 76,
-    }
-}
 
 /// A map of operations, with the size of its value.
 #[derive(Debug)]
@@ -57,7 +35,7 @@ impl OpsMap {
         btf: &OwnedFd,
         module: Option<&OwnedFd>,
     ) -> io::Result<OpsMap> {
-        let mut attr = StructOpsCreate {
+        let mut attr = MapCreate {
             map_type: MapType::STRUCT_OPS.0,
             key_size: size_of::<u32>() as u32,
             value_size: u32::try_from(value_size).map_err(io::Error::other)?,
