@@ -1,38 +1,11 @@
-//! Attaching programs to what has a descriptor or a number of its own: network devices, cgroups, namespaces, maps, sockets.
+//! Attaching programs without links: to cgroups, namespaces, maps and devices by the older command, to sockets by their options.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use super::attr::abi;
-use super::{Command, bpf, bpf_fd, fd_number};
+use super::{Command, bpf, fd_number};
 use crate::obj::AttachType;
-
-abi! {
-    /// `BPF_LINK_CREATE` with the part of a link to what programs share in an order.
-    LinkCreate, 32 {
-        prog_fd: u32 = 0,
-        target: u32 = 4,
-        attach_type: u32 = 8,
-        flags: u32 = 12,
-        relative_fd: u32 = 16,
-        pad: u32 = 20,
-        expected_revision: u64 = 24,
-    }
-}
-
-abi! {
-    /// `BPF_LINK_CREATE` with the part of a netfilter hook's link.
-    LinkCreateNetfilter, 32 {
-        prog_fd: u32 = 0,
-        target: u32 = 4,
-        attach_type: u32 = 8,
-        flags: u32 = 12,
-        family: u32 = 16,
-        hook: u32 = 20,
-        priority: u32 = 24,
-        netfilter_flags: u32 = 28,
-    }
-}
 
 abi! {
     /// `BPF_PROG_ATTACH` and `BPF_PROG_DETACH`.
@@ -43,58 +16,6 @@ abi! {
         flags: u32 = 12,
         replace_fd: u32 = 16,
     }
-}
-
-/// Where among others, and in which state of them, a program is put.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Among {
-    /// `BPF_F_BEFORE` and its like.
-    pub(crate) flags: u32,
-    /// Descriptor of the program or link that it goes before or after.
-    pub(crate) relative: u32,
-    /// The state that others must be in, 0 for any.
-    pub(crate) revision: u64,
-}
-
-/// Makes a link of a program and a target, which is a descriptor's number or the index of a network device.
-pub(crate) fn link_create(
-    prog: impl AsFd,
-    target: u32,
-    attach_type: AttachType,
-    among: Among,
-) -> io::Result<OwnedFd> {
-    let mut attr = LinkCreate {
-        prog_fd: fd_number(prog),
-        target,
-        attach_type: attach_type.0,
-        flags: among.flags,
-        relative_fd: among.relative,
-        expected_revision: among.revision,
-        ..Default::default()
-    };
-    // SAFETY: there is no address in it; the command returns a descriptor.
-    unsafe { bpf_fd(Command::LINK_CREATE, &mut attr) }
-}
-
-/// Makes a link of a program and a hook of netfilter in this network namespace (from 6.4 on).
-pub(crate) fn link_create_netfilter(
-    prog: impl AsFd,
-    family: u32,
-    hook: u32,
-    priority: i32,
-    flags: u32,
-) -> io::Result<OwnedFd> {
-    let mut attr = LinkCreateNetfilter {
-        prog_fd: fd_number(prog),
-        attach_type: AttachType::NETFILTER.0,
-        family,
-        hook,
-        priority: priority.cast_unsigned(),
-        netfilter_flags: flags,
-        ..Default::default()
-    };
-    // SAFETY: there is no address in it; the command returns a descriptor.
-    unsafe { bpf_fd(Command::LINK_CREATE, &mut attr) }
 }
 
 /// Attaches a program without a link.

@@ -6,8 +6,8 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use super::attr::{IterCreate, ObjInfo, RawTracepointOpen};
 use super::link_attr::{
-    LinkCreateIter, LinkCreateKprobeMulti, LinkCreatePerf, LinkCreateTracing,
-    LinkCreateUprobeMulti, LinkInfo, LinkUpdate,
+    LinkCreateAmong, LinkCreateIter, LinkCreateKprobeMulti, LinkCreateNetfilter, LinkCreatePerf,
+    LinkCreateTracing, LinkCreateUprobeMulti, LinkInfo, LinkUpdate,
 };
 use super::{Command, address, address_mut, bpf, bpf_fd, fd_number, length};
 use crate::obj::AttachType;
@@ -30,6 +30,58 @@ pub(crate) fn raw_tracepoint_open(
     };
     // SAFETY: the name is null or a live C string; the command returns a descriptor.
     unsafe { bpf_fd(Command::RAW_TRACEPOINT_OPEN, &mut attr) }
+}
+
+/// Where among others, and in which state of them, a program is put.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Among {
+    /// `BPF_F_BEFORE` and its like.
+    pub(crate) flags: u32,
+    /// Descriptor of the program or link that it goes before or after.
+    pub(crate) relative: u32,
+    /// The state that others must be in, 0 for any.
+    pub(crate) revision: u64,
+}
+
+/// Makes a link of a program and a target, which is a descriptor's number or the index of a network device.
+pub(crate) fn link_create(
+    prog: impl AsFd,
+    target: u32,
+    attach_type: AttachType,
+    among: Among,
+) -> io::Result<OwnedFd> {
+    let mut attr = LinkCreateAmong {
+        prog_fd: fd_number(prog),
+        target,
+        attach_type: attach_type.0,
+        flags: among.flags,
+        relative_fd: among.relative,
+        expected_revision: among.revision,
+        ..Default::default()
+    };
+    // SAFETY: there is no address in it; the command returns a descriptor.
+    unsafe { bpf_fd(Command::LINK_CREATE, &mut attr) }
+}
+
+/// Makes a link of a program and a hook of netfilter in this network namespace (from 6.4 on).
+pub(crate) fn link_create_netfilter(
+    prog: impl AsFd,
+    family: u32,
+    hook: u32,
+    priority: i32,
+    flags: u32,
+) -> io::Result<OwnedFd> {
+    let mut attr = LinkCreateNetfilter {
+        prog_fd: fd_number(prog),
+        attach_type: AttachType::NETFILTER.0,
+        family,
+        hook,
+        priority: priority.cast_unsigned(),
+        netfilter_flags: flags,
+        ..Default::default()
+    };
+    // SAFETY: there is no address in it; the command returns a descriptor.
+    unsafe { bpf_fd(Command::LINK_CREATE, &mut attr) }
 }
 
 /// Makes a link of a program and a perf event (from 5.15 on; `EINVAL` before).

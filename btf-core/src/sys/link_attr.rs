@@ -113,3 +113,30 @@ impl LinkInfo {
         }
     }
 }
+
+abi! {
+    /// With the part of a link to what programs share in an order.
+    LinkCreateAmong, 32 {
+        prog_fd: u32 = 0,
+        target: u32 = 4,
+        attach_type: u32 = 8,
+        flags: u32 = 12,
+        relative_fd: u32 = 16,
+        pad: u32 = 20,
+        expected_revision: u64 = 24,
+    }
+}
+
+abi! {
+    /// With the part of a netfilter hook's link.
+    LinkCreateNetfilter, 32 {
+        prog_fd: u32 = 0,
+        target: u32 = 4,
+        attach_type: u32 = 8,
+        flags: u32 = 12,
+        family: u32 = 16,
+        hook: u32 = 20,
+        priority: u32 = 24,
+        netfilter_flags: u32 = 28,
+    }
+}

@@ -33,18 +33,16 @@ use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
 use crate::pod::Pod;
 
-pub(crate) use attach::{
-    Among, link_create, link_create_netfilter, prog_attach, prog_detach, set_option, socket_program,
-};
+pub(crate) use attach::{prog_attach, prog_detach, set_option, socket_program};
 pub(crate) use attr::{FuncInfo, LineInfo};
 pub(crate) use btf::{btf_by_id, btf_bytes, btf_info, btf_load, module_btf_fd, next_btf_id};
 pub(crate) use cpus::possible_cpus;
 pub use kernel_btf::kernel_btf;
 pub(crate) use kernel_btf::{has_kernel_btf, module_btf, module_names, release};
 pub(crate) use link::{
-    Functions, Places, iter_create, link_create_freplace, link_create_iter,
-    link_create_kprobe_multi, link_create_perf, link_create_tracing, link_create_uprobe_multi,
-    link_info, link_info_with_name, link_update, raw_tracepoint_open,
+    Among, Functions, Places, iter_create, link_create, link_create_freplace, link_create_iter,
+    link_create_kprobe_multi, link_create_netfilter, link_create_perf, link_create_tracing,
+    link_create_uprobe_multi, link_info, link_info_with_name, link_update, raw_tracepoint_open,
 };
 pub(crate) use map::{MapFd, MapFdInfo, MapParams};
 pub(crate) use map_batch::{BatchRead, Position};
