@@ -21,6 +21,7 @@ fn main() {
         .source("bpf/map_storage.bpf.c")
         .source("bpf/maps.bpf.c")
         .source("bpf/net.bpf.c")
+        .source("bpf/optional.bpf.c")
         .source("bpf/probes.bpf.c")
         .source("bpf/programs.bpf.c")
         .source("bpf/refused.bpf.c")

@@ -9,7 +9,7 @@ use crate::prog::{Program, StructOps};
 #[derive(Debug)]
 pub struct LoadedObject {
     pub(super) name: String,
-    pub(super) maps: Vec<Slot<Option<Map>>>,
+    pub(super) maps: Vec<Slot<Map>>,
     pub(super) programs: Vec<Slot<Program>>,
     pub(super) data: Vec<LoadedData>,
     pub(super) struct_ops: Vec<Slot<Option<StructOps>>>,
@@ -60,21 +60,13 @@ impl LoadedObject {
         &self.warnings
     }
 
-    /// Takes the map of this name out.
+    /// Takes the map of this name out, whether it was created or not ([`Map::is_created`]).
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NotFound`] if the object declares no such map, or it was not created because of `set_autocreate(false)`;
-    /// [`ErrorKind::InvalidInput`] if it was taken before.
+    /// [`ErrorKind::NotFound`] if the object declares no such map; [`ErrorKind::InvalidInput`] if it was taken before.
     pub fn take_map(&mut self, name: &str) -> Result<Map> {
-        take(&mut self.maps, "map", name)
-            .and_then(|map| {
-                map.ok_or_else(|| {
-                    Error::not_found(format!("map `{name}` was not created"))
-                        .hint("call set_autocreate(true) on it before the object is loaded")
-                })
-            })
-            .context(|| format!("object `{}`", self.name))
+        take(&mut self.maps, "map", name).context(|| format!("object `{}`", self.name))
     }
 
     /// Takes the program of this name out, whether it is loaded or not.

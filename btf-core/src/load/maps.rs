@@ -16,7 +16,7 @@ pub(super) struct Creator<'a> {
 }
 
 impl Creator<'_> {
-    /// Creates a declared map, or takes the one that is there for it.
+    /// Creates a declared map, or takes the one that is there for it, or what stands for one that is not to be created.
     pub(super) fn map(&self, open: &OpenMap) -> Result<Map> {
         let inner = open.spec.inner.as_deref().map(|spec| Inner {
             spec: spec.clone(),
@@ -28,6 +28,9 @@ impl Creator<'_> {
     }
 
     fn create(&self, open: &OpenMap) -> Result<Map> {
+        if !open.autocreate {
+            return map::absent(&open.spec);
+        }
         if let Some(fd) = &open.reuse {
             return pinned::reuse(&open.spec, fd);
         }

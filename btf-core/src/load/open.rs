@@ -254,7 +254,7 @@ impl OpenObject {
         };
         let maps = maps
             .iter()
-            .map(|map| map.autocreate.then(|| creator.map(map)).transpose())
+            .map(|map| creator.map(map))
             .collect::<Result<Vec<_>>>()?;
         slots::maps(&object, &maps)?;
         let data = object
@@ -415,7 +415,12 @@ fn load_programs(loader: &Loader<'_>, programs: Vec<OpenProgram>) -> Result<Vec<
 fn usdt_maps(loader: &Loader<'_>, programs: &[OpenProgram]) -> Result<Option<Arc<UsdtMaps>>> {
     let is_wanted =
         |p: &OpenProgram| p.autoload() && p.spec.def.is_some_and(|def| def.attach == Attach::Usdt);
-    let named = |name| loader.maps.iter().flatten().find(|map| map.name() == name);
+    let named = |name| {
+        loader
+            .maps
+            .iter()
+            .find(|map| map.name() == name && map.is_created())
+    };
     let (true, Some(specs), Some(by_address)) = (
         programs.iter().any(is_wanted),
         named(link::SPECS),
@@ -441,7 +446,7 @@ fn usdt_maps(loader: &Loader<'_>, programs: &[OpenProgram]) -> Result<Option<Arc
     ))))
 }
 
-fn map_slots(object: &Object, maps: Vec<Option<Map>>) -> Vec<Slot<Option<Map>>> {
+fn map_slots(object: &Object, maps: Vec<Map>) -> Vec<Slot<Map>> {
     object
         .maps()
         .iter()

@@ -153,7 +153,8 @@ impl OpenMap {
     }
 
     /// Sets whether it is created with the object: not if the kernel does not know its type, for instance. Programs load
-    /// without it as long as they never reach an instruction that uses it.
+    /// without it as long as they never reach an instruction that uses it. After the load
+    /// [`Map::is_created`](crate::map::Map::is_created) tells.
     pub fn set_autocreate(&mut self, autocreate: bool) {
         self.autocreate = autocreate;
     }

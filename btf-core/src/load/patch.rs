@@ -33,7 +33,7 @@ pub(super) struct Poison {
 pub(super) fn patch(
     object: &Object,
     image: &mut Image,
-    maps: &[Option<Map>],
+    maps: &[Map],
     data: &[LoadedData],
     externs: &Externs,
 ) -> Result<Vec<Poison>> {
@@ -42,7 +42,7 @@ pub(super) fn patch(
         let at = reloc.insn;
         let past_end = || Error::malformed(format!("instruction {at} is cut off"));
         match reloc.target {
-            RelocTarget::Map(n) => match maps.get(n).and_then(Option::as_ref) {
+            RelocTarget::Map(n) => match maps.get(n).filter(|map| map.is_created()) {
                 Some(map) => {
                     let insn = image.insns.get_mut(at).ok_or_else(past_end)?;
                     *insn = insn.with_src(pseudo::MAP_FD);

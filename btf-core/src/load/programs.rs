@@ -32,7 +32,7 @@ pub(super) struct Loader<'a> {
     /// What the object was built for.
     pub(super) prototypes: Option<&'a Btf>,
     pub(super) btf: Option<&'a OwnedFd>,
-    pub(super) maps: &'a [Option<Map>],
+    pub(super) maps: &'a [Map],
     pub(super) data: &'a [LoadedData],
     pub(super) externs: &'a Externs,
     pub(super) contexts: &'a Contexts,

@@ -9,35 +9,29 @@ use crate::obj::{MapSpec, Object, SlotTarget};
 use crate::prog::Program;
 
 /// Puts maps into the maps that hold them.
-pub(super) fn maps(object: &Object, maps: &[Option<Map>]) -> Result<()> {
-    each(
-        object,
-        maps.iter().map(Option::as_ref),
-        |target| match target {
-            SlotTarget::Map(n) => {
-                let name = &object.maps()[n].name;
-                match &maps[n] {
-                    Some(map) => Ok(Some((format!("map `{name}`"), map.as_fd()))),
-                    None => Err(Error::new(
-                        ErrorKind::InvalidInput,
-                        format!("map `{name}`, which is to be one of its values, was not created"),
-                    )),
-                }
+pub(super) fn maps(object: &Object, maps: &[Map]) -> Result<()> {
+    each(object, maps.iter().map(Some), |target| match target {
+        SlotTarget::Map(n) => {
+            let name = &object.maps()[n].name;
+            match maps[n].is_created() {
+                true => Ok(Some((format!("map `{name}`"), maps[n].as_fd()))),
+                false => Err(Error::new(
+                    ErrorKind::InvalidInput,
+                    format!("map `{name}`, which is to be one of its values, was not created"),
+                )),
             }
-            SlotTarget::Function(_) => Ok(None),
-        },
-    )
+        }
+        SlotTarget::Function(_) => Ok(None),
+    })
 }
 
 /// Puts programs into the arrays that hold them.
 pub(super) fn programs(
     object: &Object,
-    maps: &[Slot<Option<Map>>],
+    maps: &[Slot<Map>],
     programs: &[Slot<Program>],
 ) -> Result<()> {
-    let maps = maps
-        .iter()
-        .map(|slot| slot.item.as_ref().and_then(Option::as_ref));
+    let maps = maps.iter().map(|slot| slot.item.as_ref());
     each(object, maps, |target| match target {
         SlotTarget::Map(_) => Ok(None),
         SlotTarget::Function(function) => {
@@ -65,7 +59,9 @@ fn each<'f>(
     fd_of: impl Fn(SlotTarget) -> Result<Option<(String, BorrowedFd<'f>)>>,
 ) -> Result<()> {
     for (spec, map) in object.maps().iter().zip(maps) {
-        let Some(map) = map else { continue };
+        let Some(map) = map.filter(|map| map.is_created()) else {
+            continue;
+        };
         for (index, target) in &spec.slots {
             let what = || format!("map `{}`", spec.name);
             if let Some((name, fd)) = fd_of(*target).context(what)? {

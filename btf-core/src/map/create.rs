@@ -54,13 +54,7 @@ pub(crate) fn params<'p>(
         _ if is_ring => ring_size(spec.max_entries, sys::page_size()),
         _ => spec.max_entries,
     };
-    // A ring buffer's declaration may state the type of its samples, and so may a perf event array's; the kernel wants to
-    // hear nothing of them.
-    let (key_size, value_size) = match spec.map_type {
-        _ if is_ring => (0, 0),
-        MapType::PERF_EVENT_ARRAY => (4, 4),
-        _ => (spec.key_size, spec.value_size),
-    };
+    let (key_size, value_size) = sizes(spec);
     let types = (
         spec.key.unwrap_or_default().0,
         spec.value.unwrap_or_default().0,
@@ -79,6 +73,29 @@ pub(crate) fn params<'p>(
         btf: btf
             .filter(|_| has_types)
             .map(|btf| (btf.as_fd(), types.0, types.1)),
+    })
+}
+
+/// Bytes of a key and of a value. A ring buffer's declaration may state the type of its samples, and so may a perf event
+/// array's; the kernel wants to hear nothing of them.
+fn sizes(spec: &MapSpec) -> (u32, u32) {
+    match spec.map_type {
+        map_type if map_type.is_ring_buffer() => (0, 0),
+        MapType::PERF_EVENT_ARRAY => (4, 4),
+        _ => (spec.key_size, spec.value_size),
+    }
+}
+
+/// Stands for a declared map that is not created: it has the sizes of its declaration, and nothing can be done with it.
+pub(crate) fn absent(spec: &MapSpec) -> Result<Map> {
+    let (key_size, value_size) = sizes(spec);
+    Map::absent(Info {
+        name: spec.name.clone(),
+        map_type: spec.map_type,
+        key_size,
+        value_size,
+        max_entries: spec.max_entries,
+        flags: spec.map_flags,
     })
 }
 

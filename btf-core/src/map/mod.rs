@@ -58,7 +58,7 @@ pub use bloom_filter::BloomFilter;
 pub use cgroup_array::CgroupArray;
 pub use cgroup_storage::CgroupStorage;
 pub use consumers::{Consume, Consumers};
-pub(crate) use create::{create, params};
+pub(crate) use create::{absent, create, params};
 pub use global::Global;
 pub use hash::Hash;
 pub use local_storage::LocalStorage;
@@ -134,6 +134,12 @@ macro_rules! typed {
             /// The map without its types: name, sizes, capacity.
             pub fn map(&self) -> &$crate::map::Map {
                 &self.map
+            }
+
+            /// Whether it is in the kernel: not with `set_autocreate(false)`. All that one does with a map that is not is an
+            /// error.
+            pub fn is_created(&self) -> bool {
+                self.map.is_created()
             }
         }
 

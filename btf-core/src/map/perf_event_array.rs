@@ -72,6 +72,7 @@ impl<T: Sample + ?Sized> PerfEventArray<T> {
         on_sample: F,
         on_lost: L,
     ) -> Result<PerfConsumer<T, F, L>> {
+        self.map.require().context(|| self.map.what())?;
         let size = pages.checked_mul(page_size());
         let Some(size) = size.filter(|_| pages.is_power_of_two()) else {
             let why = format!("{pages} pages are no power of two");

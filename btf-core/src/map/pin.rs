@@ -36,6 +36,7 @@ impl Map {
     /// [`crate::ErrorKind::Os`] if something is there already; else what the kernel answers, with what to try.
     pub fn pin(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
+        self.require().context(|| self.what())?;
         sys::obj_pin(self, path).map_err(|e| refused("pin it at", path, e).context(self.what()))
     }
 
@@ -47,6 +48,7 @@ impl Map {
     /// stays; else what the operating system answers.
     pub fn unpin(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
+        self.require().context(|| self.what())?;
         let pinned = Map::open_pinned(path).context(|| self.what())?;
         if pinned.info()?.id != self.info()?.id {
             return Err(self.unfit(format!("another map is pinned at {}", path.display())));

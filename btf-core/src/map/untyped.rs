@@ -95,6 +95,13 @@ impl Map {
         }
     }
 
+    /// Stands for a map that is not created.
+    pub(crate) fn absent(info: Info) -> Result<Map> {
+        let fd = MapFd::absent(info.map_type, info.key_size, info.value_size);
+        let fd = fd.map_err(|e| Error::os("cannot open a descriptor that stands for it", e))?;
+        Ok(Map::new(fd, info))
+    }
+
     /// With what the maps are like that can be its values.
     pub(crate) fn with_inner(self, inner: Option<Inner>) -> Map {
         Map { inner, ..self }
@@ -176,6 +183,11 @@ impl Map {
         self.info.flags
     }
 
+    /// Whether it is in the kernel: not with `set_autocreate(false)`. All that one does with a map that is not is an error.
+    pub fn is_created(&self) -> bool {
+        self.fd.is_created()
+    }
+
     /// What the kernel says of it now.
     ///
     /// # Errors
@@ -196,7 +208,7 @@ impl Map {
     pub fn freeze(&self) -> Result<()> {
         self.fd
             .freeze()
-            .map_err(|e| Error::os("cannot freeze its contents", e).context(self.what()))
+            .map_err(|e| self.os("freeze its contents", e).context(self.what()))
     }
 
     /// The value of a key, if it is there; of a per-CPU map those of all CPUs, each padded to eight bytes.
@@ -240,13 +252,30 @@ impl Map {
 
     /// An error about this map from what the kernel answered.
     pub(super) fn refused(&self, doing: &str, e: io::Error) -> Error {
-        let hint = self.hint(e.raw_os_error());
-        let error = Error::os(format!("cannot {doing}"), e);
+        let hint = self.hint(e.raw_os_error()).filter(|_| self.is_created());
+        let error = self.os(doing, e);
         let error = match hint {
             Some(hint) => error.hint(hint),
             None => error,
         };
         error.context(self.what())
+    }
+
+    /// What the kernel answered, or that there is no map to ask it about.
+    fn os(&self, doing: &str, e: io::Error) -> Error {
+        match self.require() {
+            Ok(()) => Error::os(format!("cannot {doing}"), e),
+            Err(absent) => absent,
+        }
+    }
+
+    /// Refuses what cannot be done with a map that is not there.
+    pub(crate) fn require(&self) -> Result<()> {
+        if self.is_created() {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::InvalidInput, "it was not created")
+            .hint("call set_autocreate(true) on it before the object is loaded"))
     }
 
     fn hint(&self, errno: Option<i32>) -> Option<String> {
@@ -349,7 +378,7 @@ impl Map {
             (MapType::ARRAY_OF_MAPS | MapType::HASH_OF_MAPS, Some(libc::EINVAL)) => {
                 "a map that becomes a value has the type, sizes and flags of the inner map in the declaration"
             }
-            (_, Some(libc::EBADF | libc::EINVAL)) => {
+            (_, Some(libc::EBADF | libc::EINVAL)) if self.is_created() => {
                 "the descriptor may be of something that this map does not hold"
             }
             _ => return self.refused("write a value", e),

@@ -3,6 +3,8 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use rustix::fs::{Mode, OFlags};
+
 use super::attr::{self, object_name};
 use super::{
     Command, address, address_mut, address_or_null, bpf, bpf_fd, fd_number, possible_cpus,
@@ -55,6 +57,7 @@ pub(crate) struct MapFdInfo {
 #[derive(Debug)]
 pub(crate) struct MapFd {
     fd: OwnedFd,
+    is_created: bool,
     key_len: usize,
     /// Bytes of a value as system calls exchange it; `None` if it depends on the number of CPUs.
     value_len: Option<usize>,
@@ -101,6 +104,16 @@ impl MapFd {
         ))
     }
 
+    /// Stands for a map that is not created, by a descriptor with which nothing can be done: the kernel answers `EBADF`.
+    pub(crate) fn absent(map_type: MapType, key_size: u32, value_size: u32) -> io::Result<MapFd> {
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        let fd = rustix::fs::open("/", flags, Mode::empty())?;
+        Ok(MapFd {
+            is_created: false,
+            ..MapFd::sized(fd, map_type, key_size, value_size)
+        })
+    }
+
     /// Takes a descriptor for a map's, and asks the kernel for its sizes. `EINVAL` if it is of something else.
     pub(crate) fn from_fd(fd: OwnedFd) -> io::Result<(MapFd, MapFdInfo)> {
         // Of a program or a link, too, the kernel fills in what it knows; where there is no /proc that goes unnoticed until
@@ -137,6 +150,7 @@ impl MapFd {
         };
         MapFd {
             fd,
+            is_created: true,
             key_len: key_size as usize,
             value_len: (!map_type.is_per_cpu()).then_some(value_size),
             value_size,
@@ -145,6 +159,11 @@ impl MapFd {
 
     pub(crate) fn into_fd(self) -> OwnedFd {
         self.fd
+    }
+
+    /// Whether there is a map behind it.
+    pub(crate) fn is_created(&self) -> bool {
+        self.is_created
     }
 
     /// Bytes of a key.

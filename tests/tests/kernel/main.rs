@@ -22,6 +22,7 @@ mod net;
 mod netns;
 mod no_btf;
 mod opensnoop;
+mod optional;
 mod packets;
 mod probes;
 mod programs;
