@@ -61,14 +61,19 @@ pub(crate) fn executable(mut cargo: Command, args: &[&str]) -> Result<PathBuf> {
 
 /// The path in `"executable":"…"` of one of cargo's messages.
 fn named_executable(message: &str) -> Option<PathBuf> {
-    let (_, rest) = message.split_once("\"executable\":\"")?;
-    let mut path = String::new();
+    quoted(message, "executable").map(PathBuf::from)
+}
+
+/// The text of the first `"key":"…"` in what cargo writes as JSON.
+pub(crate) fn quoted(json: &str, key: &str) -> Option<String> {
+    let (_, rest) = json.split_once(&format!("\"{key}\":\""))?;
+    let mut text = String::new();
     let mut chars = rest.chars();
     loop {
         match chars.next()? {
-            '"' => return Some(path.into()),
-            '\\' => path.push(chars.next()?),
-            c => path.push(c),
+            '"' => return Some(text),
+            '\\' => text.push(chars.next()?),
+            c => text.push(c),
         }
     }
 }

@@ -2,7 +2,7 @@
 //! in the file of its name.
 
 mod core_reloc;
-mod headers;
+pub(crate) mod headers;
 mod libbpf;
 mod load;
 

@@ -9,6 +9,8 @@ use std::process::Command;
 /// The kernel whose types the BPF programs are compiled against: all that they use is there.
 const COMPILED_AGAINST: &str = "6.12";
 
+const MANIFEST: &str = "benches/peers/Cargo.toml";
+
 /// Installs what libbpf is built with, and builds the program.
 pub(crate) fn build(selection: &Selection) -> Result<Command> {
     let mut command = Command::new(build::executable(cargo(selection)?, &args("peers"))?);
@@ -35,6 +37,26 @@ pub(crate) fn dump(selection: &Selection, btf: &Path) -> Result<Vec<u8>> {
     program::output(Command::new(dumper).arg("dump").arg(btf))
 }
 
+/// The sources of libbpf, headers for BPF programs among them, as the crate `libbpf-sys` brings them from the registry.
+///
+/// # Errors
+/// If cargo cannot fetch it, or it no longer has them where they were.
+pub(crate) fn libbpf_sources(offline: bool) -> Result<PathBuf> {
+    let mut cargo = program::cargo();
+    cargo
+        .args(["metadata", "--format-version", "1", "--locked"])
+        .args(["--manifest-path", MANIFEST])
+        .args(offline.then_some("--offline"));
+    let metadata = program::output(&mut cargo)?;
+    let metadata = String::from_utf8_lossy(&metadata);
+    let package = metadata.split_once("{\"name\":\"libbpf-sys\"");
+    let manifest = package.and_then(|(_, package)| build::quoted(package, "manifest_path"));
+    let sources = manifest.map(|path| Path::new(&path).with_file_name("libbpf").join("src"));
+    sources
+        .filter(|dir| dir.join("bpf_helpers.h").is_file())
+        .ok_or_else(|| format!("the libbpf-sys of {MANIFEST} has no libbpf/src/bpf_helpers.h"))
+}
+
 fn cargo(selection: &Selection) -> Result<Command> {
     tool::install(&[tool::CLANG, tool::XZ])?;
     tool::install(tool::LIBBPF)?;
@@ -53,7 +75,7 @@ fn args(program: &str) -> [&str; 7] {
         "--release",
         "--locked",
         "--manifest-path",
-        "benches/peers/Cargo.toml",
+        MANIFEST,
         "--bin",
         program,
     ]

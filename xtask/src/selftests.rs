@@ -1,14 +1,14 @@
 //! The kernel's BPF selftests as objects: every source of `progs/`, compiled with one set of headers.
 
 use crate::linux_source::LinuxSource;
-use crate::{Result, disk, program};
+use crate::{Result, disk, program, tool};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The compiler: what clang 14 makes of these sources is in part wrong.
-const CLANG: &str = "clang-19";
+/// Their compiler: what clang 14 makes of these sources is in part wrong.
+pub(crate) const CLANG: &str = tool::CLANG_19.name;
 
 /// The objects of one compilation.
 pub(crate) struct Compiled {
@@ -28,21 +28,34 @@ pub(crate) fn compile(
     vmlinux: &Path,
     out: &Path,
 ) -> Result<Compiled> {
-    let progs = source.selftests().join("progs");
-    let mut sources = disk::list(&progs)?;
-    sources.retain(|path| disk::name(path).ends_with(".c"));
-    compile_these(&sources, source, headers, vmlinux, out)
+    let mut includes = vec![vmlinux.to_owned(), headers.to_owned()];
+    includes.extend(self::includes(source));
+    compile_these(Path::new(CLANG), &sources(source)?, &includes, out)
 }
 
-/// Compiles these sources as if they were of the selftests.
+/// Every source of `progs/`.
+///
+/// # Errors
+/// If the folder cannot be read.
+pub(crate) fn sources(source: &LinuxSource) -> Result<Vec<PathBuf>> {
+    let mut sources = disk::list(&source.selftests().join("progs"))?;
+    sources.retain(|path| disk::name(path).ends_with(".c"));
+    Ok(sources)
+}
+
+/// What they include from, besides libbpf's headers and `vmlinux.h`.
+pub(crate) fn includes(source: &LinuxSource) -> [PathBuf; 2] {
+    [source.selftests(), source.dir.join("tools/include/uapi")]
+}
+
+/// Compiles these sources as the selftests are, by this clang, with headers of these folders.
 ///
 /// # Errors
 /// As [`compile`].
 pub(crate) fn compile_these(
+    compiler: &Path,
     sources: &[PathBuf],
-    source: &LinuxSource,
-    headers: &Path,
-    vmlinux: &Path,
+    includes: &[PathBuf],
     out: &Path,
 ) -> Result<Compiled> {
     disk::empty_dir(out)?;
@@ -54,7 +67,7 @@ pub(crate) fn compile_these(
                 .trim_end_matches(".c")
                 .trim_end_matches(".bpf");
             let object = out.join(format!("{name}.bpf.o"));
-            let mut clang = clang(source, headers, vmlinux);
+            let mut clang = clang(compiler, includes);
             let outcome = one(clang.arg(path).arg("-o").arg(&object))?;
             let mut done = done.lock().unwrap_or_else(|e| e.into_inner());
             done.push((name.to_owned(), object, outcome));
@@ -84,17 +97,12 @@ pub(crate) fn compile_these(
 }
 
 /// The flags of the selftests' own Makefile, but for warnings.
-fn clang(source: &LinuxSource, headers: &Path, vmlinux: &Path) -> Command {
-    let selftests = source.selftests();
-    let include = |dir: &Path| format!("-I{}", dir.display());
-    let mut clang = Command::new(CLANG);
+fn clang(compiler: &Path, includes: &[PathBuf]) -> Command {
+    let mut clang = Command::new(compiler);
     clang
         .args(["--target=bpfel", "-mcpu=v3", "-O2", "-g", "-c", "-w"])
         .args(["-D__TARGET_ARCH_x86", "-fno-stack-protector"])
-        .arg(include(vmlinux))
-        .arg(include(&selftests))
-        .arg(include(headers))
-        .arg(include(&source.dir.join("tools/include/uapi")))
+        .args(includes.iter().map(|dir| format!("-I{}", dir.display())))
         .args(["-idirafter", "/usr/include/x86_64-linux-gnu"]);
     clang
 }
@@ -104,7 +112,7 @@ fn one(clang: &mut Command) -> Result<Option<String>> {
     let output = clang
         .stdin(Stdio::null())
         .output()
-        .map_err(|e| format!("cannot run {CLANG}: {e}"))?;
+        .map_err(|e| format!("cannot run {}: {e}", clang.get_program().display()))?;
     if output.status.success() {
         return Ok(None);
     }

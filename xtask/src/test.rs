@@ -5,7 +5,7 @@ use crate::guest::Guest;
 use crate::kernel::{Kernel, Selection};
 use crate::machine::{self, Port};
 use crate::tally::{Lines, Tally};
-use crate::{Result, build, cache, library, tool, unexpected, vm};
+use crate::{Result, build, cache, conformance, library, tool, unexpected, vm};
 use std::io::{IsTerminal, Read};
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -55,6 +55,9 @@ pub(crate) fn run(args: &[String]) -> Result<u8> {
     let mut rows = Vec::new();
     let kernels = kernels(&selection, &mut rows)?;
     rows.push(timed("host", || host(&selection, &filters)));
+    if filters.is_empty() {
+        rows.push(timed("headers", || headers(&selection)));
+    }
     let mut features = Features::default();
     match kernel_cases(&selection) {
         Ok(cases) => {
@@ -160,6 +163,15 @@ fn host(selection: &Selection, filters: &[String]) -> Result<(Tally, String)> {
         .wait()
         .map_err(|e| format!("cannot wait for cargo: {e}"))?;
     tally.fail_unless_counted(status.success());
+    Ok((tally, String::new()))
+}
+
+/// The workspace's BPF sources with libbpf's headers and with those of btf-build.
+fn headers(selection: &Selection) -> Result<(Tally, String)> {
+    let tally = match conformance::headers::compare(selection, true, &[]) {
+        Err(e) if selection.offline => Tally::skip(e),
+        outcome => outcome?,
+    };
     Ok((tally, String::new()))
 }
 

@@ -1,7 +1,7 @@
 //! Programs that a task needs besides Rust, the Debian packages they come in, and getting them.
 
-use crate::{Result, program};
-use std::path::Path;
+use crate::{Result, disk, program};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A program and where it comes from.
@@ -15,7 +15,7 @@ pub(crate) struct Tool {
 pub(crate) const CLANG: Tool = Tool {
     name: "clang 14 or newer",
     package: "clang",
-    present: has_clang,
+    present: || clang().is_some(),
 };
 
 /// Compiles the kernel's selftests, which ask for newer builtins than the workspace's own programs.
@@ -130,23 +130,22 @@ pub(crate) fn install(tools: &[Tool]) -> Result<()> {
     need(tools)
 }
 
-fn has_clang() -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|dir| dir_has_clang(&dir))
+/// A clang that compiles every program of the workspace: the first on PATH.
+pub(crate) fn clang() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).find_map(|dir| clang_in(&dir))
 }
 
-fn dir_has_clang(dir: &Path) -> bool {
-    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
-    entries.map(|entry| entry.file_name()).any(|name| {
-        let name = name.to_string_lossy();
-        let numbered = name
-            .strip_prefix("clang-")
-            .and_then(|version| version.parse::<u32>().ok());
-        match numbered {
-            Some(version) => version >= OLDEST_CLANG,
+fn clang_in(dir: &Path) -> Option<PathBuf> {
+    let entries = std::fs::read_dir(dir).ok()?.flatten();
+    let is_new_enough = |path: &PathBuf| {
+        let name = disk::name(path);
+        match name.strip_prefix("clang-").map(str::parse::<u32>) {
+            Some(version) => version.is_ok_and(|version| version >= OLDEST_CLANG),
             None => name == "clang" && clang_version(dir).is_some_and(|v| v >= OLDEST_CLANG),
         }
-    })
+    };
+    entries.map(|entry| entry.path()).find(is_new_enough)
 }
 
 /// The major version that `clang --version` states.

@@ -94,112 +94,106 @@ static __always_inline int __bpf_usdt_spec_id(struct pt_regs *ctx)
 	return bpf_get_attach_cookie(ctx);
 }
 
-/* The probe site; NULL if the loader did not attach the program. */
-static __always_inline struct __bpf_usdt_spec *___bpf_usdt_spec(struct pt_regs *ctx)
-{
-	int id = __bpf_usdt_spec_id(ctx);
+/*
+ * What clang makes of the functions below is held against libbpf's instruction by instruction, so the steps that they share
+ * are macros, which return from the function that they stand in and leave its variables to it.
+ */
 
-	if (id < 0)
-		return NULL;
-	return bpf_map_lookup_elem(&__bpf_usdt_specs, &id);
-}
+/* Sets `spec` to the probe site; returns `none` if the loader did not attach the program. */
+#define ___bpf_usdt_find_spec(ctx, id, spec, none)                                                                     \
+	do {                                                                                                           \
+		id = __bpf_usdt_spec_id(ctx);                                                                          \
+		if (id < 0)                                                                                            \
+			return none;                                                                                   \
+		spec = bpf_map_lookup_elem(&__bpf_usdt_specs, &id);                                                    \
+		if (!spec)                                                                                             \
+			return none;                                                                                   \
+	} while (0)
+
+/* Sets `arg` to where the argument is, too. The verifier has to see the first bound, which the second makes redundant. */
+#define ___bpf_usdt_find_arg(ctx, arg_num, id, spec, arg)                                                              \
+	do {                                                                                                           \
+		___bpf_usdt_find_spec(ctx, id, spec, -___BPF_USDT_ESRCH);                                              \
+		if (arg_num >= BPF_USDT_MAX_ARG_CNT)                                                                   \
+			return -___BPF_USDT_ENOENT;                                                                    \
+		barrier_var(arg_num);                                                                                  \
+		if (arg_num >= (__u64)spec->arg_cnt)                                                                   \
+			return -___BPF_USDT_ENOENT;                                                                    \
+		arg = &spec->args[arg_num];                                                                            \
+	} while (0)
+
+/* Reads a register that was saved `off` bytes into the context. */
+#define ___bpf_usdt_read_reg(ctx, off, val)                                                                            \
+	do {                                                                                                           \
+		err = bpf_probe_read_kernel(&val, sizeof(val), (void *)ctx + (off));                                   \
+		if (err)                                                                                               \
+			return err;                                                                                    \
+	} while (0)
+
+/* Reads eight bytes of user memory. */
+#define ___bpf_usdt_read_mem(addr, val)                                                                                \
+	do {                                                                                                           \
+		err = bpf_probe_read_user(&val, sizeof(val), (void *)(addr));                                          \
+		if (err)                                                                                               \
+			return err;                                                                                    \
+	} while (0)
+
+/* Moves the argument's bytes to the low ones of eight that were read from memory. */
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+#define ___bpf_usdt_low_bytes(arg, val) (val >>= arg->arg_bitshift)
+#else
+#define ___bpf_usdt_low_bytes(arg, val) ((void)0)
+#endif
 
 /* How many arguments the probe has, or a negative error. */
 __weak __hidden int bpf_usdt_arg_cnt(struct pt_regs *ctx)
 {
-	struct __bpf_usdt_spec *spec = ___bpf_usdt_spec(ctx);
+	struct __bpf_usdt_spec *spec;
+	int id;
 
-	return spec ? spec->arg_cnt : -___BPF_USDT_ESRCH;
-}
-
-/* Sets *arg to where the argument is; a negative error if there is none of that number. */
-static __always_inline int ___bpf_usdt_arg_spec(struct pt_regs *ctx, __u64 arg_num, struct __bpf_usdt_arg_spec **arg)
-{
-	struct __bpf_usdt_spec *spec = ___bpf_usdt_spec(ctx);
-
-	if (!spec)
-		return -___BPF_USDT_ESRCH;
-	if (arg_num >= BPF_USDT_MAX_ARG_CNT)
-		return -___BPF_USDT_ENOENT;
-	/* The verifier has to see this bound, which the next check would make redundant. */
-	barrier_var(arg_num);
-	if (arg_num >= (__u64)spec->arg_cnt)
-		return -___BPF_USDT_ENOENT;
-	*arg = &spec->args[arg_num];
-	return 0;
+	___bpf_usdt_find_spec(ctx, id, spec, -___BPF_USDT_ESRCH);
+	return spec->arg_cnt;
 }
 
 /* The argument's size in bytes (numbered from 0), or a negative error. */
 static __always_inline int bpf_usdt_arg_size(struct pt_regs *ctx, __u64 arg_num)
 {
 	struct __bpf_usdt_arg_spec *arg;
-	int err = ___bpf_usdt_arg_spec(ctx, arg_num, &arg);
+	struct __bpf_usdt_spec *spec;
+	int id;
 
-	if (err)
-		return err;
+	___bpf_usdt_find_arg(ctx, arg_num, id, spec, arg);
 	return (unsigned int)(64 - arg->arg_bitshift) / 8;
-}
-
-/* Sets *val to a register that was saved `off` bytes into the context. */
-static __always_inline int ___bpf_usdt_reg(struct pt_regs *ctx, int off, unsigned long *val)
-{
-	return bpf_probe_read_kernel(val, sizeof(*val), (void *)ctx + off);
-}
-
-/* Sets *val to the eight bytes of user memory at `addr`, and the argument's bytes to its low ones. */
-static __always_inline int ___bpf_usdt_mem(struct __bpf_usdt_arg_spec *arg, unsigned long addr, unsigned long *val)
-{
-	int err = bpf_probe_read_user(val, sizeof(*val), (void *)addr);
-
-	if (err)
-		return err;
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-	*val >>= arg->arg_bitshift;
-#else
-	(void)arg;
-#endif
-	return 0;
 }
 
 /* Sets *res to the argument (numbered from 0); 0, or a negative error and *res is 0. */
 __weak __hidden int bpf_usdt_arg(struct pt_regs *ctx, __u64 arg_num, long *res)
 {
 	struct __bpf_usdt_arg_spec *arg;
+	struct __bpf_usdt_spec *spec;
 	unsigned long val, index;
-	int err;
+	int err, id;
 
 	*res = 0;
-	err = ___bpf_usdt_arg_spec(ctx, arg_num, &arg);
-	if (err)
-		return err;
+	___bpf_usdt_find_arg(ctx, arg_num, id, spec, arg);
 
 	switch (arg->arg_type) {
 	case BPF_USDT_ARG_CONST:
 		val = arg->val_off;
 		break;
 	case BPF_USDT_ARG_REG:
-		err = ___bpf_usdt_reg(ctx, arg->reg_off, &val);
-		if (err)
-			return err;
+		___bpf_usdt_read_reg(ctx, arg->reg_off, val);
 		break;
 	case BPF_USDT_ARG_REG_DEREF:
-		err = ___bpf_usdt_reg(ctx, arg->reg_off, &val);
-		if (err)
-			return err;
-		err = ___bpf_usdt_mem(arg, val + arg->val_off, &val);
-		if (err)
-			return err;
+		___bpf_usdt_read_reg(ctx, arg->reg_off, val);
+		___bpf_usdt_read_mem((void *)val + arg->val_off, val);
+		___bpf_usdt_low_bytes(arg, val);
 		break;
 	case BPF_USDT_ARG_SIB:
-		err = ___bpf_usdt_reg(ctx, arg->reg_off, &val);
-		if (err)
-			return err;
-		err = ___bpf_usdt_reg(ctx, arg->idx_reg_off, &index);
-		if (err)
-			return err;
-		err = ___bpf_usdt_mem(arg, val + (index << arg->scale_bitshift) + arg->val_off, &val);
-		if (err)
-			return err;
+		___bpf_usdt_read_reg(ctx, arg->reg_off, val);
+		___bpf_usdt_read_reg(ctx, arg->idx_reg_off, index);
+		___bpf_usdt_read_mem(val + (index << arg->scale_bitshift) + arg->val_off, val);
+		___bpf_usdt_low_bytes(arg, val);
 		break;
 	default:
 		return -___BPF_USDT_EINVAL;
@@ -217,9 +211,11 @@ __weak __hidden int bpf_usdt_arg(struct pt_regs *ctx, __u64 arg_num, long *res)
 /* The number given when the program was attached. bpf_get_attach_cookie() is taken: it finds the probe site. */
 __weak __hidden long bpf_usdt_cookie(struct pt_regs *ctx)
 {
-	struct __bpf_usdt_spec *spec = ___bpf_usdt_spec(ctx);
+	struct __bpf_usdt_spec *spec;
+	int id;
 
-	return spec ? spec->usdt_cookie : 0;
+	___bpf_usdt_find_spec(ctx, id, spec, 0);
+	return spec->usdt_cookie;
 }
 
 /* ---- SEC("usdt") int BPF_USDT(on_request, int id, const char *path) { … }: up to twelve parameters, and ctx ---- */
