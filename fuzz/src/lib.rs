@@ -5,8 +5,9 @@
 
 use std::fmt::Write as _;
 
+use btf_core::binary::Binary;
 use btf_core::btf::ext::BtfExt;
-use btf_core::btf::{Btf, dump, value};
+use btf_core::btf::{Archive, Btf, dump, value};
 use btf_core::obj::{self, Object};
 use btf_core::relo::{Relo, Targets, describe, essential_name};
 
@@ -164,6 +165,44 @@ pub fn minimise(bytes: &[u8]) {
         return;
     };
     let _ = obj::minimise(&[&object], &kernel);
+}
+
+/// Reads an archive of kernels' BTF and takes all out of it.
+pub fn archive(bytes: &[u8]) {
+    let Ok(archive) = Archive::parse(bytes) else {
+        return;
+    };
+    for release in archive.releases() {
+        assert!(archive.get(release).is_some(), "{release}");
+    }
+}
+
+/// Looks for functions and static probes in a program.
+pub fn binary(bytes: &[u8]) {
+    let binary = Binary::from_bytes("fuzzed".as_ref(), bytes.to_vec());
+    let _ = binary.function("main");
+    let _ = binary.function("memcpy@GLIBC_2.14");
+    let _ = binary.functions("*a?");
+    let _ = binary.static_probes();
+}
+
+/// Links an object with another, and with itself; what comes out is an object.
+pub fn link(bytes: &[u8]) {
+    let Some((first, second)) = two(bytes) else {
+        return;
+    };
+    for pair in [[first, second], [first, first]] {
+        let objects = [("first", pair[0]), ("second", pair[1])];
+        let Ok(linked) = obj::link_objects(&objects) else {
+            continue;
+        };
+        let read = Object::parse("linked", &linked);
+        assert!(
+            read.is_ok(),
+            "{}",
+            read.err().map_or_else(String::new, |e| e.to_string())
+        );
+    }
 }
 
 fn two(bytes: &[u8]) -> Option<(&[u8], &[u8])> {

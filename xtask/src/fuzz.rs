@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 pub(crate) const USAGE: &str = "cargo xtask fuzz [--seconds N] [TARGET]...
 
   --seconds N   how long each target runs (60)
-  TARGET        btf, btf-ext, object, relocate, dump, value or minimise (all of them)";
+  TARGET        btf, btf-ext, archive, object, link, relocate, dump, value, minimise or binary (all of them)";
 
 /// What makes rustc count which branches an input takes; libFuzzer reads the counters.
 const COVERAGE: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
@@ -61,6 +61,18 @@ const TARGETS: &[Target] = &[
         name: "minimise",
         seeds: Material::objects_and_kernels,
     },
+    Target {
+        name: "archive",
+        seeds: |m| vec![archive(&m.kernels[0])],
+    },
+    Target {
+        name: "link",
+        seeds: Material::pairs_of_objects,
+    },
+    Target {
+        name: "binary",
+        seeds: |m| vec![m.library.clone()],
+    },
 ];
 
 pub(crate) fn run(args: &[String]) -> Result<u8> {
@@ -86,7 +98,7 @@ pub(crate) fn run(args: &[String]) -> Result<u8> {
     let mut failed = 0;
     for target in targets {
         let row = fuzz(target, &material, &work, &programs, seconds)?;
-        println!("{:<9} {}", target.name, row.text);
+        println!("{:<8} {}", target.name, row.text);
         failed += usize::from(!row.is_clean);
     }
     Ok(u8::from(failed > 0))
@@ -195,6 +207,7 @@ fn statistics(log: &str) -> String {
 struct Material {
     objects: Vec<Compiled>,
     kernels: Vec<Vec<u8>>,
+    library: Vec<u8>,
 }
 
 /// An object, with the sections that are inputs of their own.
@@ -210,6 +223,7 @@ impl Material {
         let mut material = Material {
             objects: Vec::new(),
             kernels: Vec::new(),
+            library: library()?,
         };
         for name in ["core_fields", "core_types"] {
             let path = golden.join(format!("{name}.bpf.o"));
@@ -240,6 +254,14 @@ impl Material {
         of_objects.chain(self.kernels.iter().cloned()).collect()
     }
 
+    fn pairs_of_objects(&self) -> Vec<Vec<u8>> {
+        let pairs = self.objects.iter().flat_map(|first| {
+            let others = self.objects.iter();
+            others.map(|second| pair(&first.elf, &second.elf))
+        });
+        pairs.collect()
+    }
+
     fn objects_and_kernels(&self) -> Vec<Vec<u8>> {
         let pairs = self.objects.iter().flat_map(|object| {
             let targets = self.kernels.iter().chain([&object.btf]);
@@ -247,6 +269,36 @@ impl Material {
         });
         pairs.collect()
     }
+}
+
+/// A small library with a static probe.
+fn library() -> Result<Vec<u8>> {
+    const SOURCE: &str = include_str!("../../fuzz/seeds/probe.c");
+    let dir = program::target_dir()?.join("fuzz");
+    disk::create_dir(&dir)?;
+    let (source, library) = (dir.join("probe.c"), dir.join("libprobe.so"));
+    disk::write(&source, SOURCE.as_bytes())?;
+    let mut compiler = Command::new("cc");
+    compiler
+        .args(["-shared", "-fPIC", "-nostdlib", "-o"])
+        .args([&library, &source]);
+    program::output(&mut compiler)?;
+    disk::read(&library)
+}
+
+/// A kernel's BTF in an archive, as btf-core's `Archive` writes it: magic, version, count, then where name and BTF are.
+fn archive(btf: &[u8]) -> Vec<u8> {
+    let name = b"6.1.0-18-amd64\0\0";
+    let numbers = [
+        1,
+        1,
+        28,
+        name.len() as u32 - 2,
+        28 + name.len() as u32,
+        btf.len() as u32,
+    ];
+    let numbers = numbers.map(u32::to_le_bytes).concat();
+    [b"BTFS", &numbers[..], name, btf].concat()
 }
 
 /// Two inputs in one, the length of the first before them.
