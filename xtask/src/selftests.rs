@@ -17,6 +17,42 @@ pub(crate) struct Compiled {
     pub(crate) refused: Vec<(String, String)>,
 }
 
+impl Compiled {
+    /// Says that the objects are those of `of`.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub(crate) fn keep(&self, stamp: &Path, of: &str) -> Result<()> {
+        let mut text = format!("{of}\n");
+        for (name, why) in &self.refused {
+            text += &format!("{name}\t{why}\n");
+        }
+        disk::write(stamp, text.as_bytes())
+    }
+
+    /// The objects in `out`, if they are those of `of`.
+    ///
+    /// # Errors
+    /// If the folder cannot be read.
+    pub(crate) fn kept(stamp: &Path, of: &str, out: &Path) -> Result<Option<Compiled>> {
+        let Ok(text) = disk::read_to_string(stamp) else {
+            return Ok(None);
+        };
+        let mut lines = text.lines();
+        if lines.next() != Some(of) {
+            return Ok(None);
+        }
+        let mut objects = disk::list(out)?;
+        objects.retain(|path| disk::name(path).ends_with(".bpf.o"));
+        let refused = lines.filter_map(|line| line.split_once('\t'));
+        let refused = refused.map(|(name, why)| (name.to_owned(), why.to_owned()));
+        Ok(Some(Compiled {
+            objects,
+            refused: refused.collect(),
+        }))
+    }
+}
+
 /// Compiles all sources into `out`, which is emptied. `headers` is a folder with `bpf/bpf_helpers.h` and the others of that
 /// folder; `vmlinux` one with `vmlinux.h`.
 ///

@@ -108,9 +108,9 @@ impl Program {
     }
 
     #[allow(dead_code, reason = "only `load` asks")]
-    pub(crate) fn autoload(self) -> bool {
+    pub(crate) fn is_loaded(self) -> bool {
         // SAFETY: the object is open.
-        unsafe { sys::bpf_program__autoload(self.0.as_ptr()) }
+        unsafe { sys::bpf_program__fd(self.0.as_ptr()) >= 0 }
     }
 
     pub(crate) fn set_autoload(self, autoload: bool) {

@@ -1,8 +1,10 @@
 //! Objects opened and loaded in the running kernel, by libbpf and by btf-core: what each makes of every program. Run by
 //! `cargo xtask conformance load`, in a booted kernel.
 //!
-//! A line of the output is `SIDE`, the object's name, a program's (or `-` for the object as a whole) and `ok` or why not,
-//! with tabs between them.
+//! A line of the output has parts with tabs between them. An outcome is `SIDE`, the object's name, a program's (or `-` for the
+//! object as a whole) and `ok`, `ok alone` for a program that does not load with the object by itself, or why not; a later one of
+//! the same program takes its place. `begin` and `end`, each with a side
+//! and an object, stand around the outcomes of an object.
 
 #[path = "../libbpf.rs"]
 #[expect(
@@ -11,32 +13,39 @@
 )]
 mod libbpf;
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
-use std::time::{Duration, Instant};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
 
 use btf_core::load::OpenObject;
 
-const USAGE: &str = "usage: load FOLDER
-       load SIDE OBJECT";
+const USAGE: &str = "usage: load all FOLDER [SIDE]...
+       load one SIDE OBJECT";
 
-/// An object that takes longer is stuck.
-const TIMEOUT: Duration = Duration::from_secs(180);
+/// A load that takes longer is stuck.
+const TIMEOUT: Duration = Duration::from_secs(90);
+
+/// The outcome of a load that has begun, until there is another.
+const UNFINISHED: &str = "does not come to an end";
+
+/// Where objects pin their maps.
+const BPF_FS: &str = "/sys/fs/bpf";
 
 /// Longest text of an outcome.
 const LONGEST: usize = 400;
 
-/// Programs by name, and whether each loads without being asked for.
-type Programs = Vec<(String, bool)>;
+/// Programs by name.
+type Programs = Vec<String>;
 
 /// What a side can do.
 struct Side {
     name: &'static str,
     /// Opens an object and says which programs it has.
     programs: fn(&Path) -> Result<Programs, String>,
-    /// Opens and loads an object, with the programs that load by themselves or with one alone.
-    load: fn(&Path, Option<&str>) -> Result<(), String>,
+    /// Opens and loads an object, with the programs that load by themselves or with one alone; says which are loaded.
+    load: fn(&Path, Option<&str>) -> Result<Programs, String>,
 }
 
 const SIDES: &[Side] = &[
@@ -55,18 +64,7 @@ const SIDES: &[Side] = &[
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
-    let done = match args[..] {
-        [folder] => all(Path::new(folder)),
-        [side, object] => match SIDES.iter().find(|s| s.name == side) {
-            Some(side) => {
-                one(side, Path::new(object));
-                Ok(())
-            }
-            None => Err(USAGE.to_owned()),
-        },
-        _ => Err(USAGE.to_owned()),
-    };
-    match done {
+    match work(&args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
             eprintln!("{e}");
@@ -75,26 +73,59 @@ fn main() -> ExitCode {
     }
 }
 
-/// Every object of a folder by every side, each in a process of its own: what one leaves behind does not reach the next.
-fn all(folder: &Path) -> Result<(), String> {
+fn work(args: &[&str]) -> Result<(), String> {
+    let side = |name: &str| SIDES.iter().find(|s| s.name == name).ok_or(USAGE);
+    match args {
+        ["one", name, object] => one(side(name)?, Path::new(object)),
+        ["all", folder] => all(Path::new(folder), &SIDES.iter().collect::<Vec<_>>())?,
+        ["all", folder, names @ ..] => {
+            let sides: Result<Vec<_>, _> = names.iter().map(|name| side(name)).collect();
+            all(Path::new(folder), &sides?)?;
+        }
+        _ => return Err(USAGE.to_owned()),
+    }
+    Ok(())
+}
+
+/// Every object of a folder by these sides, the smallest first, each in a process of its own: what one leaves behind does not
+/// reach the next.
+fn all(folder: &Path, sides: &[&Side]) -> Result<(), String> {
     let unreadable = |e| format!("cannot list {}: {e}", folder.display());
     let entries = std::fs::read_dir(folder).map_err(unreadable)?;
+    let size = |path: &PathBuf| std::fs::metadata(path).map_or(0, |file| file.len());
     let mut objects: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-    objects.sort();
+    objects.sort_by_cached_key(|path| (size(path), path.clone()));
     let exe = std::env::current_exe().map_err(|e| format!("cannot find this program: {e}"))?;
     for object in objects {
-        for side in SIDES {
+        for side in sides {
+            println!("begin\t{}\t{}", side.name, name(&object));
             let mut command = Command::new(&exe);
-            command.arg(side.name).arg(&object);
+            command.arg("one").arg(side.name).arg(&object);
             if let Err(why) = run(&mut command) {
-                report(side, &object, "-", Err(why));
+                report(side, &object, "(process)", Err(why));
             }
+            remove_pins(Path::new(BPF_FS));
+            println!("end\t{}\t{}", side.name, name(&object));
         }
     }
     Ok(())
 }
 
-/// Passes the output on; an error says how the process ended if not well.
+/// Removes what an object has pinned: the next one is not to find it.
+fn remove_pins(folder: &Path) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        // What the kernel itself has there stays.
+        if path.is_dir() {
+            remove_pins(&path);
+            let _ = std::fs::remove_dir(&path);
+        } else {
+            let _ = std::fs::remove_file(&path);
+        }
+    }
+}
+
+/// Passes the output on, line by line; an error says how the process ended if not well.
 fn run(command: &mut Command) -> Result<(), String> {
     let failed = |e| format!("cannot run this program again: {e}");
     let mut child = command
@@ -103,34 +134,30 @@ fn run(command: &mut Command) -> Result<(), String> {
         .stderr(Stdio::null())
         .spawn()
         .map_err(failed)?;
-    let reader = child.stdout.take().map(|mut stdout| {
+    let (sender, lines) = channel();
+    if let Some(stdout) = child.stdout.take() {
         std::thread::spawn(move || {
-            let mut said = Vec::new();
-            let read = stdout.read_to_end(&mut said);
-            (said, read)
-        })
-    });
-    let started = Instant::now();
-    let status = loop {
-        match child.try_wait().map_err(failed)? {
-            Some(status) => break Some(status),
-            None if started.elapsed() > TIMEOUT => {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                // Nobody listens any more after a timeout.
+                let _ = sender.send(line);
+            }
+        });
+    }
+    loop {
+        match lines.recv_timeout(TIMEOUT) {
+            Ok(line) => println!("{line}"),
+            Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Timeout) => {
                 let _ = child.kill();
                 let _ = child.wait();
-                break None;
+                return Err(format!("a load took more than {} s", TIMEOUT.as_secs()));
             }
-            None => std::thread::sleep(Duration::from_millis(2)),
         }
-    };
-    if let Some((said, _)) = reader.and_then(|reader| reader.join().ok()) {
-        let mut stdout = std::io::stdout().lock();
-        // Whoever reads this has gone away, then.
-        let _ = stdout.write_all(&said).and_then(|()| stdout.flush());
     }
-    match status {
-        Some(status) if status.success() => Ok(()),
-        Some(status) => Err(format!("crashed: {status}")),
-        None => Err(format!("took more than {} s", TIMEOUT.as_secs())),
+    let _ = std::io::stdout().flush();
+    match child.wait().map_err(failed)? {
+        status if status.success() => Ok(()),
+        status => Err(format!("crashed: {status}")),
     }
 }
 
@@ -140,22 +167,30 @@ fn one(side: &Side, object: &Path) {
         Ok(programs) => programs,
         Err(e) => return report(side, object, "-", Err(format!("open: {e}"))),
     };
+    let unfinished = |program: &str| report(side, object, program, Err(UNFINISHED.to_owned()));
+    unfinished("-");
     let whole = (side.load)(object, None);
-    let loaded = whole.is_ok();
-    report(side, object, "-", whole);
-    for (name, autoload) in programs {
-        let outcome = match loaded && autoload {
-            true => Ok(()),
-            false => (side.load)(object, Some(&name)),
+    report(side, object, "-", whole.as_ref().map(|_| "ok").map_err(String::clone));
+    let loaded = whole.unwrap_or_default();
+    for name in programs {
+        if loaded.contains(&name) {
+            report(side, object, &name, Ok("ok"));
+            continue;
+        }
+        unfinished(&name);
+        let outcome = match (side.load)(object, Some(&name)) {
+            Ok(loaded) if loaded.contains(&name) => Ok("ok alone"),
+            Ok(_) => Err("it is left out".to_owned()),
+            Err(why) => Err(why),
         };
         report(side, object, &name, outcome);
     }
 }
 
-fn report(side: &Side, object: &Path, program: &str, outcome: Result<(), String>) {
+fn report(side: &Side, object: &Path, program: &str, outcome: Result<&str, String>) {
     let object = name(object);
     let outcome = match outcome {
-        Ok(()) => "ok".to_owned(),
+        Ok(how) => how.to_owned(),
         Err(why) => {
             let words: Vec<&str> = why.split_whitespace().collect();
             words.join(" ").chars().take(LONGEST).collect()
@@ -177,17 +212,20 @@ mod theirs {
     pub(super) fn programs(object: &Path) -> Result<Programs, String> {
         let programs = libbpf::Object::open(object, None)?;
         let programs = programs.programs();
-        Ok(programs.iter().map(|p| (p.name(), p.autoload())).collect())
+        Ok(programs.iter().map(|p| p.name()).collect())
     }
 
-    pub(super) fn load(object: &Path, only: Option<&str>) -> Result<(), String> {
+    pub(super) fn load(object: &Path, only: Option<&str>) -> Result<Programs, String> {
         let object = libbpf::Object::open(object, None)?;
         if let Some(only) = only {
             for program in object.programs() {
                 program.set_autoload(program.name() == only);
             }
         }
-        object.load()
+        object.load()?;
+        let programs = object.programs();
+        let loaded = programs.iter().filter(|p| p.is_loaded());
+        Ok(loaded.map(|p| p.name()).collect())
     }
 }
 
@@ -208,18 +246,21 @@ mod ours {
     pub(super) fn programs(object: &Path) -> Result<Programs, String> {
         let open = open(object)?;
         let programs = open.object().programs().iter();
-        Ok(programs.map(|p| (p.name.clone(), p.autoload)).collect())
+        Ok(programs.map(|p| p.name.clone()).collect())
     }
 
-    pub(super) fn load(object: &Path, only: Option<&str>) -> Result<(), String> {
+    pub(super) fn load(object: &Path, only: Option<&str>) -> Result<Programs, String> {
+        let programs = programs(object)?;
         let mut open = open(object)?;
         if let Some(only) = only {
-            for (name, _) in programs(object)? {
-                let mut program = open.take_program(&name).map_err(text)?;
+            for name in &programs {
+                let mut program = open.take_program(name).map_err(text)?;
                 program.set_autoload(name == only);
                 open.put_program(program);
             }
         }
-        open.load().map(drop).map_err(text)
+        let mut object = open.load().map_err(text)?;
+        let is_loaded = |name: &String| object.take_program(name).is_ok_and(|p| p.is_loaded());
+        Ok(programs.into_iter().filter(is_loaded).collect())
     }
 }

@@ -1,0 +1,200 @@
+//! What each side has made of each object, kept in a file so that a run can be stopped, continued and done again in part. A line of
+//! the file is one of the program `load` of the peers; a later one takes the place of an earlier one.
+
+use super::SIDES;
+use crate::{Result, disk};
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
+use std::path::Path;
+
+/// What a side made of an object: why a program (or `-`, the object as a whole) does not load, or `ok`.
+#[derive(Debug, Default)]
+struct Object {
+    programs: BTreeMap<String, String>,
+    is_complete: bool,
+}
+
+/// What both made of a program, where each has seen it.
+pub(super) type Outcomes = [Option<String>; 2];
+
+/// All outcomes.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    objects: BTreeMap<String, [Object; 2]>,
+    /// The side and the object that are at work.
+    running: Option<(usize, String)>,
+    file: Option<File>,
+}
+
+impl Kept {
+    /// Reads the file if there is one, and goes on writing to it.
+    ///
+    /// # Errors
+    /// If it cannot be read or written.
+    pub(super) fn open(path: &Path) -> Result<Kept> {
+        let mut kept = Kept::default();
+        if path.exists() {
+            disk::read_to_string(path)?
+                .lines()
+                .for_each(|line| kept.note(line));
+        }
+        kept.running = None;
+        let file = OpenOptions::new().create(true).append(true).open(path);
+        kept.file = Some(file.map_err(|e| format!("cannot write to {}: {e}", path.display()))?);
+        Ok(kept)
+    }
+
+    /// Takes one line of the program's output, and keeps it.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub(super) fn line(&mut self, line: &str) -> Result<()> {
+        self.note(line);
+        match &mut self.file {
+            Some(file) => {
+                writeln!(file, "{line}").map_err(|e| format!("cannot keep outcomes: {e}"))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Says that the machine is gone: what was at work comes to no end. `None` if nothing was.
+    ///
+    /// # Errors
+    /// As [`Kept::line`].
+    pub(super) fn gone(&mut self, why: &str) -> Result<Option<String>> {
+        let Some((side, object)) = self.running.clone() else {
+            return Ok(None);
+        };
+        let name = SIDES[side];
+        self.line(&format!("{name}\t{object}\t(machine)\t{why}"))?;
+        self.line(&format!("end\t{name}\t{object}"))?;
+        Ok(Some(object))
+    }
+
+    fn note(&mut self, line: &str) {
+        let mut parts = line.trim_end().splitn(4, '\t');
+        let side = |name: &str| SIDES.iter().position(|side| *side == name);
+        let (Some(first), Some(second), Some(third)) = (parts.next(), parts.next(), parts.next())
+        else {
+            return;
+        };
+        match (first, parts.next()) {
+            ("begin", None) => {
+                if let Some(side) = side(second) {
+                    self.objects.entry(third.to_owned()).or_default()[side] = Object::default();
+                    self.running = Some((side, third.to_owned()));
+                }
+            }
+            ("end", None) => {
+                if let Some(side) = side(second) {
+                    self.objects.entry(third.to_owned()).or_default()[side].is_complete = true;
+                    self.running = None;
+                }
+            }
+            (name, Some(why)) => {
+                if let Some(side) = side(name) {
+                    let object = &mut self.objects.entry(second.to_owned()).or_default()[side];
+                    object.programs.insert(third.to_owned(), why.to_owned());
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether a side has gone through an object.
+    pub(super) fn has(&self, object: &str, side: usize) -> bool {
+        self.objects
+            .get(object)
+            .is_some_and(|sides| sides[side].is_complete)
+    }
+
+    /// Whether the sides differ about an object.
+    pub(super) fn differs(&self, object: &str) -> bool {
+        self.rows(object).iter().any(|(_, [theirs, ours])| {
+            is_ok(theirs) != is_ok(ours) || is_alone(theirs) != is_alone(ours)
+        })
+    }
+
+    /// The programs of an object that both sides have gone through.
+    pub(super) fn rows(&self, object: &str) -> Vec<(&str, Outcomes)> {
+        let Some(sides) = self.objects.get(object) else {
+            return Vec::new();
+        };
+        if !sides.iter().all(|side| side.is_complete) {
+            return Vec::new();
+        }
+        let mut names: Vec<&str> = sides
+            .iter()
+            .flat_map(|side| side.programs.keys().map(String::as_str))
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        let outcome = |side: usize, name: &str| sides[side].programs.get(name).cloned();
+        let row = |name| (name, [outcome(0, name), outcome(1, name)]);
+        names.into_iter().map(row).collect()
+    }
+}
+
+/// Whether a program was loaded.
+pub(super) fn is_ok(outcome: &Option<String>) -> bool {
+    outcome.as_deref() == Some("ok") || is_alone(outcome)
+}
+
+/// Whether it was, but does not load with the object by itself.
+pub(super) fn is_alone(outcome: &Option<String>) -> bool {
+    outcome.as_deref() == Some("ok alone")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept(lines: &[&str]) -> Kept {
+        let mut kept = Kept::default();
+        for line in lines {
+            kept.line(line).expect("there is no file");
+        }
+        kept
+    }
+
+    #[test]
+    fn a_side_that_begins_again_forgets() {
+        let mut kept = kept(&[
+            "begin\tlibbpf\tatomics",
+            "libbpf\tatomics\t-\tok",
+            "libbpf\tatomics\tadd\tok",
+            "end\tlibbpf\tatomics",
+            "begin\tbtf-core\tatomics",
+            "btf-core\tatomics\told\tok",
+            "btf-core\tatomics\t-\tdoes not come to an end",
+            "something else",
+        ]);
+        assert!(kept.has("atomics", 0) && !kept.has("atomics", 1));
+        assert!(kept.rows("atomics").is_empty());
+        for line in [
+            "begin\tbtf-core\tatomics",
+            "btf-core\tatomics\t-\tdoes not come to an end",
+            "btf-core\tatomics\t-\tok",
+            "btf-core\tatomics\tadd\tload: refused\tby the verifier",
+            "end\tbtf-core\tatomics",
+        ] {
+            kept.line(line).expect("there is no file");
+        }
+        let ok = || Some("ok".to_owned());
+        let refused = Some("load: refused\tby the verifier".to_owned());
+        let rows = [("-", [ok(), ok()]), ("add", [ok(), refused])];
+        assert_eq!(kept.rows("atomics"), rows);
+        assert!(kept.differs("atomics"));
+    }
+
+    #[test]
+    fn what_takes_the_machine_down_is_not_tried_again() {
+        let mut kept = kept(&["begin\tbtf-core\tloop", "btf-core\tloop\t-\tok"]);
+        let object = kept.gone("a panic").expect("there is no file");
+        assert_eq!(object.as_deref(), Some("loop"));
+        assert!(kept.has("loop", 1));
+        assert_eq!(kept.gone("a panic"), Ok(None));
+    }
+}

@@ -1,0 +1,204 @@
+//! How the sides compare, as the document `docs/conformance-load.md`.
+
+use super::kept::{Kept, Outcomes, is_alone, is_ok};
+use crate::kernel::Kernel;
+use crate::linux_source::LinuxSource;
+use std::fmt::Write as _;
+
+/// Differences that stay, by object and program (all if it is empty), and why.
+const KNOWN: &[(&str, &str, &str)] = &[];
+
+/// A program that one side alone loads.
+#[derive(Debug, PartialEq, Eq)]
+struct Row {
+    object: String,
+    program: String,
+    /// What the side says that does not load it.
+    why: String,
+}
+
+/// How the sides compare.
+#[derive(Debug, Default)]
+pub(super) struct Report {
+    objects: usize,
+    /// Objects that not both sides have gone through.
+    open: Vec<String>,
+    both: usize,
+    neither: usize,
+    only_libbpf: Vec<Row>,
+    only_ours: Vec<Row>,
+    /// Of objects that load on both sides: programs that load by themselves on one of them.
+    by_itself: Vec<Row>,
+}
+
+impl Report {
+    pub(super) fn new(kept: &Kept, objects: &[String]) -> Report {
+        let mut report = Report {
+            objects: objects.len(),
+            ..Report::default()
+        };
+        for object in objects {
+            let rows = kept.rows(object);
+            if rows.is_empty() {
+                report.open.push(object.clone());
+            }
+            let whole = rows.iter().find(|(program, _)| *program == "-");
+            let is_loaded = whole.is_some_and(|(_, outcomes)| outcomes.iter().all(is_ok));
+            for (program, outcomes) in &rows {
+                report.row(object, program, outcomes, is_loaded);
+            }
+        }
+        report
+    }
+
+    fn row(
+        &mut self,
+        object: &str,
+        program: &str,
+        [theirs, ours]: &Outcomes,
+        object_is_loaded: bool,
+    ) {
+        let row = |why: &Option<String>| Row {
+            object: object.to_owned(),
+            program: program.to_owned(),
+            why: why
+                .as_deref()
+                .unwrap_or("it does not see this program")
+                .to_owned(),
+        };
+        match (is_ok(theirs), is_ok(ours)) {
+            (true, true) => {
+                self.both += 1;
+                if object_is_loaded && is_alone(theirs) != is_alone(ours) {
+                    self.by_itself.push(row(match is_alone(ours) {
+                        true => ours,
+                        false => theirs,
+                    }));
+                }
+            }
+            (false, false) => self.neither += 1,
+            (true, false) => self.only_libbpf.push(row(ours)),
+            (false, true) => self.only_ours.push(row(theirs)),
+        }
+    }
+
+    /// Whether libbpf loads something that btf-core does not.
+    pub(super) fn is_behind(&self) -> bool {
+        !self.only_libbpf.is_empty()
+    }
+
+    pub(super) fn text(
+        &self,
+        source: &LinuxSource,
+        kernel: &Kernel,
+        refused: &[(String, String)],
+    ) -> String {
+        let mut text = String::from("# Loading the kernel's selftests: libbpf and btf-core\n\n");
+        let _ = writeln!(
+            text,
+            "Made by `cargo xtask conformance load --write docs/conformance-load.md`: the sources of linux-source {}, compiled with clang 19, \
+             opened and loaded in kernel {} by libbpf 1.7 and by btf-core. A row is a program loaded alone, or (`-`) an object with all that it \
+             loads by itself. Nothing is set before the load, as the selftests themselves often do, so many load on neither side.\n",
+            source.version, kernel.release
+        );
+        let _ = writeln!(
+            text,
+            "| | |\n|---|---|\n| objects | {} |\n| rows that load on both sides | {} |\n| on neither | {} |\n| with libbpf alone | {} |\n\
+             | with btf-core alone | {} |",
+            self.objects,
+            self.both,
+            self.neither,
+            self.only_libbpf.len(),
+            self.only_ours.len()
+        );
+        for (title, rows, side) in [
+            ("Only libbpf loads", &self.only_libbpf, "btf-core"),
+            ("Only btf-core loads", &self.only_ours, "libbpf"),
+            (
+                "Loaded with the object on one side only",
+                &self.by_itself,
+                "the other",
+            ),
+        ] {
+            let _ = writeln!(text, "\n## {title}\n");
+            if rows.is_empty() {
+                text += "Nothing.\n";
+            }
+            for row in rows {
+                let _ = writeln!(
+                    text,
+                    "* `{}` `{}`: {}",
+                    row.object,
+                    row.program,
+                    row.said(side)
+                );
+            }
+        }
+        if !self.open.is_empty() {
+            let _ = writeln!(text, "\n## Not compared\n");
+            for object in &self.open {
+                let _ = writeln!(text, "* `{object}`");
+            }
+        }
+        let _ = writeln!(text, "\n## Do not compile\n");
+        for (name, why) in refused {
+            let why = why
+                .rsplit_once("error: ")
+                .map_or(why.as_str(), |(_, why)| why);
+            let _ = writeln!(text, "* `{name}`: {why}");
+        }
+        text
+    }
+}
+
+impl Row {
+    /// The reason that is known, or what the side says.
+    fn said(&self, side: &str) -> String {
+        let known = KNOWN.iter().find(|(object, program, _)| {
+            *object == self.object && (program.is_empty() || *program == self.program)
+        });
+        match known {
+            Some((_, _, reason)) => (*reason).to_owned(),
+            None => format!("{side} says: {}", self.why),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outcomes_are_compared_by_program() {
+        let mut kept = Kept::default();
+        for line in [
+            "libbpf\tatomics\t-\tok",
+            "btf-core\tatomics\t-\tok",
+            "libbpf\tatomics\tadd\tok",
+            "btf-core\tatomics\tadd\trefused",
+            "libbpf\tatomics\tsub\tok alone",
+            "btf-core\tatomics\tsub\tok",
+            "libbpf\tloop\tspin\tload: -22",
+            "btf-core\tloop\tspin\tok",
+            "libbpf\tloop\t-\tload: -22",
+            "end\tlibbpf\tatomics",
+            "end\tbtf-core\tatomics",
+            "end\tlibbpf\tloop",
+            "end\tbtf-core\tloop",
+        ] {
+            kept.line(line).expect("there is no file");
+        }
+        let objects = ["atomics", "loop", "later"].map(str::to_owned);
+        let report = Report::new(&kept, &objects);
+        assert_eq!((report.both, report.neither), (2, 1));
+        let row = |object: &str, program: &str, why: &str| Row {
+            object: object.to_owned(),
+            program: program.to_owned(),
+            why: why.to_owned(),
+        };
+        assert_eq!(report.only_libbpf, [row("atomics", "add", "refused")]);
+        assert_eq!(report.only_ours, [row("loop", "spin", "load: -22")]);
+        assert_eq!(report.by_itself, [row("atomics", "sub", "ok alone")]);
+        assert_eq!(report.open, ["later"]);
+    }
+}
