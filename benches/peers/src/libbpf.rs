@@ -140,6 +140,37 @@ impl Program {
     }
 }
 
+/// Links objects into a new one.
+#[allow(dead_code, reason = "only `load` links")]
+pub(crate) fn link(linked: &Path, objects: &[&str]) -> Result<(), String> {
+    let c_string = |text: &[u8]| CString::new(text).map_err(|_| "a path with a NUL in it");
+    let linked = c_string(linked.as_os_str().as_encoded_bytes())?;
+    said().clear();
+    // SAFETY: a plain function is set.
+    unsafe { sys::libbpf_set_print(Some(listen)) };
+    // SAFETY: the path ends with NUL; there are no options.
+    let linker = unsafe { sys::bpf_linker__new(linked.as_ptr(), std::ptr::null_mut()) };
+    let linker = NonNull::new(linker).ok_or_else(failure)?;
+    let mut done = Ok(());
+    for object in objects {
+        let object = c_string(object.as_bytes())?;
+        // SAFETY: the linker is open, the path ends with NUL, and there are no options.
+        let status = unsafe {
+            sys::bpf_linker__add_file(linker.as_ptr(), object.as_ptr(), std::ptr::null())
+        };
+        if status != 0 && done.is_ok() {
+            done = Err(failure());
+        }
+    }
+    // SAFETY: the linker is open.
+    if done.is_ok() && unsafe { sys::bpf_linker__finalize(linker.as_ptr()) } != 0 {
+        done = Err(failure());
+    }
+    // SAFETY: it is open, and nobody uses it after this.
+    unsafe { sys::bpf_linker__free(linker.as_ptr()) };
+    done
+}
+
 /// The version that is linked in.
 pub(crate) fn version() -> String {
     // SAFETY: it only returns what it has.

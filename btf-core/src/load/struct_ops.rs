@@ -104,9 +104,7 @@ fn lay_out(ops: &OpenStructOps, programs: &[OpenProgram], kernel: &Kernel) -> Re
     let (btf, module) = find(name, kernel)?;
     let value = btf.find(&format!("{PREFIX}{name}"), Kind::STRUCT);
     let place = value.and_then(|value| {
-        let members = value.members();
-        let holds = |m: &Member<'_>| m.ty().kind() == Kind::STRUCT && m.ty().name() == name;
-        let member = members.iter().find(holds)?;
+        let member = holder(value, name)?;
         Some((value, member.ty(), (member.bit_offset() / 8) as usize))
     });
     let Some((value, theirs, start)) = place else {
@@ -129,6 +127,12 @@ fn lay_out(ops: &OpenStructOps, programs: &[OpenProgram], kernel: &Kernel) -> Re
         check_program(&plan, pointer, programs)?;
     }
     Ok(plan)
+}
+
+/// The member of a value that is the struct itself. The kernel has structs that are called like values and are none.
+fn holder<'a>(value: Type<'a>, name: &str) -> Option<Member<'a>> {
+    let mut members = value.members().iter();
+    members.find(|m| m.ty().kind() == Kind::STRUCT && m.ty().name() == name)
 }
 
 fn essential(name: &str) -> &str {
@@ -158,8 +162,10 @@ fn unknown(name: &str, btf: &Btf) -> Error {
     let known: Vec<&str> = btf
         .types()
         .filter(|t| t.kind() == Kind::STRUCT)
-        .filter_map(|t| t.name().strip_prefix(PREFIX))
-        .filter(|name| *name != "common" && *name != "common_value")
+        .filter_map(|value| {
+            let name = value.name().strip_prefix(PREFIX)?;
+            holder(value, name).map(|_| name)
+        })
         .collect();
     error.hint(match did_you_mean(&similar(name, known.iter().copied())) {
         Some(hint) => hint,

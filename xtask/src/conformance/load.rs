@@ -13,6 +13,7 @@ use crate::{Result, disk, peers, program, selftests, tool, unexpected, value, vm
 use kept::Kept;
 use report::Report;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 /// Where the guest finds the objects.
@@ -22,6 +23,30 @@ const TIMEOUT: Duration = Duration::from_secs(3 * 3600);
 
 /// The sides, as the program names them.
 const SIDES: [&str; 2] = ["libbpf", "btf-core"];
+
+/// Objects that the selftests link, and of what.
+const LINKED: &[(&str, &[&str])] = &[
+    ("linked_funcs", &["linked_funcs1", "linked_funcs2"]),
+    ("linked_maps", &["linked_maps1", "linked_maps2"]),
+    ("linked_vars", &["linked_vars1", "linked_vars2"]),
+    (
+        "static_linked",
+        &["test_static_linked1", "test_static_linked2"],
+    ),
+    (
+        "subskeleton",
+        &[
+            "test_subskeleton_lib2",
+            "test_subskeleton_lib",
+            "test_subskeleton",
+        ],
+    ),
+    (
+        "subskeleton_lib",
+        &["test_subskeleton_lib2", "test_subskeleton_lib"],
+    ),
+    ("usdt", &["test_usdt", "test_usdt_multispec"]),
+];
 
 #[derive(Default)]
 struct Options {
@@ -50,7 +75,8 @@ pub(crate) fn run(args: &[String]) -> Result<u8> {
     let kernel = selection.kernel(SERIES.parse()?)?;
     let loader = peers::loader(selection)?;
     let dir = program::target_dir()?.join("conformance/load");
-    let compiled = compile(selection, &source, &kernel, &dir)?;
+    let mut compiled = compile(selection, &source, &kernel, &dir)?;
+    compiled.objects.extend(link(&loader, &dir)?);
     let outcomes = dir.join("outcomes.tsv");
     if options.anew && outcomes.exists() {
         disk::write(&outcomes, b"")?;
@@ -129,6 +155,26 @@ fn compile(
     let compiled = selftests::compile(source, &headers, &headers, &objects)?;
     compiled.keep(&stamp, &of)?;
     Ok(compiled)
+}
+
+/// Links what the selftests link, by each side: `linked_funcs+libbpf` is then loaded by both.
+fn link(loader: &Path, dir: &Path) -> Result<Vec<PathBuf>> {
+    let out = dir.join("linked");
+    disk::empty_dir(&out)?;
+    let mut linked = Vec::new();
+    for (name, parts) in LINKED {
+        for side in SIDES {
+            let object = out.join(format!("{name}+{side}.bpf.o"));
+            let mut command = Command::new(loader);
+            command.args(["link", side]).arg(&object);
+            for part in *parts {
+                command.arg(dir.join(format!("objects/{part}.bpf.o")));
+            }
+            program::run(&mut command)?;
+            linked.push(object);
+        }
+    }
+    Ok(linked)
 }
 
 /// Has these sides load objects, in as many machines as it takes: a machine that goes down is followed by one that does the rest.

@@ -22,7 +22,8 @@ use std::time::Duration;
 use btf_core::load::OpenObject;
 
 const USAGE: &str = "usage: load all FOLDER [SIDE]...
-       load one SIDE OBJECT";
+       load one SIDE OBJECT
+       load link SIDE LINKED OBJECT...";
 
 /// A load that takes longer is stuck.
 const TIMEOUT: Duration = Duration::from_secs(90);
@@ -46,6 +47,8 @@ struct Side {
     programs: fn(&Path) -> Result<Programs, String>,
     /// Opens and loads an object, with the programs that load by themselves or with one alone; says which are loaded.
     load: fn(&Path, Option<&str>) -> Result<Programs, String>,
+    /// Links objects into a new one.
+    link: fn(&Path, &[&str]) -> Result<(), String>,
 }
 
 const SIDES: &[Side] = &[
@@ -53,11 +56,13 @@ const SIDES: &[Side] = &[
         name: "libbpf",
         programs: theirs::programs,
         load: theirs::load,
+        link: theirs::link,
     },
     Side {
         name: "btf-core",
         programs: ours::programs,
         load: ours::load,
+        link: ours::link,
     },
 ];
 
@@ -77,6 +82,7 @@ fn work(args: &[&str]) -> Result<(), String> {
     let side = |name: &str| SIDES.iter().find(|s| s.name == name).ok_or(USAGE);
     match args {
         ["one", name, object] => one(side(name)?, Path::new(object)),
+        ["link", name, linked, objects @ ..] => (side(name)?.link)(Path::new(linked), objects)?,
         ["all", folder] => all(Path::new(folder), &SIDES.iter().collect::<Vec<_>>())?,
         ["all", folder, names @ ..] => {
             let sides: Result<Vec<_>, _> = names.iter().map(|name| side(name)).collect();
@@ -170,8 +176,17 @@ fn one(side: &Side, object: &Path) {
     let unfinished = |program: &str| report(side, object, program, Err(UNFINISHED.to_owned()));
     unfinished("-");
     let whole = (side.load)(object, None);
-    report(side, object, "-", whole.as_ref().map(|_| "ok").map_err(String::clone));
-    let loaded = whole.unwrap_or_default();
+    report(
+        side,
+        object,
+        "-",
+        whole.as_ref().map(|_| "ok").map_err(String::clone),
+    );
+    let loaded = match whole {
+        // The only program alone is the object as a whole.
+        Err(why) if programs.len() == 1 => return report(side, object, &programs[0], Err(why)),
+        whole => whole.unwrap_or_default(),
+    };
     for name in programs {
         if loaded.contains(&name) {
             report(side, object, &name, Ok("ok"));
@@ -227,6 +242,10 @@ mod theirs {
         let loaded = programs.iter().filter(|p| p.is_loaded());
         Ok(loaded.map(|p| p.name()).collect())
     }
+
+    pub(super) fn link(linked: &Path, objects: &[&str]) -> Result<(), String> {
+        libbpf::link(linked, objects)
+    }
 }
 
 /// btf-core's side.
@@ -262,5 +281,14 @@ mod ours {
         let mut object = open.load().map_err(text)?;
         let is_loaded = |name: &String| object.take_program(name).is_ok_and(|p| p.is_loaded());
         Ok(programs.into_iter().filter(is_loaded).collect())
+    }
+
+    pub(super) fn link(linked: &Path, objects: &[&str]) -> Result<(), String> {
+        let read = |path: &&str| std::fs::read(path).map_err(|e| format!("{path}: {e}"));
+        let bytes: Vec<Vec<u8>> = objects.iter().map(read).collect::<Result<_, _>>()?;
+        let objects = objects.iter().copied().zip(bytes.iter().map(Vec::as_slice));
+        let objects: Vec<(&str, &[u8])> = objects.collect();
+        let elf = btf_core::obj::link_objects(&objects).map_err(text)?;
+        std::fs::write(linked, elf).map_err(|e| format!("{}: {e}", linked.display()))
     }
 }

@@ -5,8 +5,22 @@ use crate::kernel::Kernel;
 use crate::linux_source::LinuxSource;
 use std::fmt::Write as _;
 
-/// Differences that stay, by object and program (all if it is empty), and why.
-const KNOWN: &[(&str, &str, &str)] = &[];
+/// Differences that stay, by what the side says that does not load the program.
+const KNOWN: &[(&str, &str)] = &[
+    (
+        "missing BPF prog type",
+        "libbpf refuses an object for one section name that it does not know; here that program is left out, with a warning",
+    ),
+    (
+        "program isn't referenced anywhere",
+        "libbpf refuses an object for a program of operations that no struct has; here it is left out, with a warning",
+    ),
+    (
+        "not found in kernel or module BTFs",
+        "another program of the object calls a function that this kernel does not have; here nothing is looked up for programs that \
+         are not loaded",
+    ),
+];
 
 /// A program that one side alone loads.
 #[derive(Debug, PartialEq, Eq)]
@@ -152,13 +166,11 @@ impl Report {
 }
 
 impl Row {
-    /// The reason that is known, or what the side says.
+    /// What the side says, and the reason if it is known.
     fn said(&self, side: &str) -> String {
-        let known = KNOWN.iter().find(|(object, program, _)| {
-            *object == self.object && (program.is_empty() || *program == self.program)
-        });
+        let known = KNOWN.iter().find(|(said, _)| self.why.contains(said));
         match known {
-            Some((_, _, reason)) => (*reason).to_owned(),
+            Some((_, reason)) => (*reason).to_owned(),
             None => format!("{side} says: {}", self.why),
         }
     }
