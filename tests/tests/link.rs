@@ -201,3 +201,19 @@ fn damaged_objects_are_refused_or_linked() {
         let _ = linked(&[("main", main[..at].to_vec()), ("more", more.clone())]);
     }
 }
+
+/// One that is not bounded would pad the output to any size.
+#[test]
+fn alignments_are_bounded() {
+    let dir = Scratch::new("aligned");
+    let object = std::fs::read(&compiled(dir.path())[0]).unwrap();
+    // `e_shoff`; `sh_addralign` of the second section.
+    let table = u64::from_le_bytes(object[0x28..0x30].try_into().unwrap()) as usize;
+    let field = table + 64 + 48;
+    for align in [3u64, 1 << 40] {
+        let mut damaged = object.clone();
+        damaged[field..field + 8].copy_from_slice(&align.to_le_bytes());
+        let e = linked(&[("main", damaged)]).unwrap_err().to_string();
+        assert!(e.contains(&format!("is aligned to {align} bytes")), "{e}");
+    }
+}

@@ -93,6 +93,19 @@ fn text(bytes: &[u8]) -> Result<&str> {
     std::str::from_utf8(bytes).map_err(|_| Error::malformed("a name in it is not text"))
 }
 
+/// More than any variable is aligned to: maps' values begin at a page at best.
+const MOST_ALIGNED: u64 = 1 << 20;
+
+/// A section's alignment, if it is one.
+fn align(section: &str, align: u64) -> Result<u64> {
+    if align > MOST_ALIGNED || align & align.wrapping_sub(1) != 0 {
+        return Err(Error::malformed(format!(
+            "section {section} is aligned to {align} bytes, which is no power of two up to {MOST_ALIGNED}"
+        )));
+    }
+    Ok(align)
+}
+
 impl<'d> Source<'d> {
     pub(super) fn read(bytes: &'d [u8]) -> Result<Source<'d>> {
         let not_elf = bad("it is not a 64-bit ELF object");
@@ -117,7 +130,7 @@ impl<'d> Source<'d> {
                 name,
                 kind,
                 flags: s.sh_flags(endian),
-                align: s.sh_addralign(endian),
+                align: align(name, s.sh_addralign(endian))?,
                 size: s.sh_size(endian),
                 bytes: Cow::Borrowed(data),
                 relocs: Vec::new(),

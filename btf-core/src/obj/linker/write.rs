@@ -101,6 +101,8 @@ impl Names {
 
 /// Bytes of the file's header, and of a section's.
 const HEADER: usize = 64;
+/// What sections are aligned to in the file at most: nobody maps it.
+const IN_FILE: u64 = 16;
 
 /// Writes an object of these sections, of which the first has index 1; `names` has those of symbols, and those of sections
 /// are added to it: it is the last section, to which the symbol table links.
@@ -127,7 +129,7 @@ pub(super) fn object(
     out.bytes.resize(HEADER, 0);
     let mut places = Vec::with_capacity(sections.len());
     for s in &sections {
-        out.align(s.align);
+        out.align(s.align.min(IN_FILE));
         places.push(out.bytes.len() as u64);
         out.bytes.extend_from_slice(&s.bytes);
     }
