@@ -10,21 +10,18 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::near::{did_you_mean, similar};
 use crate::obj::{Attach, AttachType};
 use crate::prog::{CgroupSharing, Program};
-use crate::sys::{self, Among};
+use crate::sys::{self, Among, FileSystem};
 
 /// `BPF_F_ALLOW_OVERRIDE` and `BPF_F_ALLOW_MULTI`.
 const ALLOW_OVERRIDE: u32 = 1;
 const ALLOW_MULTI: u32 = 2;
 
-/// `CGROUP2_SUPER_MAGIC`.
-const CGROUP2: u64 = 0x6367_7270;
-/// Where it is mounted.
+/// Where the file system is mounted.
 const MOUNT: &str = "/sys/fs/cgroup";
 
 pub(crate) fn cgroup_path(program: &Program, path: &Path, sharing: CgroupSharing) -> Result<Link> {
     let folder = File::open(path).map_err(|e| missing(path, e))?;
-    let is_cgroup =
-        rustix::fs::fstatfs(&folder).is_ok_and(|fs| fs.f_type.cast_unsigned() == CGROUP2);
+    let is_cgroup = FileSystem::of(&folder).is_ok_and(|found| found == FileSystem::CGROUP2);
     if !is_cgroup {
         let error = Error::new(
             ErrorKind::InvalidInput,

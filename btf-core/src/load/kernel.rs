@@ -89,7 +89,7 @@ impl Kernel {
         if let Some(btf) = self.chosen.get() {
             return Ok(btf);
         }
-        let (archive, release) = (Archive::parse(carried)?, sys::release());
+        let (archive, release) = (Archive::parse(carried)?, sys::uname().release);
         let Some(btf) = archive.get(&release) else {
             let releases: Vec<&str> = archive.releases().collect();
             let error = Error::not_found(format!(

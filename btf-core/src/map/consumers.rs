@@ -1,11 +1,10 @@
 //! Several consumers, waited for at once.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use rustix::event::{Timespec, epoll};
-
 use crate::error::{Error, Result};
+use crate::sys::Epoll;
 
 /// What hands out samples: a ring buffer's consumer, or a perf event array's.
 pub trait Consume: AsFd {
@@ -36,7 +35,7 @@ pub trait Consume: AsFd {
 /// # }
 /// ```
 pub struct Consumers<'a> {
-    epoll: OwnedFd,
+    epoll: Epoll,
     members: Vec<Box<dyn Consume + 'a>>,
 }
 
@@ -62,8 +61,7 @@ impl<'a> Consumers<'a> {
     ///
     /// What the kernel answers to making an epoll descriptor.
     pub fn new() -> Result<Self> {
-        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)
-            .map_err(|e| Error::os("cannot make an epoll descriptor", e.into()))?;
+        let epoll = Epoll::new().map_err(|e| Error::os("cannot make an epoll descriptor", e))?;
         Ok(Consumers {
             epoll,
             members: Vec::new(),
@@ -113,28 +111,15 @@ impl<'a> Consumers<'a> {
 }
 
 /// Adds a descriptor to an epoll one, under a number.
-pub(super) fn watch(epoll: &OwnedFd, member: impl AsFd, number: usize) -> Result<()> {
-    let data = epoll::EventData::new_u64(number as u64);
-    epoll::add(epoll, member, data, epoll::EventFlags::IN)
-        .map_err(|e| Error::os("cannot add to an epoll descriptor", e.into()))
+pub(super) fn watch(epoll: &Epoll, member: impl AsFd, number: usize) -> Result<()> {
+    epoll
+        .add(member, number)
+        .map_err(|e| Error::os("cannot add to an epoll descriptor", e))
 }
 
 /// The numbers of those that are readable; none when the time is up, or at a signal.
-pub(super) fn wait(epoll: &OwnedFd, members: usize, timeout: Duration) -> Result<Vec<usize>> {
-    // A duration that does not fit waits for ever, near enough.
-    let timeout = Timespec::try_from(timeout).ok();
-    let mut events = Vec::with_capacity(members.max(1));
-    match epoll::wait(
-        epoll,
-        rustix::buffer::spare_capacity(&mut events),
-        timeout.as_ref(),
-    ) {
-        Ok(_) | Err(rustix::io::Errno::INTR) => {}
-        Err(e) => return Err(Error::os("cannot wait for samples", e.into())),
-    }
-    // The struct is packed.
-    Ok(events
-        .iter()
-        .map(|event| { event.data }.u64() as usize)
-        .collect())
+pub(super) fn wait(epoll: &Epoll, members: usize, timeout: Duration) -> Result<Vec<usize>> {
+    epoll
+        .wait(members, timeout)
+        .map_err(|e| Error::os("cannot wait for samples", e))
 }

@@ -94,14 +94,8 @@ pub fn possible_cpus() -> Result<usize> {
 ///
 /// [`crate::ErrorKind::NotFound`] or [`crate::ErrorKind::Os`] if there is no such process.
 pub fn pidfd(pid: u32) -> Result<OwnedFd> {
-    let refused =
-        |e: std::io::Error| Error::os(format!("cannot open a descriptor of process {pid}"), e);
-    let process = i32::try_from(pid)
-        .ok()
-        .and_then(rustix::process::Pid::from_raw);
-    let process = process.ok_or_else(|| refused(std::io::ErrorKind::InvalidInput.into()))?;
-    rustix::process::pidfd_open(process, rustix::process::PidfdFlags::empty())
-        .map_err(|e| refused(e.into()))
+    crate::sys::pidfd_open(pid)
+        .map_err(|e| Error::os(format!("cannot open a descriptor of process {pid}"), e))
 }
 
 /// Flags of an update (`BPF_ANY` and others): an open set.

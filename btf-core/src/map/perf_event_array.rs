@@ -10,7 +10,7 @@ use super::consumers::{Consume, wait, watch};
 use super::{Flags, Map, MapType, Sample};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::pod;
-use crate::sys::{Access, Mapping, page_size, perf_output_open, possible_cpus};
+use crate::sys::{Access, Epoll, Mapping, page_size, perf_output_open, possible_cpus};
 
 /// Where the kernel's and our position lie in the first page (`struct perf_event_mmap_page`).
 const HEAD: usize = 1024;
@@ -78,8 +78,7 @@ impl<T: Sample + ?Sized> PerfEventArray<T> {
             let why = format!("{pages} pages are no power of two");
             return Err(self.map.unfit(why));
         };
-        let epoll = rustix::event::epoll::create(rustix::event::epoll::CreateFlags::CLOEXEC)
-            .map_err(|e| self.map.refused("make an epoll descriptor", e.into()))?;
+        let epoll = Epoll::new().map_err(|e| self.map.refused("make an epoll descriptor", e))?;
         let mut rings = Vec::new();
         let cpus = u32::try_from(possible_cpus()?).unwrap_or(u32::MAX);
         for cpu in 0..cpus.min(self.map.max_entries()) {
@@ -115,7 +114,7 @@ impl<T: Sample + ?Sized> PerfEventArray<T> {
 
 /// Reads the samples of all CPUs and calls a function for each. Made by [`PerfEventArray::consumer`].
 pub struct PerfConsumer<T: Sample + ?Sized, F, L> {
-    epoll: OwnedFd,
+    epoll: Epoll,
     rings: Vec<Ring>,
     name: String,
     /// For samples that wrap around.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::Map;
 use crate::error::{Context, Error, ErrorKind, Result};
-use crate::sys;
+use crate::sys::{self, FileSystem};
 
 impl Map {
     /// Opens the map that is pinned at `path`.
@@ -80,12 +80,10 @@ pub(crate) fn refused(doing: &str, path: &Path, e: std::io::Error) -> Error {
 
 /// Whether a path, or the folder that it would be in, lies in another file system than BPF's.
 fn is_outside(path: &Path) -> bool {
-    const BPF_FS_MAGIC: u64 = 0xcafe_4a11;
-    let magic = |path: &Path| rustix::fs::statfs(path).map(|fs| fs.f_type.cast_unsigned());
     let parent = path
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty());
-    parent.is_some_and(|parent| magic(parent).is_ok_and(|found| found != BPF_FS_MAGIC))
+    parent.is_some_and(|parent| FileSystem::at(parent).is_ok_and(|found| found != FileSystem::BPF))
 }
 
 /// Makes the folder that a pin lies in, if it is not there.

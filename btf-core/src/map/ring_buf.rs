@@ -7,13 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-
 use super::consumers::Consume;
 use super::{Map, MapType};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::pod::{self, Pod};
-use crate::sys::{Access, Mapping, page_size};
+use crate::sys::{Access, Mapping, Until, page_size, wait_for};
 
 /// What the kernel puts in front of each sample: its length with two flags, and the page it lies in.
 const HEADER: usize = 8;
@@ -201,14 +199,12 @@ impl<T: Sample + ?Sized, F: FnMut(&T)> Consumer<T, F> {
     ///
     /// As [`Consumer::consume`].
     pub fn poll(&mut self, timeout: Duration) -> Result<usize> {
-        // A duration that does not fit waits for ever, near enough.
-        let timeout = Timespec::try_from(timeout).ok();
-        let mut fds = [PollFd::new(&self.fd, PollFlags::IN)];
-        match poll(&mut fds, timeout.as_ref()) {
-            Ok(0) | Err(rustix::io::Errno::INTR) => Ok(0),
-            Ok(_) => self.consume(),
-            Err(e) => Err(Error::os("cannot wait for samples", e.into())
-                .context(format!("map `{}`", self.name))),
+        match wait_for(&self.fd, Until::Readable, timeout) {
+            Ok(false) => Ok(0),
+            Ok(true) => self.consume(),
+            Err(e) => {
+                Err(Error::os("cannot wait for samples", e).context(format!("map `{}`", self.name)))
+            }
         }
     }
 

@@ -8,12 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-
 use super::{Map, MapType, typed};
 use crate::error::{Error, Result};
 use crate::pod::{self, Pod};
-use crate::sys::{Access, Mapping, page_size};
+use crate::sys::{Access, Mapping, Until, page_size, wait_for};
 
 /// What is in front of each sample: its length with two flags, and a word that stays 0.
 const HEADER: usize = 8;
@@ -164,16 +162,9 @@ impl<T: Pod> Producer<T> {
     ///
     /// What the kernel answers to poll(2).
     pub fn wait(&self, timeout: Duration) -> Result<bool> {
-        let timeout = Timespec::try_from(timeout).ok();
-        let mut fds = [PollFd::new(&self.fd, PollFlags::OUT)];
-        match poll(&mut fds, timeout.as_ref()) {
-            Ok(ready) => Ok(ready > 0),
-            Err(rustix::io::Errno::INTR) => Ok(false),
-            Err(e) => {
-                Err(Error::os("cannot wait for room", e.into())
-                    .context(format!("map `{}`", self.name)))
-            }
-        }
+        wait_for(&self.fd, Until::Writable, timeout).map_err(|e| {
+            Error::os("cannot wait for room", e).context(format!("map `{}`", self.name))
+        })
     }
 }
 

@@ -3,10 +3,9 @@
 use std::io;
 use std::num::NonZeroU32;
 
-use rustix::net::{AddressFamily, SocketFlags, SocketType, netdevice, socket_with};
-
 use crate::error::{Error, ErrorKind, Result};
 use crate::near::{did_you_mean, similar};
+use crate::sys::interface_index;
 
 /// Names of the devices of this network namespace, and counters, one device a line after two of headings.
 const DEVICES: &str = "/proc/net/dev";
@@ -66,7 +65,7 @@ impl Interface<'_> {
                 "no network device has index 0",
             )),
             Interface::Index(index) => Ok(index),
-            Interface::Name(name) => index_of(name).map_err(|e| self.missing(name, e)),
+            Interface::Name(name) => interface_index(name).map_err(|e| self.missing(name, e)),
         }
     }
 
@@ -78,16 +77,6 @@ impl Interface<'_> {
         let error = Error::not_found(format!("there is no {self}"));
         error.hint(closest(name, &listed))
     }
-}
-
-fn index_of(name: &str) -> io::Result<u32> {
-    let socket = socket_with(
-        AddressFamily::UNIX,
-        SocketType::DGRAM,
-        SocketFlags::CLOEXEC,
-        None,
-    )?;
-    Ok(netdevice::name_to_index(socket, name)?)
 }
 
 /// The names that come close among those of [`DEVICES`], or all if there are few.

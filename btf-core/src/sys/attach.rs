@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use super::attr::abi;
-use super::{Command, bpf, fd_number};
+use super::{Command, bpf, checked, fd_number};
 use crate::obj::AttachType;
 
 abi! {
@@ -78,9 +78,5 @@ pub(crate) fn set_option(
             size_of::<libc::c_int>() as libc::socklen_t,
         )
     };
-    if answer < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(())
-    }
+    checked(answer).map(drop)
 }

@@ -16,12 +16,6 @@ pub(crate) fn has_kernel_btf() -> bool {
     Path::new(VMLINUX).exists()
 }
 
-/// The running kernel's release, as `uname -r` tells it.
-pub(crate) fn release() -> String {
-    let name = rustix::system::uname();
-    name.release().to_string_lossy().into_owned()
-}
-
 /// Reads the running kernel's BTF; memory-mapped where the kernel allows it (from 6.16 on), which is faster and shares
 /// its pages.
 ///

@@ -2,8 +2,6 @@
 
 use std::sync::Once;
 
-use rustix::process::{Resource, Rlimit, setrlimit};
-
 use super::prog::{Loading, prog_load};
 use crate::insn::{Insn, op};
 use crate::obj::{AttachType, ProgType};
@@ -18,11 +16,12 @@ pub(crate) fn raise_memlock_limit() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         if !charges_cgroup() {
-            let unlimited = Rlimit {
-                current: None,
-                maximum: None,
+            let unlimited = libc::rlimit {
+                rlim_cur: libc::RLIM_INFINITY,
+                rlim_max: libc::RLIM_INFINITY,
             };
-            let _ = setrlimit(Resource::Memlock, unlimited);
+            // SAFETY: it reads one live struct.
+            unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const unlimited) };
         }
     });
 }

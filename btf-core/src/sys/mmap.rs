@@ -1,10 +1,10 @@
 //! Memory maps of files and BPF maps, unmapped on drop.
 
 use std::io;
-use std::os::fd::AsFd;
-use std::ptr::NonNull;
+use std::os::fd::{AsFd, AsRawFd};
+use std::ptr::{NonNull, null_mut};
 
-use rustix::mm::{MapFlags, ProtFlags};
+use super::checked;
 
 /// How memory is mapped.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,21 +39,18 @@ impl Mapping {
         access: Access,
     ) -> io::Result<Self> {
         let (protection, flags) = match access {
-            Access::ReadPrivate => (ProtFlags::READ, MapFlags::PRIVATE),
-            Access::Read => (ProtFlags::READ, MapFlags::SHARED),
-            Access::ReadWrite => (ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED),
+            Access::ReadPrivate => (libc::PROT_READ, libc::MAP_PRIVATE),
+            Access::Read => (libc::PROT_READ, libc::MAP_SHARED),
+            Access::ReadWrite => (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED),
         };
+        let offset = libc::off_t::try_from(offset)
+            .map_err(|_| io::Error::from_raw_os_error(libc::EOVERFLOW))?;
+        let fd = fd.as_fd().as_raw_fd();
         // SAFETY: without MAP_FIXED the kernel picks a free range, so no memory in use changes.
-        let start = unsafe {
-            rustix::mm::mmap(
-                std::ptr::null_mut(),
-                len,
-                protection,
-                flags,
-                fd,
-                offset as u64,
-            )
-        }?;
+        let start = unsafe { libc::mmap(null_mut(), len, protection, flags, fd, offset) };
+        if start == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
         match NonNull::new(start.cast()) {
             Some(start) => Ok(Mapping { start, len }),
             None => Err(io::ErrorKind::AddrNotAvailable.into()),
@@ -75,7 +72,7 @@ impl Drop for Mapping {
     fn drop(&mut self) {
         // SAFETY: the range is the one mmap returned, still mapped, and nobody has a pointer into it any more: users
         // borrow `self` or own it.
-        let done = unsafe { rustix::mm::munmap(self.start.as_ptr().cast(), self.len) };
-        debug_assert!(done.is_ok());
+        let done = unsafe { libc::munmap(self.start.as_ptr().cast(), self.len) };
+        debug_assert!(checked(done).is_ok());
     }
 }

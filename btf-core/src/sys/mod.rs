@@ -9,6 +9,7 @@ mod attach;
 mod attr;
 mod btf;
 mod cpus;
+mod file_system;
 mod kernel_btf;
 mod link;
 mod link_attr;
@@ -23,10 +24,14 @@ mod perf_buffer;
 mod pin;
 mod privileges;
 mod probe;
+mod process;
 mod prog;
+mod socket;
 mod struct_ops;
 mod test_run;
+mod uname;
 mod version;
+mod wait;
 
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
@@ -37,8 +42,9 @@ pub(crate) use attach::{prog_attach, prog_detach, set_option, socket_program};
 pub(crate) use attr::{FuncInfo, LineInfo};
 pub(crate) use btf::{btf_by_id, btf_bytes, btf_info, btf_load, module_btf_fd, next_btf_id};
 pub(crate) use cpus::possible_cpus;
+pub(crate) use file_system::FileSystem;
 pub use kernel_btf::kernel_btf;
-pub(crate) use kernel_btf::{has_kernel_btf, module_btf, module_names, release};
+pub(crate) use kernel_btf::{has_kernel_btf, module_btf, module_names};
 pub(crate) use link::{
     Among, Functions, Places, iter_create, link_create, link_create_freplace, link_create_iter,
     link_create_kprobe_multi, link_create_netfilter, link_create_perf, link_create_tracing,
@@ -57,14 +63,30 @@ pub(crate) use probe::{
     arg_ctx_tag_is_known, attach_types_are_known, btf_feature_is_known, has_bpf_cookie,
     takes_function_address, uprobe_links_are_known,
 };
+pub(crate) use process::pidfd_open;
 pub(crate) use prog::{Loading, prog_btf_id, prog_load_logged};
+pub(crate) use socket::interface_index;
 pub(crate) use struct_ops::{OpsMap, struct_ops_delete};
 pub(crate) use test_run::{TestRun, prog_run};
+pub(crate) use uname::uname;
 pub(crate) use version::kernel_version;
+pub(crate) use wait::{Epoll, Until, wait_for};
 
 /// The size of a page, the unit of memory maps and ring buffers.
 pub(crate) fn page_size() -> usize {
-    rustix::param::page_size()
+    // SAFETY: it takes no address.
+    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    // Linux knows it always; none has a smaller one.
+    usize::try_from(size).unwrap_or(4096)
+}
+
+/// What libc answered, or the error that it left.
+fn checked(answer: libc::c_int) -> io::Result<libc::c_int> {
+    if answer < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(answer)
+    }
 }
 
 /// A command of bpf(2).

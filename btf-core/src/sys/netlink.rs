@@ -6,9 +6,8 @@ use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
 
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
-
 use super::set_option;
+use super::socket::{netlink_socket, receive, send};
 
 /// Bytes of `struct nlmsghdr`.
 const HEADER: usize = 16;
@@ -112,12 +111,11 @@ impl Request {
         let length = u32::try_from(self.0.len()).unwrap_or(u32::MAX);
         self.0[..4].copy_from_slice(&length.to_ne_bytes());
         let socket = open()?;
-        rustix::net::send(&socket, &self.0, SendFlags::empty()).map_err(io::Error::from)?;
+        send(&socket, &self.0)?;
         let mut bodies = Vec::new();
         let mut answer = vec![0; ANSWER];
         loop {
-            let (got, _) = rustix::net::recv(&socket, &mut *answer, RecvFlags::empty())
-                .map_err(io::Error::from)?;
+            let got = receive(&socket, &mut answer)?;
             if read(&answer[..got], &mut bodies)? {
                 return Ok(bodies);
             }
@@ -126,13 +124,7 @@ impl Request {
 }
 
 fn open() -> io::Result<OwnedFd> {
-    let socket = rustix::net::socket_with(
-        AddressFamily::NETLINK,
-        SocketType::RAW,
-        SocketFlags::CLOEXEC,
-        // NETLINK_ROUTE is number 0.
-        None,
-    )?;
+    let socket = netlink_socket()?;
     // Kernels that lack one of them say less.
     let _ = set_option(&socket, libc::SOL_NETLINK, CAP_ACK, 1);
     let _ = set_option(&socket, libc::SOL_NETLINK, EXT_ACK, 1);

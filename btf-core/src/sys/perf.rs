@@ -4,10 +4,8 @@ use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
-use rustix::ioctl::{IntegerSetter, NoArg, Opcode, ioctl, opcode};
-
-use super::address;
 use super::attr::PerfEvent;
+use super::{address, checked};
 
 const TYPE_TRACEPOINT: u32 = 2;
 /// The bit `freq` of the attribute's flags, whose place is that of a bitfield in C.
@@ -18,9 +16,9 @@ const FLAG_FREQUENCY: u64 = if cfg!(target_endian = "little") {
 };
 const FLAG_FD_CLOEXEC: libc::c_ulong = 1 << 3;
 
-const IOC_ENABLE: Opcode = opcode::none(b'$', 0);
-const IOC_DISABLE: Opcode = opcode::none(b'$', 1);
-const IOC_SET_BPF: Opcode = opcode::write::<u32>(b'$', 8);
+const IOC_ENABLE: libc::Ioctl = libc::_IO(b'$' as u32, 0);
+const IOC_DISABLE: libc::Ioctl = libc::_IO(b'$' as u32, 1);
+const IOC_SET_BPF: libc::Ioctl = libc::_IOW::<u32>(b'$' as u32, 8);
 
 /// What a perf event is about.
 #[derive(Clone, Copy, Debug)]
@@ -124,28 +122,23 @@ pub(crate) fn perf_event_open(event: Event<'_>, scope: Scope) -> io::Result<Owne
 
 /// Hangs a program on an event and lets it run: the way before links of perf events (5.15).
 pub(crate) fn perf_set_program(event: BorrowedFd<'_>, prog: BorrowedFd<'_>) -> io::Result<()> {
-    let number = prog.as_raw_fd().cast_unsigned() as usize;
-    // SAFETY: this operation takes the number of a program's descriptor, which is `prog`'s.
-    let set = unsafe { IntegerSetter::<IOC_SET_BPF>::new_usize(number) };
-    // SAFETY: the operation takes a number and touches no memory of ours.
-    unsafe { ioctl(event, set) }?;
+    control(event, IOC_SET_BPF, prog.as_raw_fd())?;
     perf_enable(event)
 }
 
 /// Lets an event run.
 pub(crate) fn perf_enable(event: impl AsFd) -> io::Result<()> {
-    // SAFETY: this operation takes no argument that matters.
-    let enable = unsafe { NoArg::<IOC_ENABLE>::new() };
-    // SAFETY: as above.
-    unsafe { ioctl(event, enable) }?;
-    Ok(())
+    control(event, IOC_ENABLE, 0)
 }
 
 /// Stops an event.
 pub(crate) fn perf_disable(event: impl AsFd) -> io::Result<()> {
-    // SAFETY: this operation takes no argument that matters.
-    let disable = unsafe { NoArg::<IOC_DISABLE>::new() };
-    // SAFETY: as above.
-    unsafe { ioctl(event, disable) }?;
-    Ok(())
+    control(event, IOC_DISABLE, 0)
+}
+
+/// Does something to an event, by one of the constants above.
+fn control(event: impl AsFd, operation: libc::Ioctl, number: libc::c_int) -> io::Result<()> {
+    let event = event.as_fd().as_raw_fd();
+    // SAFETY: each of the operations takes a number and touches no memory of ours.
+    checked(unsafe { libc::ioctl(event, operation, number) }).map(drop)
 }

@@ -1,8 +1,10 @@
 //! What this process may ask of the kernel, as far as it can tell.
 
+use super::process::is_root;
+
 /// What to try when the kernel refuses something with `EPERM`.
 pub(crate) fn privileges_hint() -> &'static str {
-    if rustix::process::geteuid().is_root() {
+    if is_root() {
         "this process is root: the kernel is locked down, a security module or container forbids it, \
          or CAP_BPF or CAP_PERFMON was dropped"
     } else {

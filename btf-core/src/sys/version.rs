@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use super::uname::{Uname, uname};
+
 /// A kernel's version: what `LINUX_VERSION_CODE` says.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct Version(pub(crate) u32, pub(crate) u32, pub(crate) u32);
@@ -28,11 +30,7 @@ impl Version {
 /// one in its version, Ubuntu in a file of its own (libbpf's `get_kernel_version`).
 pub(crate) fn kernel_version() -> Version {
     let signature = fs::read_to_string("/proc/version_signature").ok();
-    let uname = rustix::system::uname();
-    let (release, version) = (
-        uname.release().to_string_lossy(),
-        uname.version().to_string_lossy(),
-    );
+    let Uname { release, version } = uname();
     of(signature.as_deref(), &version, &release)
 }
 

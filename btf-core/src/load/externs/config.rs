@@ -6,6 +6,7 @@ use std::io;
 
 use super::gzip;
 use crate::error::{Error, ErrorKind, Result};
+use crate::sys;
 
 /// A configuration as text, and where it comes from.
 pub(super) struct Config {
@@ -22,8 +23,7 @@ impl Config {
 
     /// That of the running kernel, where libbpf looks for it.
     pub(super) fn running() -> Result<Config> {
-        let release = rustix::system::uname();
-        let release = release.release().to_string_lossy();
+        let release = sys::uname().release;
         Config::first_of(&[format!("/boot/config-{release}"), "/proc/config.gz".into()])
     }
 
