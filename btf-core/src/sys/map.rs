@@ -1,9 +1,9 @@
 //! Maps as descriptors with the sizes that the kernel reads and writes: what makes element access safe.
 
+use std::fs::OpenOptions;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-
-use rustix::fs::{Mode, OFlags};
+use std::os::unix::fs::OpenOptionsExt;
 
 use super::attr::{self, object_name};
 use super::{
@@ -106,11 +106,13 @@ impl MapFd {
 
     /// Stands for a map that is not created, by a descriptor with which nothing can be done: the kernel answers `EBADF`.
     pub(crate) fn absent(map_type: MapType, key_size: u32, value_size: u32) -> io::Result<MapFd> {
-        let flags = OFlags::PATH | OFlags::CLOEXEC;
-        let fd = rustix::fs::open("/", flags, Mode::empty())?;
+        let place = OpenOptions::new()
+            .read(true)
+            .custom_flags(libc::O_PATH)
+            .open("/")?;
         Ok(MapFd {
             is_created: false,
-            ..MapFd::sized(fd, map_type, key_size, value_size)
+            ..MapFd::sized(place.into(), map_type, key_size, value_size)
         })
     }
 
