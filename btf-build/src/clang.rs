@@ -1,7 +1,8 @@
 //! Finding clang and knowing its version.
 
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::environment;
@@ -61,6 +62,9 @@ fn newest_on_path() -> Result<Clang> {
     for dir in environment::path() {
         candidates.extend(numbered(&dir));
     }
+    // Running one takes longer than anything else here.
+    let mut known = BTreeSet::new();
+    candidates.retain(|path| known.insert(identity(path)));
     let mut best: Option<Clang> = None;
     let mut newest_old: Option<Clang> = None;
     for path in candidates {
@@ -87,8 +91,25 @@ fn newest_on_path() -> Result<Clang> {
     })
 }
 
+/// What two paths of one clang have in common: `/bin` often is `/usr/bin`, and `clang` a link to another of them. A link to a
+/// program of another name (`ccache`) is told by its own.
+fn identity(path: &Path) -> PathBuf {
+    let is_clang = |path: &Path| {
+        let name = path.file_name().unwrap_or_default();
+        name.to_string_lossy().starts_with("clang")
+    };
+    if let Some(program) = path.canonicalize().ok().filter(|path| is_clang(path)) {
+        return program;
+    }
+    let folder = path.parent().and_then(|folder| folder.canonicalize().ok());
+    match (folder, path.file_name()) {
+        (Some(folder), Some(name)) => folder.join(name),
+        _ => path.to_owned(),
+    }
+}
+
 /// `clang-NN` files of a folder, checked to be programs by `which`.
-fn numbered(dir: &std::path::Path) -> Vec<PathBuf> {
+fn numbered(dir: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(dir) else {
         return Vec::new();
     };
@@ -107,7 +128,7 @@ fn numbered(dir: &std::path::Path) -> Vec<PathBuf> {
 }
 
 /// The major version that `--version` tells.
-fn version(path: &std::path::Path) -> Result<u32> {
+fn version(path: &Path) -> Result<u32> {
     let output = Command::new(path)
         .arg("--version")
         .output()
@@ -131,7 +152,32 @@ fn major(text: &str) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use super::major;
+    use super::{identity, major};
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn links_to_a_clang_are_that_clang_and_links_to_others_are_not() {
+        let dir = std::env::temp_dir().join(format!("btf-clang-{}", std::process::id()));
+        let bin = dir.join("usr-bin");
+        fs::create_dir_all(&bin).unwrap();
+        for program in ["clang-19", "ccache"] {
+            fs::write(bin.join(program), "").unwrap();
+        }
+        symlink("usr-bin", dir.join("bin")).unwrap();
+        for (link, program) in [
+            ("clang", "clang-19"),
+            ("clang-14", "ccache"),
+            ("clang-15", "ccache"),
+        ] {
+            symlink(program, bin.join(link)).unwrap();
+        }
+        let of = |path: &str| identity(&dir.join(path));
+        assert_eq!(of("bin/clang"), of("usr-bin/clang-19"));
+        assert_eq!(of("bin/clang-14"), of("usr-bin/clang-14"));
+        assert_ne!(of("bin/clang-14"), of("bin/clang-15"));
+        fs::remove_dir_all(dir).unwrap();
+    }
 
     #[test]
     fn distributions_prefix_and_suffix_the_version() {

@@ -53,7 +53,13 @@ pub(crate) fn build(settings: &Builder) -> Result<Vec<Artifact>> {
     }
     let compiled = all_compiled(compiled)?;
 
-    let is_made = |path: &Path| path.starts_with(&out_dir) || path.starts_with(header.place());
+    // DWARF names what lies below the package's folder from there on.
+    let package = environment::package()?;
+    let made = [package.join(&out_dir), package.join(header.place())];
+    let is_made = |path: &Path| {
+        let path = package.join(path);
+        made.iter().any(|folder| path.starts_with(folder))
+    };
     let mut prototypes = prototypes::Kernel::new(&kernel, &target);
     let mut read = BTreeSet::new();
     let mut artifacts = Vec::with_capacity(units.len());

@@ -61,11 +61,12 @@ impl Items {
         let Some(of) = self.at(line, word) else {
             return Vec::new();
         };
-        let parts = self
-            .0
+        let last = self.0[of].last;
+        let within = self.0[of + 1..]
             .iter()
-            .filter(|item| item.parent == Some(of) && !item.comment.is_empty());
-        parts
+            .take_while(|item| item.first <= last);
+        within
+            .filter(|item| item.parent == Some(of) && !item.comment.is_empty())
             .filter_map(|item| Some((item.words.first()?.as_str(), item.comment.as_str())))
             .collect()
     }

@@ -128,9 +128,22 @@ impl Project {
 
     /// Builds and measures.
     pub(crate) fn build(&self, args: &[&str]) -> Result<Build> {
-        disk::write(&self.log(), b"")?;
         let mut cargo = self.cargo()?;
-        cargo.args(args).arg("--offline").stdin(Stdio::null());
+        cargo.args(args);
+        self.measured(cargo)
+    }
+
+    /// Builds again with a build script that does nothing: what is left is cargo's own, which has the application compiled and
+    /// linked after any build script that has run.
+    pub(crate) fn build_idle(&self) -> Result<Build> {
+        let mut cargo = self.cargo()?;
+        cargo.arg("build").env("BTF_COST_IDLE", "1");
+        self.measured(cargo)
+    }
+
+    fn measured(&self, mut cargo: Command) -> Result<Build> {
+        disk::write(&self.log(), b"")?;
+        cargo.arg("--offline").stdin(Stdio::null());
         let (started, before) = (Instant::now(), children_cpu()?);
         program::output(&mut cargo)?;
         let (wall, cpu) = (started.elapsed(), children_cpu()?.saturating_sub(before));
