@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use super::attr::PerfEvent;
-use super::{address, checked};
+use super::{address, checked, fd_number};
 
 const TYPE_TRACEPOINT: u32 = 2;
 /// The bit `freq` of the attribute's flags, whose place is that of a bitfield in C.
@@ -122,7 +122,7 @@ pub(crate) fn perf_event_open(event: Event<'_>, scope: Scope) -> io::Result<Owne
 
 /// Hangs a program on an event and lets it run: the way before links of perf events (5.15).
 pub(crate) fn perf_set_program(event: BorrowedFd<'_>, prog: BorrowedFd<'_>) -> io::Result<()> {
-    control(event, IOC_SET_BPF, prog.as_raw_fd())?;
+    control(event, IOC_SET_BPF, fd_number(prog).into())?;
     perf_enable(event)
 }
 
@@ -137,7 +137,7 @@ pub(crate) fn perf_disable(event: impl AsFd) -> io::Result<()> {
 }
 
 /// Does something to an event, by one of the constants above.
-fn control(event: impl AsFd, operation: libc::Ioctl, number: libc::c_int) -> io::Result<()> {
+fn control(event: impl AsFd, operation: libc::Ioctl, number: libc::c_ulong) -> io::Result<()> {
     let event = event.as_fd().as_raw_fd();
     // SAFETY: each of the operations takes a number and touches no memory of ours.
     checked(unsafe { libc::ioctl(event, operation, number) }).map(drop)
