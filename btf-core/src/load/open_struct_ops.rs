@@ -61,7 +61,8 @@ impl OpenStructOps {
         Ok(program.map(|(_, name)| name.as_str()))
     }
 
-    /// Sets the program, one in `SEC("struct_ops/…")`, that a function pointer is; `None` for null.
+    /// Sets the program, one in `SEC("struct_ops/…")`, that a function pointer is; `None` for null. It is loaded if the struct is,
+    /// whatever its own [`autoload`](super::OpenProgram::autoload) says.
     ///
     /// # Errors
     ///

@@ -52,7 +52,7 @@ pub(super) struct Operation<'a> {
     pub(super) module: Option<&'a OwnedFd>,
 }
 
-/// Lays out operations that are to be loaded, and leaves programs out that none of them has.
+/// Lays out operations that are to be loaded. The programs that they have are loaded, and no others of operations.
 pub(super) fn plan(
     all: &[OpenStructOps],
     programs: &mut [OpenProgram],
@@ -65,24 +65,21 @@ pub(super) fn plan(
             lay_out(ops, programs, kernel).context(|| format!("operations `{}`", ops.name()))?;
         plans.push(plan);
     }
-    for program in programs.iter_mut().filter(|p| p.autoload()) {
-        let is_operation = program
-            .spec
-            .def
-            .is_some_and(|def| def.attach == Attach::StructOps);
-        if !is_operation || operation(&plans, program.name()).is_some() {
+    for program in programs.iter_mut() {
+        let def = program.spec.def;
+        if !def.is_some_and(|def| def.attach == Attach::StructOps) {
             continue;
         }
-        program.set_autoload(false);
-        let is_left_out = |ops: &OpenStructOps| {
-            !ops.autocreate() && ops.spec.programs.iter().any(|(_, p)| p == program.name())
-        };
-        if !all.iter().any(is_left_out) {
+        let is_wanted = operation(&plans, program.name()).is_some();
+        let is_had =
+            |ops: &OpenStructOps| ops.spec.programs.iter().any(|(_, p)| p == program.name());
+        if !is_wanted && program.autoload() && !all.iter().any(is_had) {
             warnings.push(format!(
                 "program `{}` is not loaded: no struct in .struct_ops or .struct_ops.link has it",
                 program.name()
             ));
         }
+        program.set_autoload(is_wanted);
     }
     Ok(plans)
 }
@@ -280,15 +277,6 @@ fn check_program(plan: &Plan, pointer: &Pointer, programs: &[OpenProgram]) -> Re
         );
         return Err(
             error.hint("an operation is in SEC(\"struct_ops\") or SEC(\"struct_ops/NAME\")")
-        );
-    }
-    if !program.autoload() {
-        let error = Error::new(
-            ErrorKind::InvalidInput,
-            format!("it has program `{name}`, which is not loaded"),
-        );
-        return Err(
-            error.hint("call set_autoload(true) on the program, or set_program(member, None)")
         );
     }
     debug_assert!(pointer.offset < plan.value.len());

@@ -84,7 +84,10 @@ fn by_value() {
     ops.set("name", &name).unwrap();
     assert_eq!(ops.flags().unwrap(), 0);
     ops.set_flags(2).unwrap();
+    // What created operations have is loaded all the same.
+    open.progs.cc_cong_avoid.set_autoload(false);
     let mut skel = open.load().unwrap();
+    assert!(skel.progs.cc_cong_avoid.is_loaded() && !skel.progs.cc_idle.is_loaded());
     let links = skel.attach().unwrap();
     assert!(links.cc_by_value.is_some() && links.cc_by_link.is_none());
     assert!(talk("btf_named"));

@@ -3,9 +3,12 @@
 //!
 //! A line of the output has parts with tabs between them. An outcome is `SIDE`, the object's name, a program's (or `-` for the
 //! object as a whole) and `ok`, `ok alone` for a program that does not load with the object by itself, or why not; a later one of
-//! the same program takes its place. `begin` and `end`, each with a side
+//! the same program takes its place. `told`, a side, the object, a program or `-` and a line say how the kernel describes a program or
+//! map that was loaded then. `begin` and `end`, each with a side
 //! and an object, stand around the outcomes of an object.
 
+#[path = "../described.rs"]
+mod described;
 #[path = "../libbpf.rs"]
 #[expect(
     dead_code,
@@ -40,13 +43,29 @@ const LONGEST: usize = 400;
 /// Programs by name.
 type Programs = Vec<String>;
 
+/// What was loaded: programs by name, and how the kernel describes them and the maps.
+#[derive(Default)]
+struct Loaded {
+    programs: Programs,
+    told: Vec<String>,
+}
+
+impl Loaded {
+    fn new(programs: Programs) -> Loaded {
+        Loaded {
+            programs,
+            told: described::descriptors(),
+        }
+    }
+}
+
 /// What a side can do.
 struct Side {
     name: &'static str,
     /// Opens an object and says which programs it has.
     programs: fn(&Path) -> Result<Programs, String>,
     /// Opens and loads an object, with the programs that load by themselves or with one alone; says which are loaded.
-    load: fn(&Path, Option<&str>) -> Result<Programs, String>,
+    load: fn(&Path, Option<&str>) -> Result<Loaded, String>,
     /// Links objects into a new one.
     link: fn(&Path, &[&str]) -> Result<(), String>,
 }
@@ -175,13 +194,12 @@ fn one(side: &Side, object: &Path) {
     };
     let unfinished = |program: &str| report(side, object, program, Err(UNFINISHED.to_owned()));
     unfinished("-");
-    let whole = (side.load)(object, None);
-    report(
-        side,
-        object,
-        "-",
-        whole.as_ref().map(|_| "ok").map_err(String::clone),
-    );
+    let whole = (side.load)(object, None).map(|loaded| {
+        tell(side, object, "-", &loaded);
+        loaded.programs
+    });
+    let done = whole.as_ref().map(|_| "ok").map_err(String::clone);
+    report(side, object, "-", done);
     let loaded = match whole {
         // The only program alone is the object as a whole.
         Err(why) if programs.len() == 1 => return report(side, object, &programs[0], Err(why)),
@@ -194,11 +212,21 @@ fn one(side: &Side, object: &Path) {
         }
         unfinished(&name);
         let outcome = match (side.load)(object, Some(&name)) {
-            Ok(loaded) if loaded.contains(&name) => Ok("ok alone"),
+            Ok(loaded) if loaded.programs.contains(&name) => {
+                tell(side, object, &name, &loaded);
+                Ok("ok alone")
+            }
             Ok(_) => Err("it is left out".to_owned()),
             Err(why) => Err(why),
         };
         report(side, object, &name, outcome);
+    }
+}
+
+fn tell(side: &Side, object: &Path, program: &str, loaded: &Loaded) {
+    let object = name(object);
+    for line in &loaded.told {
+        println!("told\t{}\t{object}\t{program}\t{line}", side.name);
     }
 }
 
@@ -230,7 +258,7 @@ mod theirs {
         Ok(programs.iter().map(|p| p.name()).collect())
     }
 
-    pub(super) fn load(object: &Path, only: Option<&str>) -> Result<Programs, String> {
+    pub(super) fn load(object: &Path, only: Option<&str>) -> Result<Loaded, String> {
         let object = libbpf::Object::open(object, None)?;
         if let Some(only) = only {
             for program in object.programs() {
@@ -240,7 +268,7 @@ mod theirs {
         object.load()?;
         let programs = object.programs();
         let loaded = programs.iter().filter(|p| p.is_loaded());
-        Ok(loaded.map(|p| p.name()).collect())
+        Ok(Loaded::new(loaded.map(|p| p.name()).collect()))
     }
 
     pub(super) fn link(linked: &Path, objects: &[&str]) -> Result<(), String> {
@@ -268,7 +296,7 @@ mod ours {
         Ok(programs.map(|p| p.name.clone()).collect())
     }
 
-    pub(super) fn load(object: &Path, only: Option<&str>) -> Result<Programs, String> {
+    pub(super) fn load(object: &Path, only: Option<&str>) -> Result<Loaded, String> {
         let programs = programs(object)?;
         let mut open = open(object)?;
         if let Some(only) = only {
@@ -279,8 +307,10 @@ mod ours {
             }
         }
         let mut object = open.load().map_err(text)?;
-        let is_loaded = |name: &String| object.take_program(name).is_ok_and(|p| p.is_loaded());
-        Ok(programs.into_iter().filter(is_loaded).collect())
+        let take = |name: &String| object.take_program(name).ok();
+        let taken: Vec<_> = programs.iter().filter_map(take).collect();
+        let loaded = taken.iter().filter(|p| p.is_loaded());
+        Ok(Loaded::new(loaded.map(|p| p.name().to_owned()).collect()))
     }
 
     pub(super) fn link(linked: &Path, objects: &[&str]) -> Result<(), String> {
