@@ -17,7 +17,7 @@ use crate::btf::{Btf, TypeId};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::map::Map;
 use crate::obj::place::place;
-use crate::obj::{Attach, AttachType, Image, Object, SectionDef};
+use crate::obj::{Attach, AttachType, DataKind, Image, Object, SectionDef};
 use crate::sys::{self, FuncInfo, LineInfo, Loading};
 
 /// `BPF_F_SLEEPABLE` and `BPF_F_XDP_HAS_FRAGS`.
@@ -150,12 +150,27 @@ impl Loader<'_> {
             }
         };
         sys::prog_load_logged(&loading)
-            .map(|(fd, log)| Loaded {
-                fd,
-                target: name,
-                log,
+            .map(|(fd, log)| {
+                self.bind_constants(&fd);
+                Loaded {
+                    fd,
+                    target: name,
+                    log,
+                }
             })
             .map_err(|(e, log)| rejection::explain(&spec.section, e, log, poison, place))
+    }
+}
+
+impl Loader<'_> {
+    /// Binds the maps of constants to a program, as libbpf does: tools look there for what a program says of itself, in constants
+    /// that it never reads.
+    fn bind_constants(&self, program: &OwnedFd) {
+        let sections = self.object.data().iter().zip(self.data);
+        for (_, data) in sections.filter(|(section, _)| section.kind == DataKind::Rodata) {
+            // The program runs all the same.
+            let _ = sys::prog_bind_map(program, &data.map);
+        }
     }
 }
 

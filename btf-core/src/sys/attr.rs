@@ -228,6 +228,15 @@ abi! {
 }
 
 abi! {
+    /// `BPF_PROG_BIND_MAP`.
+    ProgBindMap, 12 {
+        prog_fd: u32 = 0,
+        map_fd: u32 = 4,
+        flags: u32 = 8,
+    }
+}
+
+abi! {
     /// `BPF_OBJ_GET_INFO_BY_FD`.
     ObjInfo, 16 {
         bpf_fd: u32 = 0,

@@ -64,7 +64,7 @@ pub(crate) use probe::{
     takes_function_address, uprobe_links_are_known,
 };
 pub(crate) use process::pidfd_open;
-pub(crate) use prog::{Loading, prog_btf_id, prog_load_logged};
+pub(crate) use prog::{Loading, prog_bind_map, prog_btf_id, prog_load_logged};
 pub(crate) use socket::interface_index;
 pub(crate) use struct_ops::{OpsMap, struct_ops_delete};
 pub(crate) use test_run::{TestRun, prog_run};
@@ -120,6 +120,7 @@ impl Command {
     const LINK_CREATE: Command = Command(28);
     const LINK_UPDATE: Command = Command(29);
     const ITER_CREATE: Command = Command(33);
+    const PROG_BIND_MAP: Command = Command(35);
 }
 
 /// Calls bpf(2) through libc, where a recorder that interposes `syscall` sees it.

@@ -157,6 +157,17 @@ pub(crate) fn prog_load_logged(
     }
 }
 
+/// Has the kernel keep a map as long as a program, and name it among the program's; from 5.10 on.
+pub(crate) fn prog_bind_map(prog: impl AsFd, map: impl AsFd) -> io::Result<()> {
+    let mut attr = attr::ProgBindMap {
+        prog_fd: fd_number(prog),
+        map_fd: fd_number(map),
+        flags: 0,
+    };
+    // SAFETY: there are no addresses.
+    unsafe { bpf(Command::PROG_BIND_MAP, &mut attr) }.map(drop)
+}
+
 /// The number of the BTF object that a program was loaded with; 0 for none.
 pub(crate) fn prog_btf_id(prog: impl AsFd) -> io::Result<u32> {
     /// Words of `struct bpf_prog_info` up to the one that is wanted.

@@ -3,7 +3,7 @@
 
 use super::SIDES;
 use crate::{Result, disk};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::path::Path;
@@ -12,6 +12,8 @@ use std::path::Path;
 #[derive(Debug, Default)]
 struct Object {
     programs: BTreeMap<String, String>,
+    /// How the kernel described what was loaded with a program.
+    told: BTreeMap<String, BTreeSet<String>>,
     is_complete: bool,
 }
 
@@ -93,6 +95,13 @@ impl Kept {
                     self.running = None;
                 }
             }
+            ("told", Some(rest)) => {
+                if let (Some(side), Some((program, line))) = (side(second), rest.split_once('\t')) {
+                    let object = &mut self.objects.entry(third.to_owned()).or_default()[side];
+                    let told = object.told.entry(program.to_owned()).or_default();
+                    told.insert(line.to_owned());
+                }
+            }
             (name, Some(why)) => {
                 if let Some(side) = side(name) {
                     let object = &mut self.objects.entry(second.to_owned()).or_default()[side];
@@ -117,6 +126,18 @@ impl Kept {
         })
     }
 
+    /// How the kernel described what each side loaded, of the programs that both did: lines that one side alone has.
+    pub(super) fn descriptions<'a>(&'a self, object: &str) -> Vec<(&'a str, [Vec<&'a str>; 2])> {
+        let Some([theirs, ours]) = self.objects.get(object) else {
+            return Vec::new();
+        };
+        let both = theirs.told.iter().filter_map(|(program, theirs)| {
+            let ours = ours.told.get(program)?;
+            Some((program.as_str(), [only(theirs, ours), only(ours, theirs)]))
+        });
+        both.collect()
+    }
+
     /// The programs of an object that both sides have gone through.
     pub(super) fn rows(&self, object: &str) -> Vec<(&str, Outcomes)> {
         let Some(sides) = self.objects.get(object) else {
@@ -137,9 +158,21 @@ impl Kept {
     }
 }
 
+/// What is in one alone.
+fn only<'a>(these: &'a BTreeSet<String>, those: &'a BTreeSet<String>) -> Vec<&'a str> {
+    these.difference(those).map(String::as_str).collect()
+}
+
 /// Whether a program was loaded.
 pub(super) fn is_ok(outcome: &Option<String>) -> bool {
     outcome.as_deref() == Some("ok") || is_alone(outcome)
+}
+
+/// Whether a load was given up.
+pub(super) fn is_endless(outcome: &Option<String>) -> bool {
+    outcome.as_deref().is_some_and(|why| {
+        why == "does not come to an end" || why.starts_with("a load took more than")
+    })
 }
 
 /// Whether it was, but does not load with the object by itself.
@@ -187,6 +220,17 @@ mod tests {
         let rows = [("-", [ok(), ok()]), ("add", [ok(), refused])];
         assert_eq!(kept.rows("atomics"), rows);
         assert!(kept.differs("atomics"));
+        for line in [
+            "told\tlibbpf\tatomics\t-\tmap counts",
+            "told\tlibbpf\tatomics\t-\tprogram add insns=2",
+            "told\tbtf-core\tatomics\t-\tmap counts",
+            "told\tbtf-core\tatomics\t-\tprogram add insns=3",
+            "told\tbtf-core\tatomics\tadd\tmap counts",
+        ] {
+            kept.line(line).expect("there is no file");
+        }
+        let only = [vec!["program add insns=2"], vec!["program add insns=3"]];
+        assert_eq!(kept.descriptions("atomics"), [("-", only)]);
     }
 
     #[test]

@@ -1,9 +1,12 @@
 //! How the sides compare, as the document `docs/conformance-load.md`.
 
-use super::kept::{Kept, Outcomes, is_alone, is_ok};
+use super::kept::{Kept, Outcomes, is_alone, is_endless, is_ok};
 use crate::kernel::Kernel;
 use crate::linux_source::LinuxSource;
 use std::fmt::Write as _;
+
+const OF_OTHERS: &str = "another program of the object needs a symbol that this kernel does not have; here nothing is looked up for \
+     programs that are not loaded";
 
 /// Differences that stay, by what the side says that does not load the program.
 const KNOWN: &[(&str, &str)] = &[
@@ -15,10 +18,19 @@ const KNOWN: &[(&str, &str)] = &[
         "program isn't referenced anywhere",
         "libbpf refuses an object for a program of operations that no struct has; here it is left out, with a warning",
     ),
+    ("not found in kernel or module BTFs", OF_OTHERS),
+    ("(strong): not resolved", OF_OTHERS),
     (
-        "not found in kernel or module BTFs",
-        "another program of the object calls a function that this kernel does not have; here nothing is looked up for programs that \
-         are not loaded",
+        "failed to find BTF for extern",
+        "libbpf does not open an object that is to be linked with another; here programs load that need nothing of the other",
+    ),
+    (
+        "it does not see this program",
+        "the object is not opened: see its row `-`",
+    ),
+    (
+        "map relo failed to find map",
+        "libbpf does not open what its own linker makes of these sources",
     ),
 ];
 
@@ -43,6 +55,11 @@ pub(super) struct Report {
     only_ours: Vec<Row>,
     /// Of objects that load on both sides: programs that load by themselves on one of them.
     by_itself: Vec<Row>,
+    /// Loads that came to no end on a side.
+    endless: Vec<Row>,
+    /// Loads of which the kernel described what was loaded, and those that it described otherwise.
+    described: usize,
+    otherwise: Vec<Row>,
 }
 
 impl Report {
@@ -60,6 +77,16 @@ impl Report {
             let is_loaded = whole.is_some_and(|(_, outcomes)| outcomes.iter().all(is_ok));
             for (program, outcomes) in &rows {
                 report.row(object, program, outcomes, is_loaded);
+            }
+            for (program, [theirs, ours]) in kept.descriptions(object) {
+                report.described += 1;
+                if !theirs.is_empty() || !ours.is_empty() {
+                    report.otherwise.push(Row {
+                        object: object.clone(),
+                        program: program.to_owned(),
+                        why: format!("{}; here {}", theirs.join(", "), ours.join(", ")),
+                    });
+                }
             }
         }
         report
@@ -80,6 +107,9 @@ impl Report {
                 .unwrap_or("it does not see this program")
                 .to_owned(),
         };
+        if let Some(side) = [theirs, ours].into_iter().find(|side| is_endless(side)) {
+            return self.endless.push(row(side));
+        }
         match (is_ok(theirs), is_ok(ours)) {
             (true, true) => {
                 self.both += 1;
@@ -118,12 +148,13 @@ impl Report {
         let _ = writeln!(
             text,
             "| | |\n|---|---|\n| objects | {} |\n| rows that load on both sides | {} |\n| on neither | {} |\n| with libbpf alone | {} |\n\
-             | with btf-core alone | {} |",
+             | with btf-core alone | {} |\n| not decided | {} |",
             self.objects,
             self.both,
             self.neither,
             self.only_libbpf.len(),
-            self.only_ours.len()
+            self.only_ours.len(),
+            self.endless.len()
         );
         for (title, rows, side) in [
             ("Only libbpf loads", &self.only_libbpf, "btf-core"),
@@ -147,6 +178,23 @@ impl Report {
                     row.said(side)
                 );
             }
+        }
+        let _ = writeln!(
+            text,
+            "\n## Loaded otherwise\n\n\
+             Of {} loads the kernel described programs and maps (type, instructions, tag, maps, functions, lines, sizes, flags) the same, but \
+             for these. A section whose variables are all static can be mapped here (flag 0x400), and not with libbpf, which is meant.\n",
+            self.described
+        );
+        for row in &self.otherwise {
+            let _ = writeln!(text, "* `{}` `{}`: {}", row.object, row.program, row.why);
+        }
+        let _ = writeln!(
+            text,
+            "\n## Not decided\n\nA load that takes longer than 90 s is given up.\n"
+        );
+        for row in &self.endless {
+            let _ = writeln!(text, "* `{}` `{}`", row.object, row.program);
         }
         if !self.open.is_empty() {
             let _ = writeln!(text, "\n## Not compared\n");
