@@ -20,7 +20,8 @@ pub(crate) const USAGE: &str = "cargo xtask conformance SUITE [OPTIONS]
   [--refresh] [--offline] [--own] [FILTER]...    (--own: the workspace's sources alone)
   load                              the kernel's selftests, loaded in the kernel of their series by libbpf and here; half an hour
   [--refresh] [--offline] [--write FILE] [FILTER]...  (goes on where it was stopped; --anew: both sides again,
-  [--anew | --ours | --differing]                     --ours: btf-core again, --differing: on objects that differ)
+  [--anew | --ours | --differing | --kept]              --ours: btf-core again, --differing: on objects that differ;
+                                                      --kept: loads nothing, tells what earlier runs saw)
   sources [--refresh] [--offline]   fetch the kernel's selftests; print their version and folder";
 
 /// One suite.

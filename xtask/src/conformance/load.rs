@@ -57,6 +57,8 @@ struct Options {
     anew: bool,
     /// Whether those of btf-core are forgotten, of all objects that are left or of those that differ.
     ours: Option<Again>,
+    /// Whether nothing is loaded: the summary is of what is kept.
+    kept: bool,
     /// Where the summary is written.
     write: Option<PathBuf>,
 }
@@ -91,6 +93,7 @@ pub(crate) fn run(args: &[String]) -> Result<u8> {
         return Err("no object is left to load".to_owned());
     }
     match options.ours {
+        _ if options.kept => {}
         Some(again) => {
             let wanted = |object: &&PathBuf| again == Again::All || kept.differs(name(object));
             let objects: Vec<PathBuf> = objects.iter().filter(wanted).cloned().collect();
@@ -118,6 +121,7 @@ fn parse(args: &[String]) -> Result<Options> {
     while let Some(arg) = rest.next() {
         match arg.as_str() {
             "--write" => options.write = Some(value(arg, &mut rest)?.into()),
+            "--kept" => options.kept = true,
             "--anew" => options.anew = true,
             "--ours" => options.ours = Some(Again::All),
             "--differing" => options.ours = Some(Again::Differing),
