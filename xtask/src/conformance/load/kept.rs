@@ -121,9 +121,15 @@ impl Kept {
 
     /// Whether the sides differ about an object.
     pub(super) fn differs(&self, object: &str) -> bool {
-        self.rows(object).iter().any(|(_, [theirs, ours])| {
+        let rows = self.rows(object);
+        let outcomes = |(_, [theirs, ours]): &(&str, Outcomes)| {
             is_ok(theirs) != is_ok(ours) || is_alone(theirs) != is_alone(ours)
-        })
+        };
+        let descriptions = self.descriptions(object);
+        rows.iter().any(outcomes)
+            || descriptions
+                .iter()
+                .any(|(_, only)| only.iter().any(|l| !l.is_empty()))
     }
 
     /// How the kernel described what each side loaded, of the programs that both did: lines that one side alone has.
