@@ -75,10 +75,16 @@ pub(crate) fn run(args: &[String]) -> Result<u8> {
     tool::install(&[tool::CLANG_19, tool::QEMU, tool::XZ])?;
     let source = LinuxSource::fetch(selection.refresh, selection.offline)?;
     let kernel = selection.kernel(SERIES.parse()?)?;
-    let loader = peers::loader(selection)?;
+    let loader = match options.kept {
+        true => None,
+        false => Some(peers::loader(selection)?),
+    };
     let dir = program::target_dir()?.join("conformance/load");
     let mut compiled = compile(selection, &source, &kernel, &dir)?;
-    compiled.objects.extend(link(&loader, &dir)?);
+    compiled.objects.extend(match &loader {
+        Some(loader) => link(loader, &dir)?,
+        None => disk::list(&dir.join("linked"))?,
+    });
     let outcomes = dir.join("outcomes.tsv");
     if options.anew && outcomes.exists() {
         disk::write(&outcomes, b"")?;
@@ -92,17 +98,17 @@ pub(crate) fn run(args: &[String]) -> Result<u8> {
     if objects.is_empty() {
         return Err("no object is left to load".to_owned());
     }
-    match options.ours {
-        _ if options.kept => {}
-        Some(again) => {
+    match (&loader, options.ours) {
+        (None, _) => {}
+        (Some(loader), Some(again)) => {
             let wanted = |object: &&PathBuf| again == Again::All || kept.differs(name(object));
             let objects: Vec<PathBuf> = objects.iter().filter(wanted).cloned().collect();
-            load(&loader, &kernel, &mut kept, objects, &[1])?;
+            load(loader, &kernel, &mut kept, objects, &[1])?;
         }
-        None => {
+        (Some(loader), None) => {
             let wanted = |object: &&PathBuf| !(0..2).all(|side| kept.has(name(object), side));
             let objects: Vec<PathBuf> = objects.iter().filter(wanted).cloned().collect();
-            load(&loader, &kernel, &mut kept, objects, &[0, 1])?;
+            load(loader, &kernel, &mut kept, objects, &[0, 1])?;
         }
     }
     let names: Vec<String> = objects.iter().map(|path| name(path).to_owned()).collect();

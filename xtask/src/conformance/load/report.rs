@@ -182,9 +182,11 @@ impl Report {
         let _ = writeln!(
             text,
             "\n## Loaded otherwise\n\n\
-             Of {} loads the kernel described programs and maps (type, instructions, tag, maps, functions, lines, sizes, flags) the same, but \
-             for these. A section whose variables are all static can be mapped here (flag 0x400), and not with libbpf, which is meant.\n",
-            self.described
+             Of {} loads the kernel's descriptions of programs and maps (type, instructions, tag, maps, functions, lines, sizes, flags) are \
+             compared; {} differ. That a section whose variables are all static can be mapped here (flag 0x400), and not with libbpf, is \
+             meant and not counted.\n",
+            self.described,
+            self.otherwise.len()
         );
         for row in &self.otherwise {
             let _ = writeln!(text, "* `{}` `{}`: {}", row.object, row.program, row.why);
