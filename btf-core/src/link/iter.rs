@@ -8,22 +8,45 @@ use crate::error::Result;
 use crate::prog::Program;
 use crate::sys;
 
-/// Makes the link of an iterator over all there is.
-pub(crate) fn iter(program: &Program) -> Result<Link> {
+/// Makes the link of an iterator, over all there is or a part of it.
+pub(crate) fn iter(program: &Program, over: Option<sys::Over<'_>>) -> Result<Link> {
     let target = program.attach_target().unwrap_or_default();
-    sys::link_create_iter(program.fd()?)
+    sys::link_create_iter(program.fd()?, over)
         .map(|fd| Link::of_bpf(program.name(), fd))
         .map_err(|e| {
-            let is_invalid = e.raw_os_error() == Some(libc::EINVAL);
+            let hint = hint(target, over, e.raw_os_error());
             let error = refused(format!("cannot attach to iterator `{target}`"), e);
-            if is_invalid {
-                error.hint(
-                    "an iterator over the elements of a map wants a map, which this version does not name",
-                )
-            } else {
-                error
+            match hint {
+                Some(hint) => error.hint(hint),
+                None => error,
             }
         })
+}
+
+fn hint(target: &str, over: Option<sys::Over<'_>>, errno: Option<i32>) -> Option<&'static str> {
+    let is_of_map = matches!(target, "bpf_map_elem" | "bpf_sk_storage_map");
+    match (over, errno?) {
+        (None, libc::EINVAL | libc::EBADF) if is_of_map => Some(
+            "it goes over what a map holds, which iterate_over and attach_over name (IterOver::map)",
+        ),
+        (None, libc::EINVAL) if target == "cgroup" => Some(
+            "it goes over cgroups in an order, which iterate_over and attach_over name (IterOver::cgroup)",
+        ),
+        (Some(sys::Over::Map(_)), libc::EACCES) => {
+            Some("the program reads more of a key or value than the map's have")
+        }
+        (Some(sys::Over::Map(_)), libc::EINVAL) => Some(
+            "hash, array and LRU maps, per-CPU or not, have elements to go over, and socket storage by `iter/bpf_sk_storage_map`",
+        ),
+        (Some(sys::Over::Map(_)), _) => None,
+        (Some(sys::Over::Cgroup(..)), libc::EBADF) => {
+            Some("the descriptor is one of an open folder of the file system cgroup2")
+        }
+        (Some(_), libc::EINVAL | libc::E2BIG) => Some(
+            "kernels from 6.1 on go over a part of the tasks (iter/task and its kin) or cgroups (iter/cgroup)",
+        ),
+        _ => None,
+    }
 }
 
 /// A descriptor of which reading runs the iterator once from start to end.

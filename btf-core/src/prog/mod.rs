@@ -43,7 +43,7 @@ pub use arguments::{Arguments, MAX_WORDS};
 pub use cgroup::{Cgroup, CgroupSharing};
 pub use freplace::Freplace;
 pub use interface::Interface;
-pub use iter::Iter;
+pub use iter::{CgroupOrder, Iter, IterOver};
 pub use kprobe::{Kprobe, KprobeOptions};
 pub use kprobe_multi::{KprobeMulti, KprobeMultiOptions};
 pub use ksyscall::Ksyscall;
@@ -193,7 +193,7 @@ impl Program {
         match way {
             Attach::Tracing => link::tracing(self, cookie),
             Attach::Freplace => link::tracing(self, 0),
-            Attach::Iter => link::iter(self),
+            Attach::Iter => link::iter(self, None),
             _ if !way.is_by_section() => Err(self.not_by_section(Some(way))),
             _ if self.alternatives.is_empty() => {
                 self.attach_to_target(way, self.require_target()?, cookie)

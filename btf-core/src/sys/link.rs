@@ -2,12 +2,12 @@
 
 use std::ffi::{CStr, CString};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::attr::{IterCreate, ObjInfo, RawTracepointOpen};
 use super::link_attr::{
-    LinkCreateAmong, LinkCreateIter, LinkCreateKprobeMulti, LinkCreateNetfilter, LinkCreatePerf,
-    LinkCreateTracing, LinkCreateUprobeMulti, LinkInfo, LinkUpdate,
+    IterInfo, LinkCreateAmong, LinkCreateIter, LinkCreateKprobeMulti, LinkCreateNetfilter,
+    LinkCreatePerf, LinkCreateTracing, LinkCreateUprobeMulti, LinkInfo, LinkUpdate,
 };
 use super::{Command, address, address_mut, bpf, bpf_fd, fd_number, length};
 use crate::obj::AttachType;
@@ -133,14 +133,53 @@ pub(crate) fn link_create_freplace(
     unsafe { bpf_fd(Command::LINK_CREATE, &mut attr) }
 }
 
-/// Makes a link of an iterator, over all there is of its kind.
-pub(crate) fn link_create_iter(prog: impl AsFd) -> io::Result<OwnedFd> {
+/// What an iterator goes over, if not all there is of its kind.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Over<'a> {
+    /// What this map holds.
+    Map(BorrowedFd<'a>),
+    /// This thread.
+    Thread(u32),
+    /// The threads of the process with this number.
+    Process(u32),
+    /// The threads of this process.
+    Pidfd(BorrowedFd<'a>),
+    /// This cgroup, or others from it on, in an order (`enum bpf_cgroup_iter_order`).
+    Cgroup(BorrowedFd<'a>, u32),
+}
+
+impl Over<'_> {
+    fn info(self) -> IterInfo {
+        let mut info = IterInfo::default();
+        match self {
+            Over::Map(map) => info.map_fd_or_order_or_thread = fd_number(map),
+            Over::Thread(thread) => info.map_fd_or_order_or_thread = thread,
+            Over::Process(process) => info.cgroup_fd_or_process = process,
+            Over::Pidfd(process) => info.pidfd = fd_number(process),
+            Over::Cgroup(cgroup, order) => {
+                info.map_fd_or_order_or_thread = order;
+                info.cgroup_fd_or_process = fd_number(cgroup);
+            }
+        }
+        info
+    }
+}
+
+/// Makes a link of an iterator, over all there is of its kind or a part of it.
+pub(crate) fn link_create_iter(prog: impl AsFd, over: Option<Over<'_>>) -> io::Result<OwnedFd> {
+    let info = over.map(Over::info);
+    let info = info.as_slice();
     let mut attr = LinkCreateIter {
         prog_fd: fd_number(prog),
         attach_type: AttachType::TRACE_ITER.0,
+        iter_info: info
+            .first()
+            .map_or(0, |info| address(std::slice::from_ref(info))),
+        iter_info_len: size_of_val(info) as u32,
         ..Default::default()
     };
-    // SAFETY: there is no address in it; the command returns a descriptor.
+    // SAFETY: the one address is null or that of a live struct, of the length stated, which the kernel reads; the command
+    // returns a descriptor.
     unsafe { bpf_fd(Command::LINK_CREATE, &mut attr) }
 }
 

@@ -42,6 +42,17 @@ abi! {
 }
 
 abi! {
+    /// `union bpf_iter_link_info`: of one map, of the tasks of a process, or of cgroups. What is not asked for stays zero, so
+    /// that older kernels, whose form is shorter, take it.
+    IterInfo, 16 {
+        map_fd_or_order_or_thread: u32 = 0,
+        cgroup_fd_or_process: u32 = 4,
+        pidfd: u32 = 8,
+        pad: u32 = 12,
+    }
+}
+
+abi! {
     /// With the part of a link to many kernel functions.
     LinkCreateKprobeMulti, 48 {
         prog_fd: u32 = 0,

@@ -46,9 +46,10 @@ pub(crate) use file_system::FileSystem;
 pub use kernel_btf::kernel_btf;
 pub(crate) use kernel_btf::{has_kernel_btf, module_btf, module_names};
 pub(crate) use link::{
-    Among, Functions, Places, iter_create, link_create, link_create_freplace, link_create_iter,
-    link_create_kprobe_multi, link_create_netfilter, link_create_perf, link_create_tracing,
-    link_create_uprobe_multi, link_info, link_info_with_name, link_update, raw_tracepoint_open,
+    Among, Functions, Over, Places, iter_create, link_create, link_create_freplace,
+    link_create_iter, link_create_kprobe_multi, link_create_netfilter, link_create_perf,
+    link_create_tracing, link_create_uprobe_multi, link_info, link_info_with_name, link_update,
+    raw_tracepoint_open,
 };
 pub(crate) use map::{MapFd, MapFdInfo, MapParams};
 pub(crate) use map_batch::{BatchRead, Position};
