@@ -6,12 +6,14 @@ use btf_core::btf::{Btf, Builder, IntEncoding, Linkage, TypeId};
 
 fn main() {
     btf_build::Builder::new()
+        .source("bpf/arena.bpf.c")
         .source("bpf/attach.bpf.c")
         .source("bpf/cc.bpf.c")
         .source("bpf/cgroup.bpf.c")
         .source("bpf/lpm_trie.bpf.c")
         .source("bpf/callbacks.bpf.c")
         .source("bpf/config.bpf.c")
+        .source("bpf/iters.bpf.c")
         .source("bpf/ksyms.bpf.c")
         .source("bpf/map_events.bpf.c")
         .source("bpf/map_kinds.bpf.c")

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::{fs, io};
 
 /// The headers that are plain text, by name.
-const TEXTS: [(&str, &str); 5] = [
+const TEXTS: [(&str, &str); 6] = [
     (
         "bpf_core_read.h",
         include_str!("../include/bpf/bpf_core_read.h"),
@@ -25,6 +25,10 @@ const TEXTS: [(&str, &str); 5] = [
         include_str!("../include/bpf/bpf_tracing.h"),
     ),
     ("usdt.bpf.h", include_str!("../include/bpf/usdt.bpf.h")),
+    (
+        "bpf_arena_common.h",
+        include_str!("../include/bpf/bpf_arena_common.h"),
+    ),
 ];
 
 /// Writes the headers to `dir/bpf`, for `-I dir`. A file that has its text already is left alone, so that its time

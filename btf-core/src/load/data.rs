@@ -26,9 +26,25 @@ pub(super) fn create(
         .map(|map| LoadedData {
             section: data.name.clone(),
             map,
+            size: bytes.len(),
             is_frozen,
         })
         .context(|| format!("section {} (map `{name}`)", data.name))
+}
+
+/// The variables that lie in the arena, which is among `maps`.
+pub(super) fn in_arena(data: &DataSection, maps: &[Map]) -> Result<LoadedData> {
+    let arena = maps.iter().find(|map| map.map_type() == MapType::ARENA);
+    let arena = arena.ok_or_else(|| Error::not_found("there is no arena"));
+    arena
+        .and_then(Map::another)
+        .map(|map| LoadedData {
+            section: data.name.clone(),
+            map,
+            size: data.size,
+            is_frozen: false,
+        })
+        .context(|| format!("section {}", data.name))
 }
 
 fn fill(data: &DataSection, name: &str, bytes: &[u8], btf: Option<&OwnedFd>) -> Result<Map> {

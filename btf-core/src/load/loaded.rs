@@ -28,6 +28,7 @@ pub(super) struct Slot<T> {
 pub(super) struct LoadedData {
     pub(super) section: String,
     pub(super) map: Map,
+    pub(super) size: usize,
     pub(super) is_frozen: bool,
 }
 
@@ -97,7 +98,7 @@ impl LoadedObject {
     pub fn take_data<T: Section>(&mut self, section: &str) -> Result<Mapped<T>> {
         let data = self.data.iter().find(|d| d.section == section);
         match data {
-            Some(data) => Mapped::new(&data.map, section, data.is_frozen),
+            Some(data) => Mapped::new(&data.map, section, data.size, data.is_frozen),
             None => Err(Error::not_found(format!(
                 "it has no section {section} of global variables"
             ))),

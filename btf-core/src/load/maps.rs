@@ -7,12 +7,15 @@ use super::open_map::OpenMap;
 use super::pinned;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::map::{self, Inner, Map};
+use crate::obj::MapType;
 
 /// What maps are created with, besides their declarations.
 pub(super) struct Creator<'a> {
     pub(super) btf: Option<&'a OwnedFd>,
     /// Where maps are pinned by name.
     pub(super) pin_root: &'a Path,
+    /// First contents of the variables in the arena, if there are such.
+    pub(super) arena: Option<&'a [u8]>,
 }
 
 impl Creator<'_> {
@@ -23,22 +26,46 @@ impl Creator<'_> {
             btf: self.btf.and_then(|btf| btf.try_clone().ok()),
         });
         self.create(open)
+            .and_then(|(map, is_new)| match open.spec.map_type {
+                MapType::ARENA => self.arena(open, map, is_new),
+                _ => Ok(map),
+            })
             .map(|map| map.with_inner(inner))
             .context(|| format!("map `{}`", open.spec.name))
     }
 
-    fn create(&self, open: &OpenMap) -> Result<Map> {
+    /// Maps an arena. Where the variables lie in it is libbpf 1.7's choice: from its first byte on. (Later versions put them at
+    /// its end.)
+    fn arena(&self, open: &OpenMap, mut map: Map, is_new: bool) -> Result<Map> {
+        match is_new {
+            true if map.is_created() => map::map_arena(&mut map, open.spec.map_extra)?,
+            true => {}
+            // Where another process has it may be taken here. As in libbpf its variables are left as they are, too.
+            false => {
+                let extra = map.info()?.map_extra;
+                let _ = map::map_arena(&mut map, extra);
+                return Ok(map);
+            }
+        }
+        if let Some(bytes) = self.arena {
+            map::fill_arena(&mut map, bytes)?;
+        }
+        Ok(map)
+    }
+
+    /// A map, and whether it is new.
+    fn create(&self, open: &OpenMap) -> Result<(Map, bool)> {
         if !open.autocreate {
-            return map::absent(&open.spec);
+            return Ok((map::absent(&open.spec)?, true));
         }
         if let Some(fd) = &open.reuse {
-            return pinned::reuse(&open.spec, fd);
+            return Ok((pinned::reuse(&open.spec, fd)?, false));
         }
         let inner = self.inner(open)?;
         let params = map::params(&open.spec, self.btf, inner.as_ref().map(AsFd::as_fd))?;
         match pinned::path(open, self.pin_root) {
             Some(path) => pinned::open_or_create(&params, &path),
-            None => map::create(&params),
+            None => Ok((map::create(&params)?, true)),
         }
     }
 

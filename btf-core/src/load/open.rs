@@ -248,22 +248,23 @@ impl OpenObject {
         let externs = Externs::resolve(&object, &wanted, kconfig, &kernel, &mut warnings)?;
         let contexts = Contexts::find(&object, &wanted)?;
         let btf = types::load(contexts.btf.as_ref().or(object.btf()), &mut warnings);
+        let sections = || object.data().iter().zip(&data);
+        let arena = sections().find(|(section, _)| section.kind == DataKind::Arena);
         let creator = Creator {
             btf: btf.as_ref(),
             pin_root: &pin_root,
+            arena: arena.map(|(_, bytes)| bytes.as_slice()),
         };
         let maps = maps
             .iter()
             .map(|map| creator.map(map))
             .collect::<Result<Vec<_>>>()?;
         slots::maps(&object, &maps)?;
-        let data = object
-            .data()
-            .iter()
-            .zip(&data)
+        let data = sections()
             .map(|(section, bytes)| {
                 let bytes = match section.kind {
                     DataKind::Kconfig => &externs.config,
+                    DataKind::Arena => return data::in_arena(section, &maps),
                     _ => bytes,
                 };
                 data::create(&object, section, bytes, btf.as_ref())

@@ -49,19 +49,18 @@ pub(super) fn patch(
                     insn.imm = map.as_fd().as_raw_fd();
                 }
                 None => {
-                    poison(image, at, 2, POISON_MAP.wrapping_add(n as i32));
                     let name = object.maps().get(n).map_or("", |m| &m.name);
-                    let why = format!("it uses map `{name}`, which was not created");
-                    poisons.push(Poison {
-                        insn: at,
-                        why,
-                        hint: Some(MAP_HINT.to_owned()),
-                    });
+                    poisons.push(absent(image, at, n, name));
                 }
             },
             RelocTarget::Data { section, offset } => {
-                let [first, second] = pair(image, at).ok_or_else(past_end)?;
                 let map = &data.get(section).ok_or_else(past_end)?.map;
+                if !map.is_created() {
+                    let n = maps.iter().position(|m| m.name() == map.name());
+                    poisons.push(absent(image, at, n.unwrap_or_default(), map.name()));
+                    continue;
+                }
+                let [first, second] = pair(image, at).ok_or_else(past_end)?;
                 second.imm = first.imm.wrapping_add_unsigned(offset);
                 *first = first.with_src(pseudo::MAP_VALUE);
                 first.imm = map.as_fd().as_raw_fd();
@@ -87,6 +86,16 @@ pub(super) fn patch(
         }
     }
     Ok(poisons)
+}
+
+/// Poisons the use of the n-th map, which is not there.
+fn absent(image: &mut Image, at: usize, n: usize, name: &str) -> Poison {
+    poison(image, at, 2, POISON_MAP.wrapping_add(n as i32));
+    Poison {
+        insn: at,
+        why: format!("it uses map `{name}`, which was not created"),
+        hint: Some(MAP_HINT.to_owned()),
+    }
 }
 
 /// The two slots of a 64-bit load.

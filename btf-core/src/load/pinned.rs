@@ -22,17 +22,19 @@ pub(super) fn path(map: &OpenMap, root: &Path) -> Option<PathBuf> {
     }
 }
 
-/// Uses the map that is pinned at `path`, or creates one and pins it there.
-pub(super) fn open_or_create(params: &MapParams<'_>, path: &Path) -> Result<Map> {
+/// Uses the map that is pinned at `path`, or creates one and pins it there; says whether it is new.
+pub(super) fn open_or_create(params: &MapParams<'_>, path: &Path) -> Result<(Map, bool)> {
     if let Some(map) = open(params, path)? {
-        return Ok(map);
+        return Ok((map, false));
     }
     let map = map::create(params)?;
     map::make_folder(path)?;
     match map.pin(path) {
-        Ok(()) => Ok(map),
+        Ok(()) => Ok((map, true)),
         // Another process was faster, so that its map is the one.
-        Err(e) if e.os_error() == Some(libc::EEXIST) => open(params, path)?.ok_or(e),
+        Err(e) if e.os_error() == Some(libc::EEXIST) => {
+            open(params, path)?.map(|map| (map, false)).ok_or(e)
+        }
         Err(e) => Err(e),
     }
 }

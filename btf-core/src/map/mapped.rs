@@ -4,6 +4,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
+use std::sync::Arc;
 
 use super::Map;
 use crate::error::{Error, Result};
@@ -34,7 +35,8 @@ unsafe impl<T: Pod> Section for T {
 /// Of `.rodata` it is what was set before the load, unchangeable. The variables of `.data` and `.bss` are read and written
 /// through [`super::Global`].
 pub struct Mapped<T> {
-    mapping: Mapping,
+    /// An arena's is shared with its map.
+    mapping: Arc<Mapping>,
     section: PhantomData<T>,
 }
 
@@ -44,9 +46,10 @@ unsafe impl<T: Sync> Send for Mapped<T> {}
 unsafe impl<T: Sync> Sync for Mapped<T> {}
 
 impl<T: Section> Mapped<T> {
-    /// Maps a section's map; `section` is for errors, and `is_frozen` says that nobody can write it any more.
-    pub(crate) fn new(map: &Map, section: &str, is_frozen: bool) -> Result<Self> {
-        let (size, len) = (size_of::<T>(), map.value_size() as usize);
+    /// Maps the `len` bytes of a section, which its map begins with; `section` is for errors, and `is_frozen` says that nobody can
+    /// write it any more.
+    pub(crate) fn new(map: &Map, section: &str, len: usize, is_frozen: bool) -> Result<Self> {
+        let size = size_of::<T>();
         let type_name = std::any::type_name::<T>();
         if !is_frozen && !T::SHARED {
             return Err(map
@@ -67,6 +70,15 @@ impl<T: Section> Mapped<T> {
                 "section {section} has {len} bytes, but `{type_name}` has {size}"
             )));
         }
+        if let (Some(memory), true) = (&map.memory, T::SHARED) {
+            return match memory.len() >= size {
+                true => Ok(Mapped {
+                    mapping: Arc::clone(memory),
+                    section: PhantomData,
+                }),
+                false => Err(map.unfit(format!("section {section} does not fit it"))),
+            };
+        }
         let access = if is_frozen {
             Access::Read
         } else {
@@ -76,7 +88,7 @@ impl<T: Section> Mapped<T> {
             .map_err(|e| Error::os(format!("cannot map section {section} into memory"), e))
             .map_err(|e| e.context(format!("map `{}`", map.name())))?;
         Ok(Mapped {
-            mapping,
+            mapping: Arc::new(mapping),
             section: PhantomData,
         })
     }

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | hash, lru_hash, rhash | [`struct@Hash`] |
 //! | array | [`Array`] |
+//! | arena | [`Arena`] |
 //! | percpu_hash, lru_percpu_hash, percpu_array | [`PerCpuHash`], [`PerCpuArray`] |
 //! | lpm_trie | [`LpmTrie`] |
 //! | queue, stack, bloom_filter | [`Queue`], [`Stack`], [`BloomFilter`] |
@@ -19,8 +20,9 @@
 //! | cgroup_storage | [`CgroupStorage`] |
 //! | ringbuf, user_ringbuf, perf_event_array | [`RingBuf`], [`UserRingBuf`], [`PerfEventArray`]; [`Consumers`] waits for several |
 //!
-//! [`Mapped`] is a section of global variables.
+//! [`Mapped`] is a section of global variables, [`MappedArray`] the memory of an array.
 
+mod arena;
 mod array;
 mod batch;
 mod bloom_filter;
@@ -34,6 +36,7 @@ mod keys;
 mod local_storage;
 mod lpm_trie;
 mod mapped;
+mod mapped_array;
 mod of_maps;
 mod per_cpu;
 mod perf_event_array;
@@ -52,6 +55,8 @@ use std::os::fd::OwnedFd;
 use crate::error::{Error, Result};
 
 pub use crate::obj::MapType;
+pub use arena::Arena;
+pub(crate) use arena::{fill_arena, map_arena};
 pub use array::Array;
 pub use batch::{Batched, OneByOne, Single};
 pub use bloom_filter::BloomFilter;
@@ -64,6 +69,7 @@ pub use hash::Hash;
 pub use local_storage::LocalStorage;
 pub use lpm_trie::{LpmKey, LpmTrie};
 pub use mapped::{Mapped, Section};
+pub use mapped_array::{MappedArray, MappedArrayMut};
 pub use of_maps::{ArrayOfMaps, HashOfMaps, InnerMap};
 pub use per_cpu::{PerCpuArray, PerCpuHash};
 pub use perf_event_array::{PerfConsumer, PerfEventArray};

@@ -2,13 +2,14 @@
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 
 use super::keys::Keys;
 use super::{Flags, MapType};
 use crate::error::{Error, ErrorKind, Result};
 use crate::obj::MapSpec;
 use crate::pod::Pod;
-use crate::sys::{self, MapFd, MapFdInfo};
+use crate::sys::{self, MapFd, MapFdInfo, Mapping};
 
 /// A map in the kernel; it goes when neither this, a loaded program nor a pin holds it any more.
 ///
@@ -19,6 +20,8 @@ pub struct Map {
     pub(super) info: Info,
     /// What maps can be its values, if its declaration says so.
     pub(super) inner: Option<Inner>,
+    /// An arena's memory, as it is mapped in this process.
+    pub(crate) memory: Option<Arc<Mapping>>,
 }
 
 /// What maps are like that can be values of another one.
@@ -92,6 +95,7 @@ impl Map {
             fd,
             info,
             inner: None,
+            memory: None,
         }
     }
 
@@ -111,6 +115,16 @@ impl Map {
     pub(crate) fn renamed(mut self, name: &str) -> Map {
         self.info.name = name.to_owned();
         self
+    }
+
+    /// Another handle of the same map, with the same memory; what can be its values is left out.
+    pub(crate) fn another(&self) -> Result<Map> {
+        let fd = self.fd.try_clone();
+        let fd = fd.map_err(|e| self.refused("duplicate its descriptor", e))?;
+        Ok(Map {
+            memory: self.memory.clone(),
+            ..Map::new(fd, self.info.clone())
+        })
     }
 
     pub(crate) fn into_fd(self) -> OwnedFd {

@@ -1,8 +1,10 @@
 //! Sections of global variables, and what they do to the object's BTF.
 
+use super::MapType;
 use super::externs::KCONFIG;
+use super::maps::MapSpec;
 use crate::btf::{Btf, Kind, Linkage, TypeId};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// What sort of variables a section holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -15,7 +17,12 @@ pub enum DataKind {
     Bss,
     /// `.kconfig`: values of the kernel's configuration, which loading looks up; frozen once loaded. No file has it.
     Kconfig,
+    /// `.addr_space.1`: variables that lie in the object's arena (`BPF_MAP_TYPE_ARENA`), from its first byte on.
+    Arena,
 }
+
+/// The section of variables in the arena, as clang names it.
+pub(crate) const ARENA: &str = ".addr_space.1";
 
 impl DataKind {
     /// Whether nobody can write it once it is loaded.
@@ -36,13 +43,15 @@ impl DataKind {
             Some(DataKind::Data)
         } else if is(".bss") {
             Some(DataKind::Bss)
+        } else if section == ARENA {
+            Some(DataKind::Arena)
         } else {
             None
         }
     }
 }
 
-/// A section of global variables: it becomes an array map of one entry.
+/// A section of global variables: it becomes an array map of one entry, or the beginning of the arena.
 #[derive(Clone, Debug)]
 pub struct DataSection {
     /// Section name, `.rodata.config` for instance.
@@ -89,6 +98,25 @@ impl DataSection {
                 }
             })
             .collect()
+    }
+}
+
+/// Checks that there is one arena at most, as in libbpf, and one if there are variables for it.
+pub(super) fn check_arena(maps: &[MapSpec], data: &[DataSection]) -> Result<()> {
+    let mut arenas = maps.iter().filter(|map| map.map_type == MapType::ARENA);
+    match (arenas.next(), arenas.next()) {
+        (Some(first), Some(second)) => Err(Error::new(
+            ErrorKind::Unsupported,
+            format!(
+                "maps `{}` and `{}` are both arenas, but an object may have one",
+                first.name, second.name
+            ),
+        )),
+        (None, _) if data.iter().any(|d| d.kind == DataKind::Arena) => Err(Error::not_found(
+            format!("it has variables in section {ARENA} but no arena to put them into"),
+        )
+        .hint("declare a map of type BPF_MAP_TYPE_ARENA in SEC(\".maps\")")),
+        _ => Ok(()),
     }
 }
 
@@ -222,9 +250,37 @@ mod tests {
     }
 
     #[test]
+    fn variables_in_an_arena_want_one_arena() {
+        let arena = |name: &str| MapSpec {
+            name: name.into(),
+            map_type: MapType::ARENA,
+            ..MapSpec::default()
+        };
+        let data = [DataSection {
+            kind: DataKind::Arena,
+            ..named(ARENA)
+        }];
+        assert!(check_arena(&[arena("a")], &data).is_ok());
+        assert!(check_arena(&[arena("a")], &[]).is_ok());
+        assert_eq!(
+            check_arena(&[arena("a"), arena("b")], &data)
+                .unwrap_err()
+                .to_string(),
+            "maps `a` and `b` are both arenas, but an object may have one"
+        );
+        assert_eq!(
+            check_arena(&[], &data).unwrap_err().to_string(),
+            "it has variables in section .addr_space.1 but no arena to put them into (declare a map of type \
+             BPF_MAP_TYPE_ARENA in SEC(\".maps\"))"
+        );
+    }
+
+    #[test]
     fn a_section_name_decides_the_kind() {
         assert_eq!(DataKind::of(".rodata.str1.1"), Some(DataKind::Rodata));
         assert_eq!(DataKind::of(".bss"), Some(DataKind::Bss));
+        assert_eq!(DataKind::of(".addr_space.1"), Some(DataKind::Arena));
+        assert_eq!(DataKind::of(".addr_space.11"), None);
         assert_eq!(DataKind::of(".database"), None);
     }
 }

@@ -44,6 +44,7 @@ pub(super) fn parse(name: &str, bytes: &[u8]) -> Result<Object> {
         has_btf_ext: ext.is_some(),
         btf,
     };
+    data::check_arena(&object.maps, &object.data)?;
     object.programs = programs::of(&object.functions)?;
     elf.relocations(&mut object)?;
     elf.slots(&mut object)?;

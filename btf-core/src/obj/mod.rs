@@ -3,7 +3,7 @@
 //! [`Object`] is a deterministic description. Loading it is [`crate::load`]'s business; relocating it against a
 //! kernel's types is [`crate::relo`]'s.
 
-mod data;
+pub(crate) mod data;
 mod elf;
 pub(crate) mod externs;
 mod functions;

@@ -163,6 +163,14 @@ impl MapFd {
         self.fd
     }
 
+    /// Another descriptor of it.
+    pub(crate) fn try_clone(&self) -> io::Result<MapFd> {
+        Ok(MapFd {
+            fd: self.fd.try_clone()?,
+            ..*self
+        })
+    }
+
     /// Whether there is a map behind it.
     pub(crate) fn is_created(&self) -> bool {
         self.is_created

@@ -48,6 +48,36 @@ impl Mapping {
         let fd = fd.as_fd().as_raw_fd();
         // SAFETY: without MAP_FIXED the kernel picks a free range, so no memory in use changes.
         let start = unsafe { libc::mmap(null_mut(), len, protection, flags, fd, offset) };
+        Mapping::of(start, len)
+    }
+
+    /// Maps the first `len` bytes of `fd` for reading and writing at `address`. `EEXIST` if something is mapped there.
+    pub(crate) fn at(fd: impl AsFd, address: usize, len: usize) -> io::Result<Self> {
+        let wanted = std::ptr::without_provenance_mut(address);
+        let protection = libc::PROT_READ | libc::PROT_WRITE;
+        let flags = libc::MAP_SHARED | libc::MAP_FIXED_NOREPLACE;
+        let fd = fd.as_fd().as_raw_fd();
+        // SAFETY: MAP_FIXED_NOREPLACE takes the range only if it is free, so no memory in use changes. (A kernel that does not
+        // know the flag takes the address for a wish.)
+        let start = unsafe { libc::mmap(wanted, len, protection, flags, fd, 0) };
+        let mapping = Mapping::of(start, len)?;
+        match mapping.start.addr().get() == address {
+            true => Ok(mapping),
+            false => Err(io::ErrorKind::AddrInUse.into()),
+        }
+    }
+
+    /// Memory of this process alone, of zeros.
+    pub(crate) fn anonymous(len: usize) -> io::Result<Self> {
+        let protection = libc::PROT_READ | libc::PROT_WRITE;
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+        // SAFETY: without MAP_FIXED the kernel picks a free range, so no memory in use changes.
+        let start = unsafe { libc::mmap(null_mut(), len, protection, flags, -1, 0) };
+        Mapping::of(start, len)
+    }
+
+    /// What mmap answered: it must come right after.
+    fn of(start: *mut libc::c_void, len: usize) -> io::Result<Self> {
         if start == libc::MAP_FAILED {
             return Err(io::Error::last_os_error());
         }

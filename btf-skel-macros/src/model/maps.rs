@@ -60,6 +60,7 @@ const KINDS: &[(MapType, &str, &[Part])] = {
         (MapType::LRU_PERCPU_HASH, "PerCpuHash", &[Key, Value]),
         (MapType::LPM_TRIE, "LpmTrie", &[Key, Value]),
         (MapType::ARRAY, "Array", &[Value]),
+        (MapType::ARENA, "Arena", &[]),
         (MapType::PERCPU_ARRAY, "PerCpuArray", &[Value]),
         (MapType::QUEUE, "Queue", &[Value]),
         (MapType::STACK, "Stack", &[Value]),
@@ -143,6 +144,7 @@ fn has_sample(spec: &MapSpec) -> bool {
 fn doc(spec: &MapSpec) -> String {
     let unit = match spec.max_entries {
         _ if spec.map_type.is_ring_buffer() => "bytes",
+        _ if spec.map_type == MapType::ARENA => "pages",
         1 => "entry",
         _ => "entries",
     };

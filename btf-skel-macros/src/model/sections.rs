@@ -41,7 +41,11 @@ pub(super) fn names(object: &Object, scope: &mut Scope) -> Vec<Names> {
         if data.datasec.is_none() {
             continue;
         }
-        let c_name = data.name.trim_start_matches('.');
+        // Its name in ELF is a number, so it has the one that libbpf's skeletons give it.
+        let c_name = match data.kind {
+            DataKind::Arena => "arena",
+            _ => data.name.trim_start_matches('.'),
+        };
         let shared = (!data.kind.is_frozen()).then(|| scope.ty(&format!("shared_{c_name}")));
         out.push(Names {
             section,

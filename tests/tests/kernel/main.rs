@@ -3,11 +3,13 @@
 //! Run in a booted kernel by `cargo xtask test` (or `cargo xtask vm`), with `--test-threads=1`: the cases count system calls
 //! of this process. Everything they need is in the binary; files that they open lie in the folder for temporary files.
 
+mod arena;
 mod attach;
 mod btf;
 mod callbacks;
 mod cgroup;
 mod feature;
+mod iters;
 mod kconfig;
 mod ksyms;
 mod linked;
@@ -17,6 +19,7 @@ mod map_kinds;
 mod map_many;
 mod map_net;
 mod map_storage;
+mod mapped_array;
 mod maps;
 mod net;
 mod netns;
