@@ -1,5 +1,6 @@
 //! Programs that replace a function of another program.
 
+use super::by_section::attaches;
 use super::{Program, typed};
 use crate::error::{Context, Result};
 use crate::link::{self, Link};
@@ -9,6 +10,7 @@ use crate::link::{self, Link};
 #[derive(Debug)]
 pub struct Freplace(pub(super) Program);
 typed!(Freplace, "a program that replaces a function", Freplace);
+attaches!(Freplace);
 
 impl Freplace {
     /// Attaches it to a function of another program than that it was loaded for, which must have the same prototype (from 5.10
@@ -22,4 +24,9 @@ impl Freplace {
         self.fd()?;
         link::freplace(self, target, function).context(|| self.what())
     }
+}
+
+pub(super) fn by_section(program: &Program, cookie: u64) -> Result<Link> {
+    program.refuse_cookie(cookie)?;
+    link::tracing(program, 0)
 }

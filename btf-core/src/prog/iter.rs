@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
 
+use super::by_section::attaches;
 use super::{Program, typed};
 use crate::error::{Context, Result};
 use crate::link::{self, Link};
@@ -12,6 +13,7 @@ use crate::sys::Over;
 #[derive(Debug)]
 pub struct Iter(pub(super) Program);
 typed!(Iter, "an iterator", Iter);
+attaches!(Iter);
 
 impl Iter {
     /// Begins an iteration: the program runs as the file is read, which gives what it writes (`bpf_seq_write`, `bpf_seq_printf`),
@@ -107,4 +109,9 @@ pub enum CgroupOrder {
     DescendantsPost = 3,
     /// It and all above it.
     AncestorsUp = 4,
+}
+
+pub(super) fn by_section(program: &Program, cookie: u64) -> Result<Link> {
+    program.refuse_cookie(cookie)?;
+    link::iter(program, None)
 }

@@ -1,5 +1,6 @@
 //! Programs on the entry and return of kernel functions.
 
+use super::by_section::attaches;
 use super::{Program, typed};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::link::{self, Link};
@@ -9,11 +10,12 @@ use crate::obj::Attach;
 #[derive(Debug)]
 pub struct Kprobe(pub(super) Program);
 typed!(Kprobe, "a kprobe program", Kprobe | Kretprobe);
+attaches!(Kprobe);
 
 impl Kprobe {
     /// Whether it runs when the function returns.
     pub fn is_return(&self) -> bool {
-        self.def.is_some_and(|def| def.attach == Attach::Kretprobe)
+        is_return(self)
     }
 
     /// Attaches it to a function (`vfs_unlink`), whatever its section says; `offset` is in bytes from its start, 0 for its
@@ -50,6 +52,19 @@ impl Kprobe {
     }
 }
 
+pub(super) fn by_section(program: &Program, cookie: u64) -> Result<Link> {
+    program.to_targets(&|target| {
+        let at = KprobeOptions::parse(target)?.cookie(cookie);
+        link::kprobe(program, &at, is_return(program))
+    })
+}
+
+fn is_return(program: &Program) -> bool {
+    program
+        .def
+        .is_some_and(|def| def.attach == Attach::Kretprobe)
+}
+
 /// Where and how a kprobe attaches.
 #[derive(Debug, Clone)]
 pub struct KprobeOptions {
@@ -83,7 +98,7 @@ impl KprobeOptions {
     }
 
     /// Reads `vfs_unlink+0x10`, as libbpf does.
-    pub(super) fn parse(target: &str) -> Result<KprobeOptions> {
+    fn parse(target: &str) -> Result<KprobeOptions> {
         let Some((function, offset)) = target.split_once('+') else {
             return Ok(KprobeOptions::new(target));
         };

@@ -1,5 +1,6 @@
 //! Programs on many kernel functions.
 
+use super::by_section::attaches;
 use super::{Program, typed};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::link::{self, Link, Wanted};
@@ -13,6 +14,7 @@ typed!(
     "a program for many kernel functions",
     KprobeMulti | KretprobeMulti | KprobeSession
 );
+attaches!(KprobeMulti);
 
 impl KprobeMulti {
     /// Attaches it to all functions whose names match a pattern, in which `*` stands for any characters and `?` for any one.
@@ -52,8 +54,12 @@ impl KprobeMulti {
     }
 }
 
+pub(super) fn by_section(program: &Program, cookie: u64) -> Result<Link> {
+    program.to_targets(&|pattern| to_pattern(program, pattern, cookie))
+}
+
 /// By the section's pattern; one cookie is for one function.
-pub(super) fn attach(program: &Program, pattern: &str, cookie: u64) -> Result<Link> {
+fn to_pattern(program: &Program, pattern: &str, cookie: u64) -> Result<Link> {
     if cookie == 0 {
         return link::kprobe_multi(program, Wanted::Pattern(pattern), &[]);
     }

@@ -1,5 +1,6 @@
 //! Programs on the functions of system calls.
 
+use super::by_section::attaches;
 use super::{Program, typed};
 use crate::error::{Context, Result};
 use crate::link::{self, Link};
@@ -14,12 +15,12 @@ typed!(
     "a program for system calls",
     Ksyscall | Kretsyscall
 );
+attaches!(Ksyscall);
 
 impl Ksyscall {
     /// Whether it runs when the system call returns.
     pub fn is_return(&self) -> bool {
-        self.def
-            .is_some_and(|def| def.attach == Attach::Kretsyscall)
+        is_return(self)
     }
 
     /// Attaches it to a system call (`unlinkat`), whatever its section says.
@@ -41,4 +42,14 @@ impl Ksyscall {
         self.fd()?;
         link::ksyscall(self, call, cookie, self.is_return()).context(|| self.what())
     }
+}
+
+pub(super) fn by_section(program: &Program, cookie: u64) -> Result<Link> {
+    program.to_targets(&|call| link::ksyscall(program, call, cookie, is_return(program)))
+}
+
+fn is_return(program: &Program) -> bool {
+    program
+        .def
+        .is_some_and(|def| def.attach == Attach::Kretsyscall)
 }

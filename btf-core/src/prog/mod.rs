@@ -4,6 +4,7 @@
 //! made of it (`TryFrom`) and offer what their kind can do besides.
 
 mod arguments;
+mod by_section;
 mod cgroup;
 mod freplace;
 mod interface;
@@ -36,7 +37,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use crate::error::{Context, Error, ErrorKind, Result};
-use crate::link::{self, Link, UsdtMaps};
+use crate::link::{Link, UsdtMaps};
 use crate::obj::{Attach, AttachType, ProgType, SectionDef};
 
 pub use arguments::{Arguments, MAX_WORDS};
@@ -143,112 +144,6 @@ impl Program {
         self.fd.as_ref().map(AsFd::as_fd).ok_or_else(why_not)
     }
 
-    /// Attaches it to what its section says. It runs until the link is dropped.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::InvalidInput`] if it is not loaded or its section names no target; [`ErrorKind::Unsupported`] if its kind is
-    /// not attached by its section; else what the kernel answers, with what to try.
-    pub fn attach(&self) -> Result<Link> {
-        self.attach_with_cookie(0)
-    }
-
-    /// Attaches it to what its section says, with a number that `bpf_get_attach_cookie` gives to the program while it runs
-    /// for this link.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Program::attach`]; [`ErrorKind::Unsupported`] for kinds that take no cookie. Kernels take them for perf events
-    /// (kprobe, uprobe, tracepoint) from 5.15 on, for fentry and its like from 5.19 on, for raw tracepoints from 6.9 on.
-    pub fn attach_with_cookie(&self, cookie: u64) -> Result<Link> {
-        self.fd()?;
-        self.attach_by_section(cookie).context(|| self.what())
-    }
-
-    /// Attaches it if it is to be attached with the whole object: if it is loaded, its section names what it attaches to, and
-    /// nobody called `set_autoattach(false)`.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Program::attach`].
-    pub fn attach_if_wanted(&self) -> Result<Option<Link>> {
-        let is_wanted = self.autoattach
-            && self.is_loaded()
-            && self.def.is_some_and(|def| {
-                def.attach.is_by_section() && (self.target.is_some() || !def.takes_target)
-            });
-        is_wanted.then(|| self.attach()).transpose()
-    }
-
-    fn attach_by_section(&self, cookie: u64) -> Result<Link> {
-        let Some(way) = self.def.map(|def| def.attach) else {
-            return Err(self.not_by_section(None));
-        };
-        if cookie != 0 && matches!(way, Attach::Iter | Attach::Freplace) {
-            return Err(Error::new(
-                ErrorKind::Unsupported,
-                format!("the kernel takes no cookie for SEC(\"{}\")", self.section),
-            ));
-        }
-        match way {
-            Attach::Tracing => link::tracing(self, cookie),
-            Attach::Freplace => link::tracing(self, 0),
-            Attach::Iter => link::iter(self, None),
-            _ if !way.is_by_section() => Err(self.not_by_section(Some(way))),
-            _ if self.alternatives.is_empty() => {
-                self.attach_to_target(way, self.require_target()?, cookie)
-            }
-            _ => {
-                let first = self.require_target()?;
-                let rest = self.alternatives.iter().map(String::as_str);
-                let all: Vec<&str> = std::iter::once(first).chain(rest).collect();
-                self.first_of(&all, |target| self.attach_to_target(way, target, cookie))
-            }
-        }
-    }
-
-    /// Attaches to what follows the section's name, or stands for it.
-    fn attach_to_target(&self, way: Attach, target: &str, cookie: u64) -> Result<Link> {
-        match way {
-            Attach::RawTracepoint => link::raw_tracepoint(self, target, cookie),
-            Attach::Tracepoint => tracepoint::split(target)
-                .and_then(|(category, name)| link::tracepoint(self, category, name, cookie)),
-            Attach::Kprobe | Attach::Kretprobe => {
-                let at = KprobeOptions::parse(target)?.cookie(cookie);
-                link::kprobe(self, &at, way == Attach::Kretprobe)
-            }
-            Attach::Ksyscall | Attach::Kretsyscall => {
-                link::ksyscall(self, target, cookie, way == Attach::Kretsyscall)
-            }
-            Attach::KprobeMulti | Attach::KretprobeMulti | Attach::KprobeSession => {
-                kprobe_multi::attach(self, target, cookie)
-            }
-            Attach::Uprobe | Attach::Uretprobe => {
-                let at = UprobeOptions::parse(target)?.cookie(cookie);
-                link::uprobe(self, &at, way == Attach::Uretprobe)
-            }
-            Attach::UprobeMulti | Attach::UretprobeMulti | Attach::UprobeSession => {
-                uprobe_multi::attach(self, target, cookie)
-            }
-            Attach::Usdt => usdt::attach(self, &UsdtOptions::parse(target)?.cookie(cookie)),
-            other => Err(self.not_by_section(Some(other))),
-        }
-    }
-
-    fn not_by_section(&self, way: Option<Attach>) -> Error {
-        let error = Error::new(
-            ErrorKind::Unsupported,
-            format!(
-                "a program in SEC(\"{}\") is not attached by its section alone",
-                self.section
-            ),
-        );
-        match way {
-            Some(way) => error.hint(way.describe()),
-            None => error,
-        }
-    }
-
     /// Attaches it to the first of several names of one thing that this kernel has: functions are renamed.
     fn attach_first<T: AsRef<str>>(
         &self,
@@ -256,39 +151,8 @@ impl Program {
         attach: impl Fn(&str) -> Result<Link>,
     ) -> Result<Link> {
         self.fd()?;
-        self.first_of(names, attach).context(|| self.what())
-    }
-
-    fn first_of<T: AsRef<str>>(
-        &self,
-        names: &[T],
-        attach: impl Fn(&str) -> Result<Link>,
-    ) -> Result<Link> {
-        let mut last = Error::new(ErrorKind::InvalidInput, "there is no name to attach to");
-        for name in names {
-            match attach(name.as_ref()) {
-                Err(e) if e.kind() == ErrorKind::NotFound => last = e,
-                other => return other,
-            }
-        }
-        if names.len() > 1 {
-            let names: Vec<String> = names.iter().map(|n| format!("`{}`", n.as_ref())).collect();
-            last = last.context(format!("none of {} is there", names.join(", ")));
-        }
-        Err(last)
-    }
-
-    fn require_target(&self) -> Result<&str> {
-        self.target.as_deref().ok_or_else(|| {
-            Error::new(
-                ErrorKind::InvalidInput,
-                format!("SEC(\"{}\") does not say what to attach to", self.section),
-            )
-            .hint(format!(
-                "write SEC(\"{}/TARGET\"), or call set_attach_target before the object is loaded",
-                self.section
-            ))
-        })
+        let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+        by_section::first_of(&names, &attach).context(|| self.what())
     }
 
     pub(crate) fn what(&self) -> String {

@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 use std::ops::Deref;
 
+use super::by_section::attaches;
 use super::{Arguments, MAX_WORDS, Program};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::link::{self, Link};
@@ -36,6 +37,8 @@ impl<A> Deref for RawTracepoint<A> {
         &self.program
     }
 }
+
+attaches!(RawTracepoint<A>);
 
 impl<A> RawTracepoint<A> {
     /// Attaches it to the tracepoint of this name (`sched_switch`), whatever its section says.
@@ -99,4 +102,8 @@ impl<A: Arguments> RawTracepoint<A> {
             _ => Error::os("the kernel refused to run it", e),
         }
     }
+}
+
+pub(super) fn by_section(program: &Program, cookie: u64) -> Result<Link> {
+    program.to_targets(&|name| link::raw_tracepoint(program, name, cookie))
 }

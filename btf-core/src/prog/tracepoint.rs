@@ -1,5 +1,6 @@
 //! Programs on tracepoints.
 
+use super::by_section::attaches;
 use super::{Program, typed};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::link::{self, Link};
@@ -8,6 +9,7 @@ use crate::link::{self, Link};
 #[derive(Debug)]
 pub struct Tracepoint(pub(super) Program);
 typed!(Tracepoint, "a tracepoint program", Tracepoint);
+attaches!(Tracepoint);
 
 impl Tracepoint {
     /// Attaches it to a tracepoint (`syscalls`, `sys_enter_openat`), whatever its section says.
@@ -22,8 +24,15 @@ impl Tracepoint {
     }
 }
 
+pub(super) fn by_section(program: &Program, cookie: u64) -> Result<Link> {
+    program.to_targets(&|target| {
+        let (category, name) = split(target)?;
+        link::tracepoint(program, category, name, cookie)
+    })
+}
+
 /// The parts of `syscalls/sys_enter_openat`.
-pub(super) fn split(target: &str) -> Result<(&str, &str)> {
+fn split(target: &str) -> Result<(&str, &str)> {
     target.split_once('/').ok_or_else(|| {
         Error::new(
             ErrorKind::InvalidInput,

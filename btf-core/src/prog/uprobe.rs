@@ -1,5 +1,6 @@
 //! Programs on places of programs and libraries of user space.
 
+use super::by_section::attaches;
 use super::{Program, typed};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::link::{self, Link};
@@ -9,11 +10,12 @@ use crate::obj::Attach;
 #[derive(Debug)]
 pub struct Uprobe(pub(super) Program);
 typed!(Uprobe, "a uprobe program", Uprobe | Uretprobe);
+attaches!(Uprobe);
 
 impl Uprobe {
     /// Whether it runs when the function returns.
     pub fn is_return(&self) -> bool {
-        self.def.is_some_and(|def| def.attach == Attach::Uretprobe)
+        is_return(self)
     }
 
     /// Attaches it to a function of a binary, in every process: `libc.so.6` and `malloc`, or `memcpy@GLIBC_2.2.5`. A binary
@@ -36,6 +38,19 @@ impl Uprobe {
         self.fd()?;
         link::uprobe(self, options, self.is_return()).context(|| self.what())
     }
+}
+
+pub(super) fn by_section(program: &Program, cookie: u64) -> Result<Link> {
+    program.to_targets(&|target| {
+        let at = UprobeOptions::parse(target)?.cookie(cookie);
+        link::uprobe(program, &at, is_return(program))
+    })
+}
+
+fn is_return(program: &Program) -> bool {
+    program
+        .def
+        .is_some_and(|def| def.attach == Attach::Uretprobe)
 }
 
 /// Where and how a uprobe attaches.
@@ -98,7 +113,7 @@ impl UprobeOptions {
     }
 
     /// Reads `BINARY:FUNCTION[+OFFSET]`, as libbpf does.
-    pub(super) fn parse(target: &str) -> Result<UprobeOptions> {
+    fn parse(target: &str) -> Result<UprobeOptions> {
         let Some((binary, function)) = target
             .split_once(':')
             .filter(|(b, f)| !b.is_empty() && !f.is_empty())

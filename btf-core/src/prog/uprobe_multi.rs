@@ -1,5 +1,6 @@
 //! Programs on many places of a binary.
 
+use super::by_section::attaches;
 use super::{Program, typed};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::link::{self, Link};
@@ -13,6 +14,7 @@ typed!(
     "a program for many places of a binary",
     UprobeMulti | UretprobeMulti | UprobeSession
 );
+attaches!(UprobeMulti);
 
 impl UprobeMulti {
     /// Attaches it to all functions of a binary whose names match a pattern, in which `*` stands for any characters and `?` for
@@ -37,8 +39,12 @@ impl UprobeMulti {
     }
 }
 
+pub(super) fn by_section(program: &Program, cookie: u64) -> Result<Link> {
+    program.to_targets(&|target| to_pattern(program, target, cookie))
+}
+
 /// By the section's binary and pattern; one cookie is for one function.
-pub(super) fn attach(program: &Program, target: &str, cookie: u64) -> Result<Link> {
+fn to_pattern(program: &Program, target: &str, cookie: u64) -> Result<Link> {
     let Some((binary, pattern)) = target
         .split_once(':')
         .filter(|(b, p)| !b.is_empty() && !p.is_empty())

@@ -1,5 +1,6 @@
 //! Programs on static probes of user space.
 
+use super::by_section::attaches;
 use super::{Program, typed};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::link::{self, Link};
@@ -8,6 +9,7 @@ use crate::link::{self, Link};
 #[derive(Debug)]
 pub struct Usdt(pub(super) Program);
 typed!(Usdt, "a program for static probes", Usdt);
+attaches!(Usdt);
 
 impl Usdt {
     /// Attaches it to a static probe of a binary, in every process: `libc.so.6`, `libc` and `setjmp`. A binary without a `/` in its
@@ -32,7 +34,11 @@ impl Usdt {
     }
 }
 
-pub(super) fn attach(program: &Program, options: &UsdtOptions) -> Result<Link> {
+pub(super) fn by_section(program: &Program, cookie: u64) -> Result<Link> {
+    program.to_targets(&|target| attach(program, &UsdtOptions::parse(target)?.cookie(cookie)))
+}
+
+fn attach(program: &Program, options: &UsdtOptions) -> Result<Link> {
     let Some(maps) = &program.usdt else {
         return Err(Error::not_found("its object has no maps for static probes")
             .hint("#include <bpf/usdt.bpf.h>"));
@@ -77,7 +83,7 @@ impl UsdtOptions {
     }
 
     /// Reads `BINARY:PROVIDER:NAME`, as libbpf does.
-    pub(super) fn parse(target: &str) -> Result<UsdtOptions> {
+    fn parse(target: &str) -> Result<UsdtOptions> {
         let parts: Vec<&str> = target.split(':').collect();
         match parts[..] {
             [binary, provider, name] if parts.iter().all(|part| !part.is_empty()) => {
