@@ -16,11 +16,24 @@ use crate::relo::{Fixup, Targets, essential_name};
 #[derive(Debug)]
 pub(super) struct Code<'a> {
     relocated: Relocated<'a>,
+    /// Says why an instruction is poisoned, where one may be.
+    explain: Option<Explain>,
     /// Whether the types of modules were looked at.
     with_modules: bool,
 }
 
-impl Code<'_> {
+type Explain = fn(&Code<'_>, usize, usize, &Kernel) -> Option<Poison>;
+
+impl<'a> Code<'a> {
+    /// The functions as the compiler left them.
+    pub(super) fn unchanged(object: &'a Object) -> Code<'a> {
+        Code {
+            relocated: Relocated::unchanged(object),
+            explain: None,
+            with_modules: false,
+        }
+    }
+
     /// The instructions of a function.
     pub(super) fn insns(&self, function: usize) -> &[Insn] {
         self.relocated.insns(function)
@@ -30,25 +43,30 @@ impl Code<'_> {
     ///
     /// It is found out now, and not when relocating: most of such instructions are never reached.
     pub(super) fn poison(&self, function: usize, insn: usize, kernel: &Kernel) -> Option<Poison> {
-        let vmlinux = kernel.core_target().ok()?;
-        let modules: Vec<Btf> = match self.with_modules {
-            true => kernel
-                .core_modules()
-                .filter_map(|(_, btf)| btf.ok())
-                .collect(),
-            false => Vec::new(),
-        };
-        let targets = Targets::new(vmlinux).with_modules(&modules);
-        let (access, why) = self.relocated.why_poisoned(function, insn, &targets)?;
-        Some(Poison {
-            insn,
-            why: format!("it needs `{access}`, but {}", why.reason()),
-            hint: Some(match why.hint() {
-                Some(hint) => format!("{hint} If not, {GUARD_HINT}"),
-                None => GUARD_HINT.to_owned(),
-            }),
-        })
+        self.explain
+            .and_then(|explain| explain(self, function, insn, kernel))
     }
+}
+
+fn explain(code: &Code<'_>, function: usize, insn: usize, kernel: &Kernel) -> Option<Poison> {
+    let vmlinux = kernel.core_target().ok()?;
+    let modules: Vec<Btf> = match code.with_modules {
+        true => kernel
+            .core_modules()
+            .filter_map(|(_, btf)| btf.ok())
+            .collect(),
+        false => Vec::new(),
+    };
+    let targets = Targets::new(vmlinux).with_modules(&modules);
+    let (access, why) = code.relocated.why_poisoned(function, insn, &targets)?;
+    Some(Poison {
+        insn,
+        why: format!("it needs `{access}`, but {}", why.reason()),
+        hint: Some(match why.hint() {
+            Some(hint) => format!("{hint} If not, {GUARD_HINT}"),
+            None => GUARD_HINT.to_owned(),
+        }),
+    })
 }
 
 const GUARD_HINT: &str = "guard the access so that the branch is dead where the kernel lacks it \
@@ -62,14 +80,12 @@ pub(super) fn relocate<'a>(
 ) -> Result<Code<'a>> {
     let sites = relocated::sites(object, programs.iter().copied())?;
     if sites.is_empty() {
-        return Ok(Code {
-            relocated: Relocated::unchanged(object),
-            with_modules: false,
-        });
+        return Ok(Code::unchanged(object));
     }
     let (fixups, with_modules) = fixups(object, object.types()?, &sites, kernel)?;
     Ok(Code {
         relocated: Relocated::patch(object, sites, fixups)?,
+        explain: Some(explain),
         with_modules,
     })
 }

@@ -25,6 +25,8 @@ mod programs;
 mod prototype;
 mod rejection;
 mod slots;
+mod stages;
+mod static_probes;
 mod struct_ops;
 mod types;
 
@@ -35,3 +37,4 @@ pub use open::OpenObject;
 pub use open_map::OpenMap;
 pub use open_program::{OpenProgram, ProgFlags};
 pub use open_struct_ops::OpenStructOps;
+pub use stages::Stages;

@@ -1,11 +1,9 @@
 //! An object between parsing and loading.
 
-use std::os::fd::AsFd;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use super::arg_ctx::Contexts;
-use super::core;
+use super::core::Code;
 use super::externs::Externs;
 use super::kernel::Kernel;
 use super::loaded::{LoadedObject, Slot, take};
@@ -14,14 +12,14 @@ use super::open_map::OpenMap;
 use super::open_program::OpenProgram;
 use super::open_struct_ops::OpenStructOps;
 use super::programs::Loader;
-use super::{data, slots, struct_ops, types};
+use super::stages::Stages;
+use super::{data, types};
 use crate::btf::{Btf, Bytes};
 use crate::error::{Context, Error, ErrorKind, Result};
-use crate::link::{self, UsdtMaps};
 use crate::map::Map;
 use crate::obj::{Attach, DataKind, DataSection, Object, ProgramSpec};
 use crate::prog::Program;
-use crate::sys::{self, MapFd};
+use crate::sys;
 
 /// An opened object: nothing has been asked of the kernel yet.
 ///
@@ -211,11 +209,20 @@ impl OpenObject {
     /// reads, [`ErrorKind::Permission`], [`ErrorKind::Unsupported`] and [`ErrorKind::Os`] for what
     /// else the kernel refuses, [`ErrorKind::InvalidInput`] for a map or program that was not put back.
     pub fn load(self) -> Result<LoadedObject> {
-        let what = self.what();
-        self.load_all().context(|| what)
+        self.load_with(Stages::ALL)
     }
 
-    fn load_all(self) -> Result<LoadedObject> {
+    /// Loads it with these stages, which must be all that it needs; the binary does not have the others.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`OpenObject::load`]; [`ErrorKind::InvalidInput`] if it needs a stage that is not among them.
+    pub fn load_with(self, stages: Stages) -> Result<LoadedObject> {
+        let what = self.what();
+        self.load_all(stages).context(|| what)
+    }
+
+    fn load_all(self, stages: Stages) -> Result<LoadedObject> {
         let OpenObject {
             object,
             maps,
@@ -228,6 +235,7 @@ impl OpenObject {
             kconfig,
             pin_root,
         } = self;
+        stages.suffice(&object)?;
         let maps = all(maps, "map")?;
         let mut programs = all(programs, "program")?;
         let struct_ops = all(struct_ops, "struct of operations")?;
@@ -240,13 +248,25 @@ impl OpenObject {
         }
         let mut warnings = unknown_sections(&programs);
         let kernel = Kernel::new(kernel_btf, kernel_btfs);
-        let operations = struct_ops::plan(&struct_ops, &mut programs, &kernel, &mut warnings)?;
+        let operations = match stages.operations {
+            Some(step) => (step.plan)(&struct_ops, &mut programs, &kernel, &mut warnings)?,
+            None => Vec::new(),
+        };
         let wanted = wanted(&object, &programs);
-        let code = core::relocate(&object, &wanted, &kernel)?;
+        let code = match stages.relocate {
+            Some(relocate) => relocate(&object, &wanted, &kernel)?,
+            None => Code::unchanged(&object),
+        };
         // What is asked of the kernel from here on may take memory of it.
         sys::raise_memlock_limit();
-        let externs = Externs::resolve(&object, &wanted, kconfig, &kernel, &mut warnings)?;
-        let contexts = Contexts::find(&object, &wanted)?;
+        let externs = match stages.resolve {
+            Some(resolve) => resolve(&object, &wanted, kconfig, &kernel, &mut warnings)?,
+            None => Externs::default(),
+        };
+        let contexts = match stages.contexts {
+            Some(find) => find(&object, &wanted)?,
+            None => Contexts::default(),
+        };
         let btf = types::load(contexts.btf.as_ref().or(object.btf()), &mut warnings);
         let sections = || object.data().iter().zip(&data);
         let arena = sections().find(|(section, _)| section.kind == DataKind::Arena);
@@ -259,7 +279,9 @@ impl OpenObject {
             .iter()
             .map(|map| creator.map(map))
             .collect::<Result<Vec<_>>>()?;
-        slots::maps(&object, &maps)?;
+        if let Some(slots) = stages.slots {
+            (slots.maps)(&object, &maps)?;
+        }
         let data = sections()
             .map(|(section, bytes)| {
                 let bytes = match section.kind {
@@ -282,11 +304,17 @@ impl OpenObject {
             contexts: &contexts,
             fd_array: &externs.fd_array(),
             operations: &operations,
+            static_probes: stages.static_probes,
         };
         let programs = load_programs(&loader, programs)?;
         let maps = map_slots(&object, maps);
-        slots::programs(&object, &maps, &programs)?;
-        let struct_ops = struct_ops::create(&struct_ops, operations, &programs, btf.as_ref())?;
+        if let Some(slots) = stages.slots {
+            (slots.programs)(&object, &maps, &programs)?;
+        }
+        let struct_ops = match stages.operations {
+            Some(step) => (step.create)(&struct_ops, operations, &programs, btf.as_ref())?,
+            None => Vec::new(),
+        };
         Ok(LoadedObject {
             name: object.name().to_owned(),
             maps,
@@ -375,7 +403,10 @@ fn wanted<'a>(object: &'a Object, programs: &[OpenProgram]) -> Vec<&'a ProgramSp
 }
 
 fn load_programs(loader: &Loader<'_>, programs: Vec<OpenProgram>) -> Result<Vec<Slot<Program>>> {
-    let usdt = usdt_maps(loader, &programs)?;
+    let usdt = match loader.static_probes {
+        Some(probes) => (probes.maps)(loader.maps, &programs)?,
+        None => None,
+    };
     programs
         .into_iter()
         .map(|program| {
@@ -410,41 +441,6 @@ fn load_programs(loader: &Loader<'_>, programs: Vec<OpenProgram>) -> Result<Vec<
             })
         })
         .collect()
-}
-
-/// The maps of `<bpf/usdt.bpf.h>`, if a program wants them and the object has them.
-fn usdt_maps(loader: &Loader<'_>, programs: &[OpenProgram]) -> Result<Option<Arc<UsdtMaps>>> {
-    let is_wanted =
-        |p: &OpenProgram| p.autoload() && p.spec.def.is_some_and(|def| def.attach == Attach::Usdt);
-    let named = |name| {
-        loader
-            .maps
-            .iter()
-            .find(|map| map.name() == name && map.is_created())
-    };
-    let (true, Some(specs), Some(by_address)) = (
-        programs.iter().any(is_wanted),
-        named(link::SPECS),
-        named(link::BY_ADDRESS),
-    ) else {
-        return Ok(None);
-    };
-    let copy = |map: &Map| -> Result<MapFd> {
-        let fd = map.as_fd().try_clone_to_owned().map_err(|e| {
-            Error::os("cannot copy its descriptor", e).context(format!("map `{}`", map.name()))
-        })?;
-        let described = MapFd::from_fd(fd).map_err(|e| {
-            Error::os("the kernel does not describe it", e).context(format!("map `{}`", map.name()))
-        })?;
-        Ok(described.0)
-    };
-    Ok(Some(Arc::new(UsdtMaps::new(
-        copy(specs)?,
-        specs.max_entries(),
-        copy(by_address)?,
-        sys::has_bpf_cookie(),
-        sys::uprobe_links_are_known(),
-    ))))
 }
 
 fn map_slots(object: &Object, maps: Vec<Map>) -> Vec<Slot<Map>> {

@@ -10,6 +10,7 @@ use super::kernel::{AttachTarget, Kernel};
 use super::loaded::LoadedData;
 use super::open_program::OpenProgram;
 use super::patch::patch;
+use super::stages::StaticProbes;
 use super::struct_ops::{self, Plan};
 use super::{prototype, rejection};
 use crate::btf::sanitize::Feature;
@@ -38,6 +39,7 @@ pub(super) struct Loader<'a> {
     pub(super) contexts: &'a Contexts,
     pub(super) fd_array: &'a [RawFd],
     pub(super) operations: &'a [Plan],
+    pub(super) static_probes: Option<StaticProbes>,
 }
 
 /// What comes of a program that is loaded.
@@ -84,6 +86,18 @@ impl Loader<'_> {
         found.map(Some)
     }
 
+    /// The expected attach type, where the kernel knows such.
+    fn attach_type(&self, def: &SectionDef) -> AttachType {
+        match (def.attach, self.static_probes) {
+            // One link for all places of a probe, where there are such links.
+            (Attach::Usdt, Some(probes)) if (probes.are_links_known)() => {
+                AttachType::TRACE_UPROBE_MULTI
+            }
+            _ if def.attach_type_is_optional && !sys::attach_types_are_known() => AttachType::NONE,
+            _ => def.attach_type,
+        }
+    }
+
     fn load_one(&self, program: &OpenProgram) -> Result<Loaded> {
         let spec = &program.spec;
         let def = program.require_def()?;
@@ -118,7 +132,7 @@ impl Loader<'_> {
             // Operations are numbered by the kernel's struct.
             attach_type: operation
                 .as_ref()
-                .map_or(attach_type(def).0, |operation| operation.index),
+                .map_or(self.attach_type(def).0, |operation| operation.index),
             flags: flags(def) | program.flags.0,
             log_level: program.log_level,
             log_size: program.log_size,
@@ -171,16 +185,6 @@ impl Loader<'_> {
             // The program runs all the same.
             let _ = sys::prog_bind_map(program, &data.map);
         }
-    }
-}
-
-/// The expected attach type, where the kernel knows such.
-fn attach_type(def: &SectionDef) -> AttachType {
-    match def.attach {
-        // One link for all places of a probe, where there are such links.
-        Attach::Usdt if sys::uprobe_links_are_known() => AttachType::TRACE_UPROBE_MULTI,
-        _ if def.attach_type_is_optional && !sys::attach_types_are_known() => AttachType::NONE,
-        _ => def.attach_type,
     }
 }
 

@@ -19,6 +19,7 @@ pub(crate) mod relocated;
 mod report;
 mod section;
 mod slots;
+mod stage;
 mod struct_ops;
 
 use crate::btf::Btf;
@@ -36,6 +37,7 @@ pub use minimise::{Minimal, minimise};
 pub use relocated::{Answer, Relocated};
 pub use report::{Finding, Outcome};
 pub use section::{Attach, AttachType, ProgType, SectionDef, section_defs};
+pub use stage::Stage;
 pub use struct_ops::StructOpsSpec;
 #[cfg(feature = "load")]
 pub(crate) use struct_ops::is_function_pointer;

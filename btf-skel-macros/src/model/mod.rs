@@ -12,7 +12,7 @@ mod types;
 
 use btf_core::Result;
 use btf_core::btf::Btf;
-use btf_core::obj::Object;
+use btf_core::obj::{Object, Stage};
 
 use crate::docs::Docs;
 use crate::names::Scope;
@@ -52,6 +52,8 @@ pub(crate) struct Skeleton {
     pub(crate) programs: Vec<Program>,
     pub(crate) sections: Vec<Section>,
     pub(crate) struct_ops: Vec<Operations>,
+    /// What loading it takes that other objects do not need.
+    pub(crate) stages: Vec<Stage>,
     /// Whether it has the prototypes that the object was built for.
     pub(crate) has_prototypes: bool,
     /// Whether types of kernels without BTF are carried along.
@@ -87,8 +89,14 @@ impl Skeleton {
             programs,
             sections,
             struct_ops,
+            stages: needed(object),
             has_prototypes: prototypes.is_some(),
             has_kernels: false,
         })
     }
+}
+
+fn needed(object: &Object) -> Vec<Stage> {
+    let all = Stage::ALL.into_iter();
+    all.filter(|stage| stage.is_needed(object)).collect()
 }

@@ -72,6 +72,7 @@ pub(crate) fn content(skeleton: &Skeleton, options: &Options, files: &Files) -> 
             static KERNELS: &[u8] = ::core::include_bytes!(#kernels);
         }
     });
+    let stages = skeleton.stages.iter().map(|stage| ident(stage.name()));
     let version = env!("CARGO_PKG_VERSION");
     let types = types::all(skeleton, &options.derives);
     let sections = sections::all(skeleton);
@@ -85,6 +86,9 @@ pub(crate) fn content(skeleton: &Skeleton, options: &Options, files: &Files) -> 
         static OBJECT: &[u8] = ::core::include_bytes!(#object);
         #prototypes
         #kernels
+
+        /// What loading this object takes; what other objects need besides is not linked in.
+        const STAGES: ::btf_core::load::Stages = ::btf_core::load::Stages::NONE #(.#stages())*;
 
         #states
         #arguments

@@ -1,0 +1,65 @@
+//! The steps of loading that not every object needs, and which an object does.
+
+use super::{Attach, Object};
+use crate::btf::Kind;
+
+/// A step of loading that not every object needs. A skeleton links in those of its object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Stage {
+    /// CO-RE relocation.
+    Relocations,
+    /// Looking up what the kernel defines: configuration values, variables, functions.
+    Externs,
+    /// Types for parameters tagged `__arg_ctx`, on kernels that do not know the tag.
+    Contexts,
+    /// Structs of operations.
+    Operations,
+    /// What programs on static probes of user space share.
+    StaticProbes,
+    /// Maps and programs that are values of maps.
+    Slots,
+}
+
+impl Stage {
+    /// All of them.
+    pub const ALL: [Stage; 6] = [
+        Stage::Relocations,
+        Stage::Externs,
+        Stage::Contexts,
+        Stage::Operations,
+        Stage::StaticProbes,
+        Stage::Slots,
+    ];
+
+    /// Its name: that of the method of `load::Stages`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Stage::Relocations => "relocations",
+            Stage::Externs => "externs",
+            Stage::Contexts => "contexts",
+            Stage::Operations => "operations",
+            Stage::StaticProbes => "static_probes",
+            Stage::Slots => "slots",
+        }
+    }
+
+    /// Whether an object needs it.
+    pub fn is_needed(self, object: &Object) -> bool {
+        let attaches = |way| {
+            let mut programs = object.programs().iter();
+            programs.any(|p| p.def.is_some_and(|def| def.attach == way))
+        };
+        match self {
+            Stage::Relocations => object.functions().iter().any(|f| !f.core.is_empty()),
+            Stage::Externs => !object.externs().is_empty(),
+            Stage::Contexts => object.btf().is_some_and(|btf| {
+                let mut tags = btf.types().filter(|t| t.kind() == Kind::DECL_TAG);
+                tags.any(|t| t.has_name(b"arg:ctx"))
+            }),
+            Stage::Operations => !object.struct_ops().is_empty() || attaches(Attach::StructOps),
+            Stage::StaticProbes => attaches(Attach::Usdt),
+            Stage::Slots => object.maps().iter().any(|map| !map.slots.is_empty()),
+        }
+    }
+}
