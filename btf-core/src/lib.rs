@@ -56,6 +56,7 @@ pub mod private;
 #[cfg(feature = "load")]
 pub mod prog;
 pub mod relo;
+mod sort;
 #[cfg(feature = "load")]
 mod sys;
 pub mod target;

@@ -1,5 +1,7 @@
 //! Names that come close to one that is not there.
 
+use crate::sort;
+
 /// How many names are worth showing.
 const MOST: usize = 3;
 
@@ -10,12 +12,17 @@ const MAX_LEN: usize = 128;
 ///
 /// Names in the kernel are mistyped, but also renamed: by underscores (`state` became `__state`), by their first word
 /// (`do_unlinkat` became `filename_unlinkat`), by a word at the end (`i_ctime` became `i_ctime_sec`).
-pub fn similar<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+pub fn similar<'a>(name: &str, mut candidates: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    similar_of(name, &mut candidates)
+}
+
+/// One instance for all iterators.
+fn similar_of<'a>(name: &str, candidates: &mut dyn Iterator<Item = &'a str>) -> Vec<&'a str> {
     let most = (name.len() / 4).clamp(1, 4);
     let mut found: Vec<(usize, &str)> = candidates
         .filter_map(|candidate| Some((distance(name, candidate, most)?, candidate)))
         .collect();
-    found.sort();
+    sort::by_key(&mut found, |found| *found);
     found.dedup();
     found.truncate(MOST);
     found.into_iter().map(|(_, name)| name).collect()

@@ -5,6 +5,7 @@ use super::externs::KCONFIG;
 use super::maps::MapSpec;
 use crate::btf::{Btf, Kind, Linkage, TypeId};
 use crate::error::{Error, ErrorKind, Result};
+use crate::sort;
 
 /// What sort of variables a section holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -168,7 +169,7 @@ pub(super) fn fix_btf<'a>(
             };
             vars.push([v.ty().id().0, narrow(offset, t.name())?, v.size()]);
         }
-        vars.sort_by_key(|v| v[1]);
+        sort::by_key(&mut vars, |v| v[1]);
         edits.push((
             t.id(),
             Edit::Datasec {

@@ -16,6 +16,7 @@ use crate::btf::ext::BtfExt;
 use crate::btf::{Btf, Kind};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::insn::{Insn, op};
+use crate::sort;
 
 type Header = elf::FileHeader64<Endianness>;
 type Section = elf::SectionHeader64<Endianness>;
@@ -319,7 +320,7 @@ impl<'d> Elf<'d> {
                     out.push(self.function(symbol, index, name, code)?);
                 }
             }
-            out[first..].sort_by_key(|f| f.first_insn);
+            sort::by_key(&mut out[first..], |f| f.first_insn);
         }
         if let Some(btf) = btf {
             let ids: HashMap<&str, _> = btf
@@ -410,7 +411,7 @@ impl<'d> Elf<'d> {
             }
         }
         for f in &mut object.functions {
-            f.relocs.sort_by_key(|r| r.insn);
+            sort::by_key(&mut f.relocs, |r| r.insn);
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 
 use crate::btf::{Btf, IntEncoding, Kind, Type, TypeId};
 use crate::error::{Error, ErrorKind, Result};
+use crate::sort;
 
 /// Section of configuration values (`__kconfig`).
 pub(crate) const KCONFIG: &str = ".kconfig";
@@ -210,7 +211,7 @@ fn config_value(var: Type<'_>) -> Result<(ConfigForm, u64, u64)> {
 /// Gives configuration values their places: strictly aligned ones first, then small ones, then by name. Returns the size
 /// of all.
 fn lay_out(specs: &mut [ExternSpec], mut config: Vec<(usize, u64, u64)>) -> Result<usize> {
-    config.sort_by(|a, b| {
+    sort::by(&mut config, |a, b| {
         b.2.cmp(&a.2)
             .then(a.1.cmp(&b.1))
             .then_with(|| specs[a.0].name.cmp(&specs[b.0].name))

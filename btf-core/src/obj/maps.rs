@@ -6,6 +6,7 @@
 use super::MapType;
 use crate::btf::{Btf, Kind, Type, TypeId};
 use crate::error::{Error, ErrorKind, Result};
+use crate::sort;
 
 /// Where a map is pinned by its declaration (`enum libbpf_pin_type`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -76,7 +77,7 @@ pub(super) fn parse(btf: &Btf, offset_of: impl Fn(&str) -> Option<u64>) -> Resul
             .ok_or_else(|| in_map(Error::malformed("it is in BTF but not in the symbol table")))?;
         maps.push(map);
     }
-    maps.sort_by_key(|m| m.offset);
+    sort::by_key(&mut maps, |m| m.offset);
     Ok(maps)
 }
 

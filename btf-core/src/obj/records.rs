@@ -5,6 +5,7 @@ use super::elf::INSN_SIZE;
 use super::functions::{CoreSite, Function, LineSite};
 use crate::btf::ext::{BtfExt, ExtSection};
 use crate::error::{Context, Error, Result};
+use crate::sort;
 
 /// Gives each function its records of `.BTF.ext`.
 pub(super) fn place(object: &mut Object, ext: BtfExt) -> Result<()> {
@@ -54,8 +55,8 @@ pub(super) fn place(object: &mut Object, ext: BtfExt) -> Result<()> {
     })
     .context(|| ".BTF.ext core_relo")?;
     for f in &mut object.functions {
-        f.lines.sort_by_key(|l| l.insn);
-        f.core.sort_by_key(|c| c.insn);
+        sort::by_key(&mut f.lines, |l| l.insn);
+        sort::by_key(&mut f.core, |c| c.insn);
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ use super::{CoreSite, Function, Image, Object, Outcome, ProgramSpec};
 use crate::error::{Context, Error, Result};
 use crate::insn::Insn;
 use crate::relo::{self, Fixup, Relo, ReloError, Targets};
+use crate::sort;
 
 impl Object {
     /// Answers the CO-RE relocations of all functions that these programs reach, in one go, and patches their instructions.
@@ -243,7 +244,7 @@ pub(crate) fn sites<'a>(
             }));
         }
     }
-    sites.sort_by_key(|site| site.site.position);
+    sort::by_key(&mut sites, |site| site.site.position);
     Ok(sites)
 }
 

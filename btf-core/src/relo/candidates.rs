@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use super::{Targets, essential_name, kinds_compatible};
 use crate::btf::{Btf, Kind, Type};
+use crate::sort;
 
 /// The candidates of each root name and kind.
 pub(super) struct Candidates<'l, 't> {
@@ -31,7 +32,7 @@ impl<'l, 't> Candidates<'l, 't> {
             .filter(|root| !root.is_anonymous())
             .map(|root| (essential_name(root.name_bytes()), root.kind()))
             .collect();
-        names.sort_unstable();
+        sort::by_key(&mut names, |name| *name);
         names.dedup();
         let positions = names.iter().copied().zip(0..).collect();
         let wanted = names

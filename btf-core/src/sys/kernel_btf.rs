@@ -7,6 +7,7 @@ use std::path::Path;
 use super::mmap::{Access, Mapping};
 use crate::btf::{Btf, Bytes};
 use crate::error::{Context, Error, Result};
+use crate::sort;
 
 const DIR: &str = "/sys/kernel/btf";
 const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
@@ -71,7 +72,7 @@ pub(crate) fn module_names() -> Vec<String> {
         .filter_map(|e| e.ok()?.file_name().into_string().ok())
         .filter(|name| name != "vmlinux")
         .collect();
-    names.sort();
+    sort::by(&mut names, String::cmp);
     names
 }
 
