@@ -3,6 +3,7 @@
 //! An error is built at the place that knows the reason and gains context on its way up
 //! (instruction → program → object), so that the outermost name is read first.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// Shorthand for a result with this crate's [`Error`].
@@ -42,19 +43,26 @@ struct Inner {
     kind: ErrorKind,
     /// Innermost first; the last one pushed is the outermost name.
     context: Vec<String>,
-    message: String,
-    hint: Option<String>,
+    message: Cow<'static, str>,
+    hint: Option<Cow<'static, str>>,
     log: Option<String>,
     os: Option<std::io::Error>,
 }
 
 impl Error {
     /// Makes an error of `kind` whose reason is `message`, a sentence without a final stop.
-    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+    pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
+        Self::make(kind, message.into())
+    }
+
+    // Errors are made in many places, and seldom: in one instance, out of the way.
+    #[cold]
+    #[inline(never)]
+    fn make(kind: ErrorKind, message: Cow<'static, str>) -> Self {
         Error(Box::new(Inner {
             kind,
             context: Vec::new(),
-            message: message.into(),
+            message,
             hint: None,
             log: None,
             os: None,
@@ -62,12 +70,12 @@ impl Error {
     }
 
     /// Makes an error of [`ErrorKind::Malformed`].
-    pub fn malformed(message: impl Into<String>) -> Self {
+    pub fn malformed(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(ErrorKind::Malformed, message)
     }
 
     /// Makes an error of [`ErrorKind::NotFound`].
-    pub fn not_found(message: impl Into<String>) -> Self {
+    pub fn not_found(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(ErrorKind::NotFound, message)
     }
 
@@ -75,7 +83,13 @@ impl Error {
     ///
     /// The kind is [`ErrorKind::Permission`] for `EPERM` and `EACCES`, [`ErrorKind::NotFound`] for `ENOENT`
     /// and [`ErrorKind::Os`] otherwise.
-    pub fn os(doing: impl Into<String>, error: std::io::Error) -> Self {
+    pub fn os(doing: impl Into<Cow<'static, str>>, error: std::io::Error) -> Self {
+        Self::make_os(doing.into(), error)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn make_os(doing: Cow<'static, str>, error: std::io::Error) -> Self {
         let kind = match error.kind() {
             std::io::ErrorKind::PermissionDenied => ErrorKind::Permission,
             std::io::ErrorKind::NotFound => ErrorKind::NotFound,
@@ -88,15 +102,27 @@ impl Error {
 
     /// Adds the name of what it happened to (`program on_open`); the last one added is read first.
     #[must_use]
-    pub fn context(mut self, what: impl Into<String>) -> Self {
-        self.0.context.push(what.into());
+    pub fn context(self, what: impl Into<String>) -> Self {
+        self.within(what.into())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn within(mut self, what: String) -> Self {
+        self.0.context.push(what);
         self
     }
 
     /// Says what the reader can try.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.0.hint = Some(hint.into());
+    pub fn hint(self, hint: impl Into<Cow<'static, str>>) -> Self {
+        self.advising(hint.into())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn advising(mut self, hint: Cow<'static, str>) -> Self {
+        self.0.hint = Some(hint);
         self
     }
 

@@ -221,7 +221,7 @@ pub(crate) fn netkit(
 }
 
 /// What an error about a place among others means.
-fn misplaced(interface: Interface<'_>, e: io::Error, unknown: &str) -> Error {
+fn misplaced(interface: Interface<'_>, e: io::Error, unknown: &'static str) -> Error {
     let errno = e.raw_os_error();
     let error = refused(format!("cannot attach to {interface}"), e);
     match errno {

@@ -3,18 +3,14 @@
 //! One pass over a target serves all roots of an object. A kernel has a hundred thousand types and an object asks for a
 //! few, so the pass reads no more of each than turns it away: its kind, then two characters of its name.
 
-use std::collections::HashMap;
-
 use super::{Targets, essential_name, kinds_compatible};
 use crate::btf::{Btf, Kind, Type};
 use crate::sort;
 
 /// The candidates of each root name and kind.
 pub(super) struct Candidates<'l, 't> {
-    /// In order of name, so that those with the same first character are neighbours.
+    /// In order of name, so that those with the same first character are neighbours, and kind.
     wanted: Vec<Wanted<'l, 't>>,
-    /// Position in `wanted` by name and kind.
-    positions: HashMap<(&'l [u8], Kind), usize>,
 }
 
 /// Roots of one name that are of one kind.
@@ -34,7 +30,6 @@ impl<'l, 't> Candidates<'l, 't> {
             .collect();
         sort::by_key(&mut names, |name| *name);
         names.dedup();
-        let positions = names.iter().copied().zip(0..).collect();
         let wanted = names
             .into_iter()
             .map(|(name, kind)| Wanted {
@@ -43,7 +38,7 @@ impl<'l, 't> Candidates<'l, 't> {
                 found: Vec::new(),
             })
             .collect();
-        let mut this = Candidates { wanted, positions };
+        let mut this = Candidates { wanted };
         // What stands in for the kernel's BTF may be split itself: its base comes first.
         let mut layers = vec![targets.vmlinux];
         while let Some(base) = layers.last().and_then(|btf| btf.base()) {
@@ -68,10 +63,11 @@ impl<'l, 't> Candidates<'l, 't> {
 
     /// What was found for a root.
     pub(super) fn of(&self, root: Type<'l>) -> &[Type<'t>] {
-        self.positions
-            .get(&(essential_name(root.name_bytes()), root.kind()))
-            .and_then(|at| self.wanted.get(*at))
-            .map_or(&[], |wanted| &wanted.found)
+        let name = (essential_name(root.name_bytes()), root.kind());
+        let at = self
+            .wanted
+            .binary_search_by_key(&name, |w| (w.name, w.kind));
+        at.map_or(&[], |at| &self.wanted[at].found)
     }
 
     /// Searches the own types of `layer`, which is `target` or a base of it.

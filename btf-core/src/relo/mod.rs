@@ -195,7 +195,7 @@ fn one<'t>(
     }
 }
 
-fn unsupported(why: &str) -> Error {
+fn unsupported(why: &'static str) -> Error {
     Error::new(ErrorKind::Unsupported, why)
 }
 

@@ -3,9 +3,8 @@
 //! The context's address is followed through registers, the stack and calls. Where that leads to what cannot be told, the
 //! answer is that nothing is known, and everything must be taken as read.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-
 use crate::insn::{Insn, op, pseudo};
+use crate::sort;
 
 /// Bytes of the context that are read at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,8 +21,8 @@ pub struct Read {
 pub fn reads(insns: &[Insn]) -> Option<Vec<Read>> {
     let mut walk = Walk {
         insns,
-        states: HashMap::new(),
-        reads: BTreeSet::new(),
+        states: vec![None; insns.len()],
+        reads: Vec::new(),
         steps: insns
             .len()
             .saturating_mul(STEPS_PER_INSN)
@@ -32,7 +31,8 @@ pub fn reads(insns: &[Insn]) -> Option<Vec<Read>> {
     let mut entry = State::default();
     entry.set(1, Value::Context(0));
     walk.run(0, entry)?;
-    Some(walk.reads.into_iter().collect())
+    sort::by_key(&mut walk.reads, |read| *read);
+    Some(walk.reads)
 }
 
 /// How often an instruction is looked at, on average, before it is given up.
@@ -62,8 +62,8 @@ impl Value {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct State {
     regs: [Value; 11],
-    /// By offset from the frame's top; what is not here is [`Value::Other`].
-    stack: BTreeMap<i16, Value>,
+    /// By offset from the frame's top, in order; what is not here is [`Value::Other`].
+    stack: Vec<(i16, Value)>,
 }
 
 impl State {
@@ -83,27 +83,38 @@ impl State {
         for (mine, theirs) in self.regs.iter_mut().zip(other.regs) {
             *mine = mine.join(theirs);
         }
-        let slots: BTreeSet<i16> = self
-            .stack
-            .keys()
-            .chain(other.stack.keys())
-            .copied()
-            .collect();
-        for slot in slots {
-            let theirs = other.stack.get(&slot).copied().unwrap_or_default();
-            let mine = self.stack.entry(slot).or_default();
-            *mine = mine.join(theirs);
+        for (slot, _) in before.stack.iter().chain(&other.stack) {
+            self.spill(*slot, self.spilled(*slot).join(other.spilled(*slot)));
         }
-        self.stack.retain(|_, value| *value != Value::Other);
         *self != before
+    }
+
+    fn place_of(&self, slot: i16) -> Result<usize, usize> {
+        self.stack.binary_search_by_key(&slot, |(slot, _)| *slot)
+    }
+
+    fn spilled(&self, slot: i16) -> Value {
+        let at = self.place_of(slot).ok();
+        at.map_or(Value::Other, |at| self.stack[at].1)
+    }
+
+    fn spill(&mut self, slot: i16, value: Value) {
+        match (self.place_of(slot), value) {
+            (Ok(at), Value::Other) => {
+                self.stack.remove(at);
+            }
+            (Ok(at), _) => self.stack[at].1 = value,
+            (Err(_), Value::Other) => {}
+            (Err(at), _) => self.stack.insert(at, (slot, value)),
+        }
     }
 }
 
 struct Walk<'a> {
     insns: &'a [Insn],
     /// What is known before an instruction, over all ways to it.
-    states: HashMap<usize, State>,
-    reads: BTreeSet<Read>,
+    states: Vec<Option<Box<State>>>,
+    reads: Vec<Read>,
     steps: usize,
 }
 
@@ -114,22 +125,23 @@ impl Walk<'_> {
         self.arrive(start, entry, &mut pending);
         while let Some(at) = pending.pop() {
             self.steps = self.steps.checked_sub(1)?;
-            let (Some(&insn), Some(state)) = (self.insns.get(at), self.states.get(&at)) else {
+            let (Some(&insn), Some(Some(state))) = (self.insns.get(at), self.states.get(at)) else {
                 continue;
             };
-            let state = state.clone();
+            let state = State::clone(state);
             self.step(at, insn, state, &mut pending)?;
         }
         Some(())
     }
 
     fn arrive(&mut self, at: usize, state: State, pending: &mut Vec<usize>) {
-        let is_new = match self.states.get_mut(&at) {
-            Some(known) => known.join(&state),
-            None => {
-                self.states.insert(at, state);
+        let is_new = match self.states.get_mut(at) {
+            Some(Some(known)) => known.join(&state),
+            Some(unknown) => {
+                *unknown = Some(Box::new(state));
                 true
             }
+            None => false,
         };
         if is_new {
             pending.push(at);
@@ -168,16 +180,17 @@ impl Walk<'_> {
         let value = match state.get(insn.src()) {
             Value::Context(base) => {
                 let offset = base.checked_add(insn.off.into())?;
-                self.reads.insert(Read {
+                let read = Read {
                     offset: u32::try_from(offset).ok()?,
                     size,
-                });
+                };
+                if !self.reads.contains(&read) {
+                    self.reads.push(read);
+                }
                 Value::Other
             }
             Value::Unclear => return None,
-            Value::Other if insn.src() == 10 => {
-                state.stack.get(&insn.off).copied().unwrap_or_default()
-            }
+            Value::Other if insn.src() == 10 => state.spilled(insn.off),
             Value::Other => Value::Other,
         };
         state.set(insn.dst(), value);
@@ -246,7 +259,7 @@ fn store(insn: Insn, state: &mut State, value: Value) -> Option<()> {
             i32::from(insn.off),
             i32::from(insn.off) + size_of(insn) as i32,
         );
-        state.stack.retain(|slot, _| {
+        state.stack.retain(|(slot, _)| {
             let slot = i32::from(*slot);
             slot + 8 <= first || slot >= end
         });
@@ -254,7 +267,7 @@ fn store(insn: Insn, state: &mut State, value: Value) -> Option<()> {
             return Some(());
         }
         if is_plain && size_of(insn) == 8 {
-            state.stack.insert(insn.off, value);
+            state.spill(insn.off, value);
             return Some(());
         }
         return None;

@@ -24,9 +24,12 @@ pub(super) struct Writer<'a> {
     pub(super) depth_of_params: usize,
     /// Number of bodies and parameter lists around it.
     depth: usize,
-    /// Whether anonymous types are written with their bodies.
-    full: bool,
+    /// Writes the bodies of anonymous types; `None` where they are hinted at. What writes single declarators links in no
+    /// bodies.
+    body: Option<Body>,
 }
+
+type Body = for<'a> fn(&mut Writer<'a>, Type<'a>, usize) -> Result<()>;
 
 impl<'a> Writer<'a> {
     /// A writer of all that `order` found.
@@ -50,7 +53,7 @@ impl<'a> Writer<'a> {
             anonymous: 0,
             depth_of_params: 0,
             depth: 0,
-            full: true,
+            body: Some(|writer, ty, level| writer.body(ty, level)),
         }
     }
 
@@ -66,12 +69,12 @@ impl<'a> Writer<'a> {
             anonymous: 0,
             depth_of_params: 0,
             depth: 0,
-            full: false,
+            body: None,
         }
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.full
+        self.body.is_some()
     }
 
     /// Enters a body or parameter list.
@@ -100,8 +103,8 @@ impl<'a> Writer<'a> {
 
     /// Writes the body of an anonymous type, or a hint of it.
     pub(super) fn anonymous_body(&mut self, ty: Type<'a>, level: usize) -> Result<()> {
-        if self.full {
-            return self.body(ty, level);
+        if let Some(body) = self.body {
+            return body(self, ty, level);
         }
         self.text.push("{ ... }");
         Ok(())
