@@ -257,7 +257,7 @@ impl Reader<'_> {
     }
 }
 
-/// One of the three parts: a record size, then for each ELF section its name, a count and that many records.
+/// One of the three parts.
 fn sections<const N: usize, R>(
     part: &str,
     bytes: &[u8],
@@ -265,24 +265,60 @@ fn sections<const N: usize, R>(
     btf: &Btf,
     make: impl Fn([u32; N]) -> R,
 ) -> Result<Vec<ExtSection<R>>> {
+    let mut out: Vec<ExtSection<R>> = Vec::new();
+    walk(
+        part,
+        &Reader { bytes, swap },
+        btf,
+        N,
+        &mut |met| match met {
+            Met::Section { name, count } => out.push(ExtSection {
+                section: name.to_owned(),
+                records: Vec::with_capacity(count),
+            }),
+            Met::Record(words) => {
+                if let (Some(section), Some(words)) = (out.last_mut(), words.first_chunk()) {
+                    section.records.push(make(*words));
+                }
+            }
+        },
+    )?;
+    Ok(out)
+}
+
+/// What a part has: sections, each followed by its records.
+enum Met<'a> {
+    Section { name: &'a str, count: usize },
+    Record(&'a [u32]),
+}
+
+/// Goes through a part, of whatever records: a record size, then for each ELF section its name, a count and that many records, of
+/// which so many words are wanted.
+fn walk(
+    part: &str,
+    r: &Reader<'_>,
+    btf: &Btf,
+    words: usize,
+    meet: &mut dyn FnMut(Met<'_>),
+) -> Result<()> {
     let bad = |why: String| Error::malformed(format!(".BTF.ext {part}: {why}"));
-    let r = Reader { bytes, swap };
+    let bytes = r.bytes;
     if bytes.is_empty() {
-        return Ok(Vec::new());
+        return Ok(());
     }
     let record_size = r.word(0)? as usize;
-    if record_size < N * 4 || !record_size.is_multiple_of(4) {
+    if record_size < words * 4 || !record_size.is_multiple_of(4) {
         return Err(bad(format!(
             "record size is {record_size}, less than {} or no multiple of 4",
-            N * 4
+            words * 4
         )));
     }
-    let mut out = Vec::new();
+    let mut record = vec![0; words];
     let mut at = 4;
     while at < bytes.len() {
         let (name, count) = (r.word(at)?, r.word(at + 4)? as usize);
         at += 8;
-        let section = btf.string(name).ok_or_else(|| {
+        let name = btf.string(name).ok_or_else(|| {
             bad(format!(
                 "section name at {name} lies outside the string section"
             ))
@@ -290,22 +326,17 @@ fn sections<const N: usize, R>(
         // Checked before anything is allocated for it.
         if count == 0 || count > (bytes.len() - at) / record_size {
             return Err(bad(format!(
-                "section `{section}` claims {count} records of {record_size} bytes"
+                "section `{name}` claims {count} records of {record_size} bytes"
             )));
         }
-        let mut records = Vec::with_capacity(count);
+        meet(Met::Section { name, count });
         for _ in 0..count {
-            let mut words = [0; N];
-            for (n, word) in words.iter_mut().enumerate() {
+            for (n, word) in record.iter_mut().enumerate() {
                 *word = r.word(at + n * 4)?;
             }
-            records.push(make(words));
+            meet(Met::Record(&record));
             at += record_size;
         }
-        out.push(ExtSection {
-            section: section.to_owned(),
-            records,
-        });
     }
-    Ok(out)
+    Ok(())
 }

@@ -16,10 +16,40 @@ pub(super) struct Kernel {
     /// Stands in for the kernel's in CO-RE relocation.
     given: Option<Btf>,
     /// Those of several kernels, for where the running one has none.
-    carried: Option<Bytes>,
+    carried: Option<Carried>,
     chosen: OnceCell<Btf>,
     vmlinux: OnceCell<Btf>,
     modules: OnceCell<Vec<Module>>,
+}
+
+/// An archive of types of several kernels. Who carries none does not link in what reads it.
+#[derive(Debug)]
+pub(super) struct Carried {
+    archive: Bytes,
+    choose: fn(&[u8]) -> Result<Btf>,
+}
+
+impl Carried {
+    pub(super) fn new(archive: Bytes) -> Carried {
+        Carried { archive, choose }
+    }
+}
+
+/// Of the types in an archive, those of the running kernel.
+fn choose(archive: &[u8]) -> Result<Btf> {
+    let (archive, release) = (Archive::parse(archive)?, sys::uname().release);
+    let Some(btf) = archive.get(&release) else {
+        let releases: Vec<&str> = archive.releases().collect();
+        let error = Error::not_found(format!(
+            "this kernel, {release}, has no BTF, and is not among those whose types are carried along: {}",
+            some(&releases)
+        ));
+        return Err(error.hint(
+            "build with this kernel's BTF among those of Builder::kernel_btfs, as a file RELEASE.btf",
+        ));
+    };
+    Btf::parse(btf.to_vec())
+        .context(|| format!("the BTF of kernel {release} that is carried along"))
 }
 
 /// A module with BTF.
@@ -62,8 +92,17 @@ pub(super) struct AttachTarget {
     pub(super) fd: Option<OwnedFd>,
 }
 
+/// A function of a loaded program.
+pub(super) fn of_program(program: BorrowedFd<'_>, function: &str) -> Result<AttachTarget> {
+    Ok(AttachTarget {
+        id: link::program_function(program, function)?,
+        btf: None,
+        fd: None,
+    })
+}
+
 impl Kernel {
-    pub(super) fn new(given: Option<Btf>, carried: Option<Bytes>) -> Kernel {
+    pub(super) fn new(given: Option<Btf>, carried: Option<Carried>) -> Kernel {
         Kernel {
             given,
             carried,
@@ -85,23 +124,11 @@ impl Kernel {
     }
 
     /// Of the types that are carried along, those of the running kernel.
-    fn choose(&self, carried: &[u8]) -> Result<&Btf> {
+    fn choose(&self, carried: &Carried) -> Result<&Btf> {
         if let Some(btf) = self.chosen.get() {
             return Ok(btf);
         }
-        let (archive, release) = (Archive::parse(carried)?, sys::uname().release);
-        let Some(btf) = archive.get(&release) else {
-            let releases: Vec<&str> = archive.releases().collect();
-            let error = Error::not_found(format!(
-                "this kernel, {release}, has no BTF, and is not among those whose types are carried along: {}",
-                some(&releases)
-            ));
-            return Err(error.hint(
-                "build with this kernel's BTF among those of Builder::kernel_btfs, as a file RELEASE.btf",
-            ));
-        };
-        let btf = Btf::parse(btf.to_vec())
-            .context(|| format!("the BTF of kernel {release} that is carried along"))?;
+        let btf = (carried.choose)(&carried.archive)?;
         Ok(self.chosen.get_or_init(|| btf))
     }
 
@@ -145,20 +172,6 @@ impl Kernel {
         names.into_iter().map(|name| {
             let btf = self.vmlinux().and_then(|base| sys::module_btf(&name, base));
             (name, btf)
-        })
-    }
-
-    /// A function of a loaded program.
-    pub(super) fn program_target(
-        &self,
-        program: BorrowedFd<'_>,
-        function: &str,
-    ) -> Result<AttachTarget> {
-        let id = link::program_function(program, function)?;
-        Ok(AttachTarget {
-            id,
-            btf: None,
-            fd: None,
         })
     }
 

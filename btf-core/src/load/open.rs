@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::arg_ctx::Contexts;
 use super::core::Code;
 use super::externs::Externs;
-use super::kernel::Kernel;
+use super::kernel::{Carried, Kernel};
 use super::loaded::{LoadedObject, Slot, take};
 use super::maps::Creator;
 use super::open_map::OpenMap;
@@ -47,7 +47,7 @@ pub struct OpenObject {
     data: Vec<Vec<u8>>,
     struct_ops: Vec<Slot<OpenStructOps>>,
     kernel_btf: Option<Btf>,
-    kernel_btfs: Option<Bytes>,
+    kernel_btfs: Option<Carried>,
     prototypes: Option<Btf>,
     kconfig: Option<String>,
     pin_root: PathBuf,
@@ -163,7 +163,7 @@ impl OpenObject {
     /// which there are. Where the kernel has BTF, or [`OpenObject::set_kernel_btf`] gave some, the archive is not looked at.
     /// Programs that attach by type (fentry, tp_btf, lsm and their like) need a kernel with BTF all the same.
     pub fn set_kernel_btfs(&mut self, archive: impl Into<Bytes>) {
-        self.kernel_btfs = Some(archive.into());
+        self.kernel_btfs = Some(Carried::new(archive.into()));
     }
 
     /// Says what prototypes the programs' targets had where the object was built: the types in `NAME.target.btf`, which

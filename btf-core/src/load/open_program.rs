@@ -1,8 +1,9 @@
 //! A program that is yet to be loaded.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
+use super::kernel::{self, AttachTarget};
 use crate::error::{Error, ErrorKind, Result};
 use crate::obj::{ProgramSpec, SectionDef};
 
@@ -49,7 +50,14 @@ pub struct OpenProgram {
     /// Other targets, of which the first that is there is taken.
     pub(super) alternatives: Vec<String>,
     /// The program whose function is the target.
-    pub(super) attach_program: Option<Arc<OwnedFd>>,
+    pub(super) attach_program: Option<AttachProgram>,
+}
+
+/// Another program, and what finds functions of it: code that only those link in who name one.
+#[derive(Debug, Clone)]
+pub(super) struct AttachProgram {
+    pub(super) fd: Arc<OwnedFd>,
+    pub(super) find: fn(BorrowedFd<'_>, &str) -> Result<AttachTarget>,
 }
 
 impl OpenProgram {
@@ -119,7 +127,10 @@ impl OpenProgram {
             .as_fd()
             .try_clone_to_owned()
             .map_err(|e| Error::os("cannot copy the other program's descriptor", e))?;
-        self.attach_program = Some(Arc::new(copy));
+        self.attach_program = Some(AttachProgram {
+            fd: Arc::new(copy),
+            find: kernel::of_program,
+        });
         self.set_attach_target(function);
         Ok(())
     }

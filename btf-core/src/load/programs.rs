@@ -69,7 +69,7 @@ impl Loader<'_> {
         };
         let mut names = std::iter::once(first).chain(&program.alternatives);
         let find = |name: &String| match &program.attach_program {
-            Some(other) => self.kernel.program_target(other.as_fd(), name),
+            Some(other) => (other.find)(other.fd.as_fd(), name),
             None if def.attach == Attach::Freplace => Err(no_program(program)),
             None => self.kernel.attach_target(def.attach_type, name),
         };
@@ -150,7 +150,10 @@ impl Loader<'_> {
                 None => target.as_ref().and_then(|t| t.fd.as_ref().map(AsFd::as_fd)),
             },
             fd_array: self.fd_array,
-            attach_prog: program.attach_program.as_ref().map(|fd| fd.as_fd()),
+            attach_prog: program
+                .attach_program
+                .as_ref()
+                .map(|other| other.fd.as_fd()),
         };
         let place = |insn| {
             let (function, insn) = image.function_of(insn)?;

@@ -13,7 +13,7 @@ use super::{
     MapSpec, Object, SlotTarget, StructOpsSpec, maps, programs, records, slots, struct_ops,
 };
 use crate::btf::ext::BtfExt;
-use crate::btf::{Btf, Kind};
+use crate::btf::{Btf, Kind, TypeId};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::insn::{Insn, op};
 use crate::sort;
@@ -21,6 +21,9 @@ use crate::sort;
 type Header = elf::FileHeader64<Endianness>;
 type Section = elf::SectionHeader64<Endianness>;
 type Symbol = elf::Sym64<Endianness>;
+
+/// Offsets or ids by name: maps of one type are one instance of code.
+pub(super) type Numbers<'a> = HashMap<&'a str, u64>;
 
 /// Bytes of an instruction.
 pub(super) const INSN_SIZE: u64 = 8;
@@ -139,7 +142,7 @@ impl<'d> Elf<'d> {
     }
 
     /// Offsets of the named symbols of one section.
-    fn offsets_in(&self, section: usize) -> HashMap<&'d str, u64> {
+    fn offsets_in(&self, section: usize) -> Numbers<'d> {
         self.symbols
             .iter()
             .filter(|s| usize::from(s.st_shndx(self.endian).0) == section)
@@ -165,22 +168,18 @@ impl<'d> Elf<'d> {
         };
         let btf = Btf::parse(bytes.to_vec()).context(|| "section .BTF")?;
         let externs = externs::collect(Some(&btf), self.undefined())?;
-        let mut places: HashMap<&str, (u64, HashMap<&str, u64>)> = self
+        let mut places: Vec<(&str, u64, Numbers<'_>)> = self
             .all_sections()
-            .map(|(index, s, name)| (name, (s.sh_size(self.endian), self.offsets_in(index))))
+            .map(|(index, s, name)| (name, s.sh_size(self.endian), self.offsets_in(index)))
             .collect();
         // It is in no file: loading makes it.
         if externs.config_size > 0 {
-            places.insert(
-                KCONFIG,
-                (externs.config_size as u64, externs.config_offsets()),
-            );
+            let size = externs.config_size as u64;
+            places.push((KCONFIG, size, externs.config_offsets()));
         }
-        let lookups: HashMap<&str, _> = places
+        let lookups: Vec<_> = places
             .iter()
-            .map(|(name, (size, offsets))| {
-                (*name, (*size, move |var: &str| offsets.get(var).copied()))
-            })
+            .map(|(name, size, offsets)| (*name, *size, move |var: &str| offsets.get(var).copied()))
             .collect();
         let hidden: Vec<&str> = self
             .symbols
@@ -191,7 +190,8 @@ impl<'d> Elf<'d> {
         data::fix_btf(
             btf,
             |name| {
-                lookups.get(name).map(|(size, offset_of)| Place {
+                let place = lookups.iter().rfind(|(section, ..)| *section == name);
+                place.map(|(_, size, offset_of)| Place {
                     section_size: *size,
                     offset_of,
                 })
@@ -323,13 +323,13 @@ impl<'d> Elf<'d> {
             sort::by_key(&mut out[first..], |f| f.first_insn);
         }
         if let Some(btf) = btf {
-            let ids: HashMap<&str, _> = btf
+            let ids: Numbers<'_> = btf
                 .types()
                 .filter(|t| t.kind() == Kind::FUNC)
-                .map(|t| (t.name(), t.id()))
+                .map(|t| (t.name(), t.id().0.into()))
                 .collect();
             for f in &mut out {
-                f.btf_id = ids.get(f.name.as_str()).copied();
+                f.btf_id = ids.get(f.name.as_str()).map(|id| TypeId(*id as u32));
             }
         }
         Ok(out)

@@ -2,8 +2,7 @@
 //!
 //! Source: libbpf's `bpf_object__collect_externs`, whose order of configuration values in `.kconfig` is kept.
 
-use std::collections::HashMap;
-
+use super::elf::Numbers;
 use crate::btf::{Btf, IntEncoding, Kind, Type, TypeId};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sort;
@@ -114,7 +113,7 @@ pub(super) struct Externs {
 
 impl Externs {
     /// Places of configuration values in their section.
-    pub(super) fn config_offsets(&self) -> HashMap<&str, u64> {
+    pub(super) fn config_offsets(&self) -> Numbers<'_> {
         let place = |spec: &ExternSpec| match spec.kind {
             ExternKind::Config(config) => Some(config.offset as u64),
             _ => None,
@@ -131,11 +130,16 @@ pub(super) fn collect<'a>(
     btf: Option<&Btf>,
     symbols: impl Iterator<Item = (&'a str, bool)>,
 ) -> Result<Externs> {
-    let mut declared: HashMap<&str, (&str, Type<'_>)> = HashMap::new();
+    let mut declared: Vec<(&str, Type<'_>)> = Vec::new();
+    let mut positions = Numbers::new();
     if let Some(btf) = btf {
         for section in btf.types().filter(|t| t.kind() == Kind::DATASEC) {
             for v in section.variables().iter() {
-                declared.entry(v.name()).or_insert((section.name(), v.ty()));
+                // The first of a name counts.
+                if !positions.contains_key(v.name()) {
+                    positions.insert(v.name(), declared.len() as u64);
+                    declared.push((section.name(), v.ty()));
+                }
             }
         }
     }
@@ -146,7 +150,8 @@ pub(super) fn collect<'a>(
         if name.is_empty() || specs.iter().any(|s| s.name == name) {
             continue;
         }
-        let (section, ty) = declared.get(name).copied().unzip();
+        let at = positions.get(name).map(|at| *at as usize);
+        let (section, ty) = at.map(|at| declared[at]).unzip();
         let mut kind = match (section, ty) {
             (Some(KSYMS), Some(ty)) => symbol(ty),
             _ => ExternKind::Unknown,

@@ -120,7 +120,7 @@ struct Relocator<'l, 't> {
     left: HashMap<TypeId, Vec<Type<'t>>>,
     effort: Effort,
     /// Why roots have no candidate; only of those that were asked about.
-    absent: HashMap<TypeId, Explanation>,
+    absent: Vec<(TypeId, Explanation)>,
 }
 
 impl<'l, 't> Relocator<'l, 't> {
@@ -135,7 +135,7 @@ impl<'l, 't> Relocator<'l, 't> {
             found: Candidates::find(roots, targets),
             left: HashMap::new(),
             effort: Effort::for_relocations(relos.len()),
-            absent: HashMap::new(),
+            absent: Vec::new(),
         }
     }
 

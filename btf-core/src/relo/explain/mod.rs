@@ -191,11 +191,15 @@ impl<'t> Relocator<'_, 't> {
 
     /// There is no candidate.
     fn no_type(&mut self, relo: &Relo<'_>, spec: &Spec<'_>) -> Explanation {
-        let why = self
-            .absent
-            .entry(relo.root)
-            .or_insert_with(|| types::missing(spec.root, &self.targets))
-            .clone();
+        let known = self.absent.iter().find(|(root, _)| *root == relo.root);
+        let why = match known {
+            Some((_, why)) => why.clone(),
+            None => {
+                let why = types::missing(spec.root, &self.targets);
+                self.absent.push((relo.root, why.clone()));
+                why
+            }
+        };
         match enumerators::elsewhere_of(spec, &self.targets) {
             Some(holder) => why.and(&format!(", but {holder} has that enumerator")),
             None => why,
