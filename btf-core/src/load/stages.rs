@@ -23,25 +23,28 @@ type Resolve =
     fn(&Object, &[&ProgramSpec], Option<String>, &Kernel, &mut Vec<String>) -> Result<Externs>;
 type FindContexts = fn(&Object, &[&ProgramSpec]) -> Result<Contexts>;
 
-/// Structs of operations: laid out before maps and programs are made, made after.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Operations {
-    pub(super) plan:
-        fn(&[OpenStructOps], &mut [OpenProgram], &Kernel, &mut Vec<String>) -> Result<Vec<Plan>>,
-    pub(super) create: CreateOperations,
-}
-
+type PlanOperations =
+    fn(&[OpenStructOps], &mut [OpenProgram], &Kernel, &mut Vec<String>) -> Result<Vec<Plan>>;
 type CreateOperations = fn(
     &[OpenStructOps],
     Vec<Plan>,
     &[Slot<Program>],
     Option<&OwnedFd>,
 ) -> Result<Vec<Slot<Option<StructOps>>>>;
+type FindMaps = fn(&[Map], &[OpenProgram]) -> Result<Option<Arc<UsdtMaps>>>;
+type PutPrograms = fn(&Object, &[Slot<Map>], &[Slot<Program>]) -> Result<()>;
+
+/// Structs of operations: laid out before maps and programs are made, made after.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Operations {
+    pub(super) plan: PlanOperations,
+    pub(super) create: CreateOperations,
+}
 
 /// What programs on static probes share, and how they are loaded.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct StaticProbes {
-    pub(super) maps: fn(&[Map], &[OpenProgram]) -> Result<Option<Arc<UsdtMaps>>>,
+    pub(super) maps: FindMaps,
     pub(super) are_links_known: fn() -> bool,
 }
 
@@ -49,7 +52,7 @@ pub(super) struct StaticProbes {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Slots {
     pub(super) maps: fn(&Object, &[Map]) -> Result<()>,
-    pub(super) programs: fn(&Object, &[Slot<Map>], &[Slot<Program>]) -> Result<()>,
+    pub(super) programs: PutPrograms,
 }
 
 /// The [`Stage`]s that an object is loaded with. Skeletons name those of their object, so that the rest is not in the binary.
