@@ -10,6 +10,7 @@
 //!
 //! * `load`: from an object to maps and programs in the kernel;
 //! * `map`, `prog`, `link`: what comes of it;
+//! * `probe`: what the running kernel can do;
 //! * `binary`: what programs of user space offer to be attached to.
 //!
 //! Applications mostly meet this crate through the skeletons that `btf_skel_macros::include_skel!` generates; they name it
@@ -53,6 +54,8 @@ pub mod obj;
 pub mod pod;
 #[doc(hidden)]
 pub mod private;
+#[cfg(feature = "load")]
+pub mod probe;
 #[cfg(feature = "load")]
 pub mod prog;
 pub mod relo;

@@ -215,8 +215,15 @@ impl Plan {
                 types.truncate(start + TYPE_WORDS);
             }
             Change::Name => words[0] = renamed(t, b"?", strings),
-            // The kernel wants that size.
-            Change::Enum => (words[1], words[2]) = (info(Kind::ENUM, vlen), 4),
+            Change::Enum => {
+                // The kernel wants that size, and a name of every value, which parameters need not have.
+                (words[1], words[2]) = (info(Kind::ENUM, vlen), 4);
+                let params = words[TYPE_WORDS..].chunks_exact_mut(2);
+                for param in params.filter(|param| param[0] == 0) {
+                    param[0] = strings.len() as u32;
+                    strings.extend_from_slice(b"_\0");
+                }
+            }
             Change::Typedef => words[1] = info(Kind::TYPEDEF, 0),
             Change::Static => words[1] = info(Kind::FUNC, 0),
             Change::Pointer => (words[0], words[1]) = (0, info(Kind::PTR, 0)),
@@ -379,7 +386,7 @@ mod tests {
     fn program() -> Btf {
         let mut b = Builder::new();
         let int = b.int("int", 4, IntEncoding::SIGNED);
-        let proto = b.prototype(int, [("a", int), ("b", int)]);
+        let proto = b.prototype(int, [("a", int), ("", int)]);
         b.function("shared", proto, Linkage::GLOBAL);
         b.function("own", proto, Linkage::STATIC);
         let x = b.variable("x", int, Linkage::GLOBAL);
@@ -407,7 +414,7 @@ mod tests {
             ["[2] ENUM", "[3] TYPEDEF 'shared'", "[4] TYPEDEF 'own'"]
         );
         let params: Vec<_> = btf.ty(TypeId(2)).enumerators().iter().collect();
-        assert_eq!(format!("{params:?}"), "[a = 1, b = 1]");
+        assert_eq!(format!("{params:?}"), "[a = 1, _ = 1]");
         assert_eq!(btf.ty(TypeId(3)).byte_size(), Some(4));
     }
 

@@ -34,7 +34,7 @@ pub(crate) fn kprobe(program: &Program, at: &KprobeOptions, is_return: bool) -> 
     };
     let event = sys::perf_event_open(event, Scope::probe(None))
         .map_err(|e| explain(doing(), function, e))?;
-    Link::of_event(program.name(), program.fd()?, event, *cookie)
+    Link::of_event(program, program.fd()?, event, *cookie)
         .map_err(|e| no_cookie(*cookie, explain(doing(), function, e)))
 }
 

@@ -119,12 +119,16 @@ impl Link {
     /// Makes a perf event run a program: through a link where there are such (from 5.15 on), else on the event itself, which
     /// has no cookie.
     fn of_event(
-        program: &str,
+        program: &Program,
         prog: BorrowedFd<'_>,
         event: OwnedFd,
         cookie: u64,
     ) -> io::Result<Link> {
-        let held = match sys::link_create_perf(prog, &event, cookie) {
+        let link = match program.by_perf_link {
+            true => sys::link_create_perf(prog, &event, cookie),
+            false => Err(io::Error::from_raw_os_error(libc::EINVAL)),
+        };
+        let held = match link {
             Ok(link) => {
                 sys::perf_enable(&event)?;
                 Held::PerfLink { link, event }
@@ -137,7 +141,7 @@ impl Link {
             Err(e) => return Err(e),
         };
         Ok(Link {
-            program: program.to_owned(),
+            program: program.name().to_owned(),
             held,
             stays: false,
             taken: None,

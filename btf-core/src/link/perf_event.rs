@@ -9,7 +9,7 @@ use crate::prog::{PerfEventOptions, Program};
 use crate::sys::{self, Event, Scope};
 
 pub(crate) fn perf_event(program: &Program, event: OwnedFd, cookie: u64) -> Result<Link> {
-    Link::of_event(program.name(), program.fd()?, event, cookie)
+    Link::of_event(program, program.fd()?, event, cookie)
         .map_err(|e| no_cookie(cookie, refused("cannot attach to the perf event".into(), e)))
 }
 

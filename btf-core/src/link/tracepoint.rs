@@ -15,6 +15,6 @@ pub(crate) fn tracepoint(
     let doing = || format!("cannot attach to tracepoint `{category}/{name}`");
     let event = sys::perf_event_open(Event::Tracepoint(id), Scope::probe(None))
         .map_err(|e| refused(doing(), e))?;
-    Link::of_event(program.name(), program.fd()?, event, cookie)
+    Link::of_event(program, program.fd()?, event, cookie)
         .map_err(|e| no_cookie(cookie, refused(doing(), e)))
 }

@@ -62,7 +62,7 @@ pub(super) fn uprobe_at(program: &Program, place: &Place<'_>, is_return: bool) -
     };
     let event = sys::perf_event_open(event, Scope::probe(process(place.pid)?))
         .map_err(|e| explain(doing(), place.pid, e))?;
-    Link::of_event(program.name(), program.fd()?, event, place.cookie)
+    Link::of_event(program, program.fd()?, event, place.cookie)
         .map_err(|e| no_cookie(place.cookie, explain(doing(), place.pid, e)))
 }
 

@@ -7,7 +7,7 @@ use crate::btf::raw::Info;
 use crate::btf::{Btf, Kind, Linkage, Type, TypeId, assemble};
 use crate::error::Result;
 use crate::obj::{Object, ProgType, ProgramSpec};
-use crate::sys;
+use crate::probe::{self, Features};
 
 /// What types of functions are exchanged for, by type of program.
 #[derive(Debug, Default)]
@@ -25,7 +25,11 @@ impl Contexts {
     }
 
     /// Looks for parameters that need it in what these programs reach. The kernel is asked only if there is one.
-    pub(super) fn find(object: &Object, programs: &[&ProgramSpec]) -> Result<Contexts> {
+    pub(super) fn find(
+        object: &Object,
+        programs: &[&ProgramSpec],
+        features: &Features,
+    ) -> Result<Contexts> {
         let Some(btf) = object.btf() else {
             return Ok(Contexts::default());
         };
@@ -54,7 +58,7 @@ impl Contexts {
                 }
             }
         }
-        if wanted.is_empty() || sys::arg_ctx_tag_is_known() {
+        if wanted.is_empty() || features.knows(&probe::ARG_CTX_TAG) {
             return Ok(Contexts::default());
         }
         add(btf, &wanted)

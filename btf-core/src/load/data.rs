@@ -6,6 +6,7 @@ use super::loaded::LoadedData;
 use crate::error::{Context, Error, Result};
 use crate::map::{self, Map};
 use crate::obj::{DataSection, MapType, Object};
+use crate::probe::{self, Features};
 use crate::sys::MapParams;
 
 /// `BPF_F_RDONLY_PROG`.
@@ -13,18 +14,26 @@ const RDONLY_PROG: u32 = 1 << 7;
 /// `BPF_F_MMAPABLE`.
 const MMAPABLE: u32 = 1 << 10;
 
-/// Creates the map of a section of globals, with its contents.
+/// Creates the map of a section of globals, with its contents. On a kernel without global data there is none: only programs that
+/// reach a variable are refused then, as with libbpf.
 pub(super) fn create(
     object: &Object,
     data: &DataSection,
     bytes: &[u8],
     btf: Option<&OwnedFd>,
+    features: &Features,
 ) -> Result<LoadedData> {
     let name = data.map_name(object.name());
     let is_frozen = data.kind.is_frozen();
-    fill(data, &name, bytes, btf)
+    fill(data, &name, bytes, btf, features)
         .map(|map| LoadedData {
             section: data.name.clone(),
+            // What is not in the kernel is what it would have started with.
+            contents: if map.is_created() {
+                Vec::new()
+            } else {
+                bytes.to_vec()
+            },
             map,
             size: bytes.len(),
             is_frozen,
@@ -43,15 +52,26 @@ pub(super) fn in_arena(data: &DataSection, maps: &[Map]) -> Result<LoadedData> {
             map,
             size: data.size,
             is_frozen: false,
+            contents: Vec::new(),
         })
         .context(|| format!("section {}", data.name))
 }
 
-fn fill(data: &DataSection, name: &str, bytes: &[u8], btf: Option<&OwnedFd>) -> Result<Map> {
+fn fill(
+    data: &DataSection,
+    name: &str,
+    bytes: &[u8],
+    btf: Option<&OwnedFd>,
+    features: &Features,
+) -> Result<Map> {
     let is_frozen = data.kind.is_frozen();
     // What has no variables, such as string literals, is not looked at from here. (libbpf also leaves out sections
     // whose variables are all static, which it does not show; skeletons of ours may.)
-    let mut flags = if data.datasec.is_some() { MMAPABLE } else { 0 };
+    let is_seen = data.datasec.is_some();
+    let mut flags = match is_seen && features.knows(&probe::ARRAY_MMAP) {
+        true => MMAPABLE,
+        false => 0,
+    };
     if is_frozen {
         flags |= RDONLY_PROG;
     }
@@ -64,6 +84,7 @@ fn fill(data: &DataSection, name: &str, bytes: &[u8], btf: Option<&OwnedFd>) -> 
     };
     let params = MapParams {
         name,
+        is_named: features.knows(&probe::NAMES),
         map_type: MapType::ARRAY,
         key_size: 4,
         value_size,
@@ -73,7 +94,11 @@ fn fill(data: &DataSection, name: &str, bytes: &[u8], btf: Option<&OwnedFd>) -> 
         extra: 0,
         inner: None,
         btf: types,
+        token: features.token(),
     };
+    if !features.knows(&probe::GLOBAL_DATA) {
+        return map::absent_of(&params);
+    }
     let map = map::create(&params)?;
     if bytes.iter().any(|b| *b != 0) {
         map.set_first(bytes)?;

@@ -1,4 +1,4 @@
-//! The running kernel's types, found when first asked for.
+//! The running kernel: its types, found when first asked for, and what it can do.
 
 use std::cell::OnceCell;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -8,15 +8,17 @@ use crate::btf::{Archive, Btf, Bytes};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::link;
 use crate::obj::AttachType;
+use crate::probe::Features;
 use crate::prog::target::{self, BtfTarget};
 use crate::sys;
 
-/// What one load knows of the kernel's types.
+/// What one load knows of the kernel.
 pub(super) struct Kernel {
     /// Stands in for the kernel's in CO-RE relocation.
     given: Option<Btf>,
     /// Those of several kernels, for where the running one has none.
     carried: Option<Carried>,
+    features: Features,
     chosen: OnceCell<Btf>,
     vmlinux: OnceCell<Btf>,
     modules: OnceCell<Vec<Module>>,
@@ -102,14 +104,20 @@ pub(super) fn of_program(program: BorrowedFd<'_>, function: &str) -> Result<Atta
 }
 
 impl Kernel {
-    pub(super) fn new(given: Option<Btf>, carried: Option<Carried>) -> Kernel {
+    pub(super) fn new(given: Option<Btf>, carried: Option<Carried>, features: Features) -> Kernel {
         Kernel {
             given,
             carried,
+            features,
             chosen: OnceCell::new(),
             vmlinux: OnceCell::new(),
             modules: OnceCell::new(),
         }
+    }
+
+    /// What it can do, and the token to load with.
+    pub(super) fn features(&self) -> &Features {
+        &self.features
     }
 
     /// The types to relocate against.

@@ -30,6 +30,8 @@ pub(super) struct LoadedData {
     pub(super) map: Map,
     pub(super) size: usize,
     pub(super) is_frozen: bool,
+    /// What it would have started with, if there is no map.
+    pub(super) contents: Vec<u8>,
 }
 
 /// Takes the item of this name out of its slot.
@@ -98,7 +100,13 @@ impl LoadedObject {
     pub fn take_data<T: Section>(&mut self, section: &str) -> Result<Mapped<T>> {
         let data = self.data.iter().find(|d| d.section == section);
         match data {
-            Some(data) => Mapped::new(&data.map, section, data.size, data.is_frozen),
+            Some(data) => Mapped::new(
+                &data.map,
+                section,
+                data.size,
+                data.is_frozen,
+                &data.contents,
+            ),
             None => Err(Error::not_found(format!(
                 "it has no section {section} of global variables"
             ))),

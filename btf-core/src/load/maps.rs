@@ -8,6 +8,7 @@ use super::pinned;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::map::{self, Inner, Map};
 use crate::obj::MapType;
+use crate::probe::Features;
 
 /// What maps are created with, besides their declarations.
 pub(super) struct Creator<'a> {
@@ -16,6 +17,7 @@ pub(super) struct Creator<'a> {
     pub(super) pin_root: &'a Path,
     /// First contents of the variables in the arena, if there are such.
     pub(super) arena: Option<&'a [u8]>,
+    pub(super) features: &'a Features,
 }
 
 impl Creator<'_> {
@@ -24,6 +26,7 @@ impl Creator<'_> {
         let inner = open.spec.inner.as_deref().map(|spec| Inner {
             spec: spec.clone(),
             btf: self.btf.and_then(|btf| btf.try_clone().ok()),
+            features: self.features.clone(),
         });
         self.create(open)
             .and_then(|(map, is_new)| match open.spec.map_type {
@@ -62,7 +65,12 @@ impl Creator<'_> {
             return Ok((pinned::reuse(&open.spec, fd)?, false));
         }
         let inner = self.inner(open)?;
-        let params = map::params(&open.spec, self.btf, inner.as_ref().map(AsFd::as_fd))?;
+        let params = map::params(
+            &open.spec,
+            self.btf,
+            inner.as_ref().map(AsFd::as_fd),
+            self.features,
+        )?;
         match pinned::path(open, self.pin_root) {
             Some(path) => pinned::open_or_create(&params, &path),
             None => Ok((map::create(&params)?, true)),
@@ -89,7 +97,7 @@ impl Creator<'_> {
                 "add `__array(values, struct { __uint(type, …); … });` to its declaration, or call set_inner_map before the load",
             ));
         };
-        let params = map::params(spec, self.btf, None)?;
+        let params = map::params(spec, self.btf, None, self.features)?;
         let inner = map::create(&params).context(|| format!("inner map `{}`", spec.name))?;
         Ok(Some(inner.into_fd()))
     }

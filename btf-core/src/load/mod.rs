@@ -15,6 +15,7 @@ mod externs;
 mod kernel;
 mod loaded;
 mod maps;
+mod old_helpers;
 mod open;
 mod open_map;
 mod open_program;
@@ -28,8 +29,10 @@ mod slots;
 mod stages;
 mod static_probes;
 mod struct_ops;
+mod token;
 mod types;
 
+pub use crate::probe::Token;
 pub use crate::sys::kernel_btf;
 pub use btf_object::{BtfObject, btf_objects};
 pub use loaded::LoadedObject;

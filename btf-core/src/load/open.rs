@@ -13,13 +13,14 @@ use super::open_program::OpenProgram;
 use super::open_struct_ops::OpenStructOps;
 use super::programs::Loader;
 use super::stages::Stages;
+use super::token::TokenSource;
 use super::{data, types};
 use crate::btf::{Btf, Bytes};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::map::Map;
 use crate::obj::{Attach, DataKind, DataSection, Object, ProgramSpec};
+use crate::probe::{self, Features, Token, raise_memlock_limit};
 use crate::prog::Program;
-use crate::sys;
 
 /// An opened object: nothing has been asked of the kernel yet.
 ///
@@ -51,6 +52,8 @@ pub struct OpenObject {
     prototypes: Option<Btf>,
     kconfig: Option<String>,
     pin_root: PathBuf,
+    features: Features,
+    token: TokenSource,
 }
 
 impl OpenObject {
@@ -184,6 +187,24 @@ impl OpenObject {
         self.pin_root = path.into();
     }
 
+    /// Goes by these answers instead of the running kernel's own to what it can do: to see what becomes of an object on an
+    /// older one.
+    pub fn set_features(&mut self, features: Features) {
+        self.features = features;
+    }
+
+    /// Loads with a [token](Token) of the BPF file system that is mounted here, which must delegate what the object needs; with none
+    /// if the path is empty. Unless this or [`OpenObject::set_token`] is called, the path is that in the variable
+    /// `LIBBPF_BPF_TOKEN_PATH`, else `/sys/fs/bpf` if that delegates something.
+    pub fn set_token_path(&mut self, path: impl Into<PathBuf>) {
+        self.token = TokenSource::Path(path.into());
+    }
+
+    /// Loads with this token.
+    pub fn set_token(&mut self, token: &Token) {
+        self.token = TokenSource::Given(token.clone());
+    }
+
     fn section(&self, name: &str) -> Result<usize> {
         self.object
             .data()
@@ -234,6 +255,8 @@ impl OpenObject {
             prototypes,
             kconfig,
             pin_root,
+            features,
+            token,
         } = self;
         stages.suffice(&object)?;
         let maps = all(maps, "map")?;
@@ -247,7 +270,8 @@ impl OpenObject {
             .hint("compile it with `-target bpf`, or with bpfel or bpfeb to match"));
         }
         let mut warnings = unknown_sections(&programs);
-        let kernel = Kernel::new(kernel_btf, kernel_btfs);
+        let features = token.apply(features)?;
+        let kernel = Kernel::new(kernel_btf, kernel_btfs, features);
         let operations = match stages.operations {
             Some(step) => (step.plan)(&struct_ops, &mut programs, &kernel, &mut warnings)?,
             None => Vec::new(),
@@ -258,22 +282,27 @@ impl OpenObject {
             None => Code::unchanged(&object),
         };
         // What is asked of the kernel from here on may take memory of it.
-        sys::raise_memlock_limit();
+        raise_memlock_limit(kernel.features());
         let externs = match stages.resolve {
             Some(resolve) => resolve(&object, &wanted, kconfig, &kernel, &mut warnings)?,
             None => Externs::default(),
         };
         let contexts = match stages.contexts {
-            Some(find) => find(&object, &wanted)?,
+            Some(find) => find(&object, &wanted, kernel.features())?,
             None => Contexts::default(),
         };
-        let btf = types::load(contexts.btf.as_ref().or(object.btf()), &mut warnings);
+        let btf = types::load(
+            contexts.btf.as_ref().or(object.btf()),
+            kernel.features(),
+            &mut warnings,
+        );
         let sections = || object.data().iter().zip(&data);
         let arena = sections().find(|(section, _)| section.kind == DataKind::Arena);
         let creator = Creator {
             btf: btf.as_ref(),
             pin_root: &pin_root,
             arena: arena.map(|(_, bytes)| bytes.as_slice()),
+            features: kernel.features(),
         };
         let maps = maps
             .iter()
@@ -289,7 +318,7 @@ impl OpenObject {
                     DataKind::Arena => return data::in_arena(section, &maps),
                     _ => bytes,
                 };
-                data::create(&object, section, bytes, btf.as_ref())
+                data::create(&object, section, bytes, btf.as_ref(), kernel.features())
             })
             .collect::<Result<Vec<_>>>()?;
         let loader = Loader {
@@ -312,7 +341,13 @@ impl OpenObject {
             (slots.programs)(&object, &maps, &programs)?;
         }
         let struct_ops = match stages.operations {
-            Some(step) => (step.create)(&struct_ops, operations, &programs, btf.as_ref())?,
+            Some(step) => (step.create)(
+                &struct_ops,
+                operations,
+                &programs,
+                btf.as_ref(),
+                kernel.features(),
+            )?,
             None => Vec::new(),
         };
         Ok(LoadedObject {
@@ -352,6 +387,8 @@ impl From<Object> for OpenObject {
             prototypes: None,
             kconfig: None,
             pin_root: PathBuf::from("/sys/fs/bpf"),
+            features: Features::running(),
+            token: TokenSource::default(),
             object,
         }
     }
@@ -403,8 +440,9 @@ fn wanted<'a>(object: &'a Object, programs: &[OpenProgram]) -> Vec<&'a ProgramSp
 }
 
 fn load_programs(loader: &Loader<'_>, programs: Vec<OpenProgram>) -> Result<Vec<Slot<Program>>> {
+    let features = loader.kernel.features();
     let usdt = match loader.static_probes {
-        Some(probes) => (probes.maps)(loader.maps, &programs)?,
+        Some(probes) => (probes.maps)(loader.maps, &programs, features)?,
         None => None,
     };
     programs
@@ -437,6 +475,7 @@ fn load_programs(loader: &Loader<'_>, programs: Vec<OpenProgram>) -> Result<Vec<
                     usdt: usdt.clone().filter(|_| is_usdt),
                     fd,
                     log,
+                    by_perf_link: features.given(&probe::PERF_LINK) != Some(false),
                 }),
             })
         })

@@ -9,6 +9,7 @@ use crate::insn::{Insn, op, pseudo};
 use crate::map::Map;
 use crate::obj::externs::KCONFIG;
 use crate::obj::{Image, Object, RelocTarget};
+use crate::probe;
 
 /// Helper numbers that no kernel has, by which the verifier's log tells what a program must not reach. As in libbpf:
 /// uses of a map that was not created, calls of a weak kernel function that is not there.
@@ -16,6 +17,7 @@ const POISON_MAP: i32 = 2_001_000_000;
 const POISON_KFUNC: i32 = 2_002_000_000;
 
 const MAP_HINT: &str = "create the map, or let a constant in .rodata decide whether it is used";
+const GLOBALS_HINT: &str = "keep in a map what programs for such kernels share, or leave the program out with set_autoload(false)";
 const KFUNC_HINT: &str = "guard the call with bpf_ksym_exists()";
 
 /// An instruction that the verifier refuses if it is reached, and why.
@@ -54,10 +56,14 @@ pub(super) fn patch(
                 }
             },
             RelocTarget::Data { section, offset } => {
-                let map = &data.get(section).ok_or_else(past_end)?.map;
+                let LoadedData { map, section, .. } = data.get(section).ok_or_else(past_end)?;
                 if !map.is_created() {
-                    let n = maps.iter().position(|m| m.name() == map.name());
-                    poisons.push(absent(image, at, n.unwrap_or_default(), map.name()));
+                    // The arena is one of the object's maps.
+                    let poison = match maps.iter().position(|m| m.name() == map.name()) {
+                        Some(n) => absent(image, at, n, map.name()),
+                        None => no_globals(image, at, section),
+                    };
+                    poisons.push(poison);
                     continue;
                 }
                 let [first, second] = pair(image, at).ok_or_else(past_end)?;
@@ -68,6 +74,12 @@ pub(super) fn patch(
             RelocTarget::Extern(n) => {
                 let resolved = externs.resolved.get(n).ok_or_else(past_end)?;
                 let kconfig = data.iter().find(|d| d.section == KCONFIG);
+                if let (Resolved::Config(_), Some(d)) = (resolved, kconfig)
+                    && !d.map.is_created()
+                {
+                    poisons.push(no_globals(image, at, KCONFIG));
+                    continue;
+                }
                 let name = object.externs().get(n).map_or("", |e| &e.name);
                 let is_absent = put_extern(image, at, resolved, kconfig).ok_or_else(past_end)?;
                 if is_absent {
@@ -95,6 +107,19 @@ fn absent(image: &mut Image, at: usize, n: usize, name: &str) -> Poison {
         insn: at,
         why: format!("it uses map `{name}`, which was not created"),
         hint: Some(MAP_HINT.to_owned()),
+    }
+}
+
+/// A use of a section that has no map.
+fn no_globals(image: &mut Image, at: usize, section: &str) -> Poison {
+    poison(image, at, 2, POISON_MAP);
+    Poison {
+        insn: at,
+        why: format!(
+            "it uses a global variable, of section {section}, and this kernel has none: they came with Linux {}",
+            probe::GLOBAL_DATA.since()
+        ),
+        hint: Some(GLOBALS_HINT.to_owned()),
     }
 }
 

@@ -12,13 +12,13 @@ use super::open_program::OpenProgram;
 use super::patch::patch;
 use super::stages::StaticProbes;
 use super::struct_ops::{self, Plan};
-use super::{prototype, rejection};
-use crate::btf::sanitize::Feature;
+use super::{old_helpers, prototype, rejection};
 use crate::btf::{Btf, TypeId};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::map::Map;
 use crate::obj::place::place;
 use crate::obj::{Attach, AttachType, DataKind, Image, Object, SectionDef};
+use crate::probe;
 use crate::sys::{self, FuncInfo, LineInfo, Loading};
 
 /// `BPF_F_SLEEPABLE` and `BPF_F_XDP_HAS_FRAGS`.
@@ -90,10 +90,14 @@ impl Loader<'_> {
     fn attach_type(&self, def: &SectionDef) -> AttachType {
         match (def.attach, self.static_probes) {
             // One link for all places of a probe, where there are such links.
-            (Attach::Usdt, Some(probes)) if (probes.are_links_known)() => {
+            (Attach::Usdt, Some(probes)) if (probes.are_links_known)(self.kernel.features()) => {
                 AttachType::TRACE_UPROBE_MULTI
             }
-            _ if def.attach_type_is_optional && !sys::attach_types_are_known() => AttachType::NONE,
+            _ if def.attach_type_is_optional
+                && !self.kernel.features().knows(&probe::ATTACH_TYPE) =>
+            {
+                AttachType::NONE
+            }
             _ => def.attach_type,
         }
     }
@@ -104,6 +108,8 @@ impl Loader<'_> {
         let mut image = self
             .object
             .link(spec, |function| self.code.insns(function))?;
+        let features = self.kernel.features();
+        old_helpers::replace(&mut image.insns, features);
         let poisons = patch(self.object, &mut image, self.maps, self.data, self.externs)?;
         let (target, name) = self.target(program)?.unzip();
         let operation = match def.attach {
@@ -123,16 +129,18 @@ impl Loader<'_> {
         for func in &mut func_info {
             func.type_id = self.contexts.of(def.prog_type, TypeId(func.type_id)).0;
         }
-        let btf_with_funcs = self
-            .btf
-            .filter(|_| sys::btf_feature_is_known(Feature::Func));
+        let btf_with_funcs = self.btf.filter(|_| features.knows(&probe::BTF_FUNC));
         let loading = Loading {
-            name: &spec.name,
+            name: if features.knows(&probe::NAMES) {
+                &spec.name
+            } else {
+                ""
+            },
             prog_type: def.prog_type.0,
             // Operations are numbered by the kernel's struct.
             attach_type: operation
                 .as_ref()
-                .map_or(self.attach_type(def).0, |operation| operation.index),
+                .map_or_else(|| self.attach_type(def).0, |operation| operation.index),
             flags: flags(def) | program.flags.0,
             log_level: program.log_level,
             log_size: program.log_size,
@@ -154,6 +162,7 @@ impl Loader<'_> {
                 .attach_program
                 .as_ref()
                 .map(|other| other.fd.as_fd()),
+            token: features.token(),
         };
         let place = |insn| {
             let (function, insn) = image.function_of(insn)?;
@@ -175,7 +184,14 @@ impl Loader<'_> {
                     log,
                 }
             })
-            .map_err(|(e, log)| rejection::explain(&spec.section, e, log, poison, place))
+            .map_err(|(e, log)| {
+                let is_unrighted = e.raw_os_error() == Some(libc::EPERM) && log.is_empty();
+                let error = rejection::explain(&spec.section, e, log, poison, place);
+                match is_unrighted && features.token().is_some() {
+                    true => error.hint(sys::token_hint()),
+                    false => error,
+                }
+            })
     }
 }
 

@@ -16,12 +16,13 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::link::UsdtMaps;
 use crate::map::Map;
 use crate::obj::{Object, ProgramSpec, Stage};
+use crate::probe::Features;
 use crate::prog::{Program, StructOps};
 
 type Relocate = for<'a> fn(&'a Object, &[&'a ProgramSpec], &Kernel) -> Result<Code<'a>>;
 type Resolve =
     fn(&Object, &[&ProgramSpec], Option<String>, &Kernel, &mut Vec<String>) -> Result<Externs>;
-type FindContexts = fn(&Object, &[&ProgramSpec]) -> Result<Contexts>;
+type FindContexts = fn(&Object, &[&ProgramSpec], &Features) -> Result<Contexts>;
 
 type PlanOperations =
     fn(&[OpenStructOps], &mut [OpenProgram], &Kernel, &mut Vec<String>) -> Result<Vec<Plan>>;
@@ -30,8 +31,9 @@ type CreateOperations = fn(
     Vec<Plan>,
     &[Slot<Program>],
     Option<&OwnedFd>,
+    &Features,
 ) -> Result<Vec<Slot<Option<StructOps>>>>;
-type FindMaps = fn(&[Map], &[OpenProgram]) -> Result<Option<Arc<UsdtMaps>>>;
+type FindMaps = fn(&[Map], &[OpenProgram], &Features) -> Result<Option<Arc<UsdtMaps>>>;
 type PutPrograms = fn(&Object, &[Slot<Map>], &[Slot<Program>]) -> Result<()>;
 
 /// Structs of operations: laid out before maps and programs are made, made after.
@@ -45,7 +47,7 @@ pub(super) struct Operations {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct StaticProbes {
     pub(super) maps: FindMaps,
-    pub(super) are_links_known: fn() -> bool,
+    pub(super) are_links_known: fn(&Features) -> bool,
 }
 
 /// Values of maps that are maps and programs.
@@ -135,7 +137,7 @@ impl Stages {
     pub const fn static_probes(mut self) -> Stages {
         self.static_probes = Some(StaticProbes {
             maps: static_probes::maps,
-            are_links_known: crate::sys::uprobe_links_are_known,
+            are_links_known: static_probes::are_links_known,
         });
         self
     }

@@ -8,10 +8,15 @@ use crate::error::{Error, Result};
 use crate::link::{self, UsdtMaps};
 use crate::map::Map;
 use crate::obj::Attach;
-use crate::sys::{self, MapFd};
+use crate::probe::{self, Features};
+use crate::sys::MapFd;
 
 /// The maps, if a program wants them and the object has them.
-pub(super) fn maps(maps: &[Map], programs: &[OpenProgram]) -> Result<Option<Arc<UsdtMaps>>> {
+pub(super) fn maps(
+    maps: &[Map],
+    programs: &[OpenProgram],
+    features: &Features,
+) -> Result<Option<Arc<UsdtMaps>>> {
     let is_wanted =
         |p: &OpenProgram| p.autoload() && p.spec.def.is_some_and(|def| def.attach == Attach::Usdt);
     let named = |name| {
@@ -38,7 +43,12 @@ pub(super) fn maps(maps: &[Map], programs: &[OpenProgram]) -> Result<Option<Arc<
         copy(specs)?,
         specs.max_entries(),
         copy(by_address)?,
-        sys::has_bpf_cookie(),
-        sys::uprobe_links_are_known(),
+        features.knows(&probe::BPF_COOKIE),
+        are_links_known(features),
     ))))
+}
+
+/// Whether one link is made for all places of a probe.
+pub(super) fn are_links_known(features: &Features) -> bool {
+    features.knows(&probe::UPROBE_MULTI)
 }

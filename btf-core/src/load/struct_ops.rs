@@ -13,6 +13,7 @@ use crate::btf::{Btf, Kind, Member, Type};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::near::{did_you_mean, similar};
 use crate::obj::{Attach, is_function_pointer};
+use crate::probe::Features;
 use crate::prog::{Program, StructOps, StructOpsValue};
 use crate::relo::essential_name;
 use crate::sys::{self, OpsMap};
@@ -289,13 +290,14 @@ pub(super) fn create(
     plans: Vec<Plan>,
     programs: &[Slot<Program>],
     btf: Option<&OwnedFd>,
+    features: &Features,
 ) -> Result<Vec<Slot<Option<StructOps>>>> {
     let mut plans = plans.into_iter().peekable();
     let mut slots = Vec::with_capacity(all.len());
     for ops in all {
         let plan = plans.next_if(|plan| plan.name == ops.name());
         let item = plan
-            .map(|plan| create_one(plan, programs, btf))
+            .map(|plan| create_one(plan, programs, btf, features))
             .transpose()
             .context(|| format!("operations `{}`", ops.name()))?;
         slots.push(Slot {
@@ -306,7 +308,12 @@ pub(super) fn create(
     Ok(slots)
 }
 
-fn create_one(plan: Plan, programs: &[Slot<Program>], btf: Option<&OwnedFd>) -> Result<StructOps> {
+fn create_one(
+    plan: Plan,
+    programs: &[Slot<Program>],
+    btf: Option<&OwnedFd>,
+    features: &Features,
+) -> Result<StructOps> {
     let btf = btf.ok_or_else(|| {
         Error::new(
             ErrorKind::Unsupported,
@@ -322,6 +329,7 @@ fn create_one(plan: Plan, programs: &[Slot<Program>], btf: Option<&OwnedFd>) -> 
             is_link,
             btf,
             module,
+            features.token(),
         )
     };
     let (map, is_link) = match create(plan.is_link) {

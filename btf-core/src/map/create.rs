@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use super::{Info, Map, MapType};
 use crate::error::{Error, ErrorKind, Result};
 use crate::obj::MapSpec;
+use crate::probe::{self, Features, raise_memlock_limit};
 use crate::sys::{self, MapFd, MapParams};
 
 impl Map {
@@ -32,8 +33,9 @@ impl Map {
     ///
     /// What the kernel answers, with what to try.
     pub fn create(spec: &MapSpec) -> Result<Map> {
-        sys::raise_memlock_limit();
-        params(spec, None, None)
+        let features = Features::running();
+        raise_memlock_limit(&features);
+        params(spec, None, None, &features)
             .and_then(|params| create(&params))
             .map_err(|e| e.context(format!("map `{}`", spec.name)))
     }
@@ -44,6 +46,7 @@ pub(crate) fn params<'p>(
     spec: &'p MapSpec,
     btf: Option<&'p OwnedFd>,
     inner: Option<BorrowedFd<'p>>,
+    features: &'p Features,
 ) -> Result<MapParams<'p>> {
     check_flags(spec)?;
     let is_ring = spec.map_type.is_ring_buffer();
@@ -62,6 +65,7 @@ pub(crate) fn params<'p>(
     let has_types = takes_btf(spec.map_type) && !is_ring && types != (0, 0);
     Ok(MapParams {
         name: &spec.name,
+        is_named: features.knows(&probe::NAMES),
         map_type: spec.map_type,
         key_size,
         value_size,
@@ -73,6 +77,7 @@ pub(crate) fn params<'p>(
         btf: btf
             .filter(|_| has_types)
             .map(|btf| (btf.as_fd(), types.0, types.1)),
+        token: features.token(),
     })
 }
 
@@ -97,6 +102,22 @@ pub(crate) fn absent(spec: &MapSpec) -> Result<Map> {
         max_entries: spec.max_entries,
         flags: spec.map_flags,
     })
+}
+
+/// Stands for the map that would be created with these.
+pub(crate) fn absent_of(params: &MapParams<'_>) -> Result<Map> {
+    Map::absent(info(params))
+}
+
+fn info(params: &MapParams<'_>) -> Info {
+    Info {
+        name: params.name.to_owned(),
+        map_type: params.map_type,
+        key_size: params.key_size,
+        value_size: params.value_size,
+        max_entries: params.max_entries,
+        flags: params.flags,
+    }
 }
 
 /// Whether the declaration has the flags without which the kernel answers a bare EINVAL.
@@ -125,17 +146,7 @@ pub(crate) fn create(params: &MapParams<'_>) -> Result<Map> {
         created => created,
     };
     match created {
-        Ok(fd) => Ok(Map::new(
-            fd,
-            Info {
-                name: params.name.to_owned(),
-                map_type: params.map_type,
-                key_size: params.key_size,
-                value_size: params.value_size,
-                max_entries: params.max_entries,
-                flags: params.flags,
-            },
-        )),
+        Ok(fd) => Ok(Map::new(fd, info(params))),
         Err(e) => Err(refused(params, e)),
     }
 }
@@ -150,6 +161,7 @@ fn refused(params: &MapParams<'_>, e: std::io::Error) -> Error {
         e,
     );
     match errno {
+        Some(libc::EPERM) if params.token.is_some() => error.hint(sys::token_hint()),
         Some(libc::EPERM | libc::EACCES) => error.hint(sys::privileges_hint()),
         Some(libc::EINVAL) if params.max_entries == 0 => error
             .hint("set max_entries in its declaration, or with set_max_entries before the load"),

@@ -34,9 +34,14 @@ unsafe impl<T: Pod> Section for T {
 ///
 /// Of `.rodata` it is what was set before the load, unchangeable. The variables of `.data` and `.bss` are read and written
 /// through [`super::Global`].
+///
+/// Kernels before 5.5 cannot share it. There it is a copy of this process's own, which [`Mapped::fetch`] and [`Mapped::store`]
+/// exchange with the kernel's.
 pub struct Mapped<T> {
     /// An arena's is shared with its map.
     mapping: Arc<Mapping>,
+    /// The map that it is a copy of, if it is one.
+    copied: Option<Map>,
     section: PhantomData<T>,
 }
 
@@ -47,8 +52,14 @@ unsafe impl<T: Sync> Sync for Mapped<T> {}
 
 impl<T: Section> Mapped<T> {
     /// Maps the `len` bytes of a section, which its map begins with; `section` is for errors, and `is_frozen` says that nobody can
-    /// write it any more.
-    pub(crate) fn new(map: &Map, section: &str, len: usize, is_frozen: bool) -> Result<Self> {
+    /// write it any more. `contents` are those of a section that has no map.
+    pub(crate) fn new(
+        map: &Map,
+        section: &str,
+        len: usize,
+        is_frozen: bool,
+        contents: &[u8],
+    ) -> Result<Self> {
         let size = size_of::<T>();
         let type_name = std::any::type_name::<T>();
         if !is_frozen && !T::SHARED {
@@ -74,6 +85,7 @@ impl<T: Section> Mapped<T> {
             return match memory.len() >= size {
                 true => Ok(Mapped {
                     mapping: Arc::clone(memory),
+                    copied: None,
                     section: PhantomData,
                 }),
                 false => Err(map.unfit(format!("section {section} does not fit it"))),
@@ -84,15 +96,98 @@ impl<T: Section> Mapped<T> {
         } else {
             Access::ReadWrite
         };
-        let mapping = Mapping::new(map, 0, len.max(size), access)
-            .map_err(|e| Error::os(format!("cannot map section {section} into memory"), e))
-            .map_err(|e| e.context(format!("map `{}`", map.name())))?;
-        Ok(Mapped {
+        let failed = |e| {
+            let error = Error::os(format!("cannot map section {section} into memory"), e);
+            error.context(format!("map `{}`", map.name()))
+        };
+        if map.is_created() && map.map_flags() & MMAPABLE != 0 {
+            let mapping = Mapping::new(map, 0, len.max(size), access).map_err(failed)?;
+            return Ok(Mapped {
+                mapping: Arc::new(mapping),
+                copied: None,
+                section: PhantomData,
+            });
+        }
+        let mapping = Mapping::anonymous(len.max(size).next_multiple_of(WORD)).map_err(failed)?;
+        let copy: Mapped<T> = Mapped {
             mapping: Arc::new(mapping),
+            copied: Some(map.another()?),
             section: PhantomData,
-        })
+        };
+        match map.is_created() {
+            true => copy.write(&map.first()?),
+            false => copy.write(contents),
+        }
+        Ok(copy)
+    }
+
+    /// Whether the memory is the programs' own, as it is on kernels from 5.5 on.
+    pub fn is_shared(&self) -> bool {
+        self.copied.is_none()
+    }
+
+    /// Reads what programs have made of the variables, if they are not shared with them; else does nothing. Constants stay as
+    /// they were.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel answers; [`crate::ErrorKind::InvalidInput`] on kernels before 5.2, where programs have no variables.
+    pub fn fetch(&self) -> Result<()> {
+        if let (Some(map), true) = (&self.copied, T::SHARED) {
+            self.write(&map.first()?);
+        }
+        Ok(())
+    }
+
+    /// Makes the variables, all of them, those of the programs, if they are not shared with them; else does nothing. What programs
+    /// write meanwhile is lost.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Mapped::fetch`].
+    pub fn store(&self) -> Result<()> {
+        if let (Some(map), true) = (&self.copied, T::SHARED) {
+            map.require()?;
+            map.set_first(&self.read(map.value_size() as usize))
+                .map_err(|e| e.context(map.what()))?;
+        }
+        Ok(())
+    }
+
+    /// Copies bytes into the memory, a word at a time.
+    fn write(&self, bytes: &[u8]) {
+        let mut padded = bytes.to_vec();
+        padded.resize(bytes.len().next_multiple_of(WORD), 0);
+        let start = self.mapping.start().cast::<u64>();
+        for (n, word) in padded.as_chunks::<WORD>().0.iter().enumerate() {
+            debug_assert!((n + 1) * WORD <= self.mapping.len());
+            // SAFETY: the mapping is at least as large as the section, rounded up to words.
+            let place = unsafe { start.add(n) };
+            // SAFETY: the memory is this process's own and aligned to a page. While references to it exist, all that is
+            // accessed of it lies in cells, which read as volatile, too (`T::SHARED`); before `new` returns there are none.
+            unsafe { place.write_volatile(u64::from_ne_bytes(*word)) };
+        }
+    }
+
+    /// Copies bytes out of the memory, a word at a time.
+    fn read(&self, len: usize) -> Vec<u8> {
+        let start = self.mapping.start().cast::<u64>();
+        let mut bytes = Vec::with_capacity(len.next_multiple_of(WORD));
+        for n in 0..len.div_ceil(WORD) {
+            // SAFETY: the mapping is at least as large as the section, rounded up to words.
+            let place = unsafe { start.add(n) };
+            // SAFETY: as in `write`.
+            bytes.extend(unsafe { place.read_volatile() }.to_ne_bytes());
+        }
+        bytes.truncate(len);
+        bytes
     }
 }
+
+/// Bytes that are copied at once.
+const WORD: usize = size_of::<u64>();
+/// `BPF_F_MMAPABLE`.
+const MMAPABLE: u32 = 1 << 10;
 
 impl<T: Section> Deref for Mapped<T> {
     type Target = T;

@@ -63,7 +63,7 @@ pub use bloom_filter::BloomFilter;
 pub use cgroup_array::CgroupArray;
 pub use cgroup_storage::CgroupStorage;
 pub use consumers::{Consume, Consumers};
-pub(crate) use create::{absent, create, params};
+pub(crate) use create::{absent, absent_of, create, params};
 pub use global::Global;
 pub use hash::Hash;
 pub use local_storage::LocalStorage;

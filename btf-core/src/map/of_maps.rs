@@ -69,7 +69,7 @@ impl Map {
         let mut spec = inner.spec.clone();
         spec.name = name.to_owned();
         // With the types, too: kernels compare what they make of them.
-        super::params(&spec, inner.btf.as_ref(), None)
+        super::params(&spec, inner.btf.as_ref(), None, &inner.features)
             .and_then(|params| super::create(&params))
             .and_then(M::of_map)
             .context(|| self.what())

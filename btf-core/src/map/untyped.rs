@@ -9,6 +9,7 @@ use super::{Flags, MapType};
 use crate::error::{Error, ErrorKind, Result};
 use crate::obj::MapSpec;
 use crate::pod::Pod;
+use crate::probe::Features;
 use crate::sys::{self, MapFd, MapFdInfo, Mapping};
 
 /// A map in the kernel; it goes when neither this, a loaded program nor a pin holds it any more.
@@ -30,6 +31,8 @@ pub(crate) struct Inner {
     pub(crate) spec: MapSpec,
     /// The object's BTF, which has the types of their keys and values.
     pub(crate) btf: Option<OwnedFd>,
+    /// What the kernel takes, and by what right.
+    pub(crate) features: Features,
 }
 
 /// What a map was created with.
@@ -367,6 +370,13 @@ impl Map {
         self.fd
             .value_len()
             .map_err(|e| self.refused("tell how many CPUs have values", e))
+    }
+
+    /// The one value of the array that holds a section of globals.
+    pub(crate) fn first(&self) -> Result<Vec<u8>> {
+        let mut value = vec![0; self.value_size() as usize];
+        self.lookup(&0u32.to_ne_bytes(), &mut value)?;
+        Ok(value)
     }
 
     /// Sets the one value of the array that holds a section of globals.

@@ -86,6 +86,8 @@ pub struct Program {
     pub(crate) fd: Option<OwnedFd>,
     /// What the verifier wrote, if it was asked to.
     pub(crate) log: Option<String>,
+    /// Whether links of perf events are tried, before the older way.
+    pub(crate) by_perf_link: bool,
 }
 
 impl Program {

@@ -55,7 +55,7 @@ abi! {
         btf_vmlinux_value_type_id: u32 = 60,
         map_extra: u64 = 64,
         value_type_btf_obj_fd: u32 = 72,
-        pad: u32 = 76,
+        map_token_fd: u32 = 76,
     }
 }
 
@@ -118,7 +118,7 @@ abi! {
 
 abi! {
     /// `BPF_PROG_LOAD`.
-    ProgLoad, 144 {
+    ProgLoad, 152 {
         prog_type: u32 = 0,
         insn_cnt: u32 = 4,
         insns: u64 = 8,
@@ -145,6 +145,8 @@ abi! {
         core_relos: u64 = 128,
         core_relo_rec_size: u32 = 136,
         log_true_size: u32 = 140,
+        prog_token_fd: u32 = 144,
+        fd_array_cnt: u32 = 148,
     }
 }
 
@@ -190,13 +192,23 @@ abi! {
 
 abi! {
     /// `BPF_BTF_LOAD`.
-    BtfLoad, 32 {
+    BtfLoad, 40 {
         btf: u64 = 0,
         btf_log_buf: u64 = 8,
         btf_size: u32 = 16,
         btf_log_size: u32 = 20,
         btf_log_level: u32 = 24,
         btf_log_true_size: u32 = 28,
+        btf_flags: u32 = 32,
+        btf_token_fd: u32 = 36,
+    }
+}
+
+abi! {
+    /// `BPF_TOKEN_CREATE`.
+    TokenCreate, 8 {
+        flags: u32 = 0,
+        bpffs_fd: u32 = 4,
     }
 }
 

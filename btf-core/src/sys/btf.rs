@@ -1,27 +1,39 @@
 //! BTF objects in the kernel: loading an object's own, finding those of modules.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::attr::{self, BtfInfo};
 use super::log::{Attempt, with_log};
+use super::token::flag_and_number;
 use super::{Command, address, address_mut, bpf, bpf_fd, fd_number, length};
 
 /// Loads BTF. If the kernel refuses it, asks again with a log, which comes with the error.
-pub(crate) fn btf_load(btf: &[u8]) -> Result<OwnedFd, (io::Error, String)> {
-    let refused = match attempt(btf, None).answer {
+pub(crate) fn btf_load(
+    btf: &[u8],
+    token: Option<BorrowedFd<'_>>,
+) -> Result<OwnedFd, (io::Error, String)> {
+    let refused = match attempt(btf, token, None).answer {
         Ok(fd) => return Ok(fd),
         Err(e) => e,
     };
-    match with_log(|log| attempt(btf, Some(log))) {
+    match with_log(|log| attempt(btf, token, Some(log))) {
         (Ok(fd), _) => Ok(fd),
         (Err(_), log) => Err((refused, log)),
     }
 }
 
-fn attempt(btf: &[u8], log: Option<&mut [u8]>) -> Attempt<OwnedFd> {
+/// Loads BTF, to see whether the kernel takes it.
+pub(crate) fn btf_try(btf: &[u8], token: Option<BorrowedFd<'_>>) -> io::Result<OwnedFd> {
+    attempt(btf, token, None).answer
+}
+
+fn attempt(btf: &[u8], token: Option<BorrowedFd<'_>>, log: Option<&mut [u8]>) -> Attempt<OwnedFd> {
+    let (btf_flags, btf_token_fd) = flag_and_number(token);
     let mut attr = attr::BtfLoad {
         btf: address(btf),
+        btf_flags,
+        btf_token_fd,
         ..Default::default()
     };
     match length(btf) {
@@ -116,6 +128,11 @@ pub(crate) fn btf_info(fd: &OwnedFd) -> io::Result<BtfObjectInfo> {
         size: info.btf_size,
         is_kernel: info.kernel_btf != 0,
     })
+}
+
+/// Whether the kernel tells names of BTF objects, which came with those of modules (5.11).
+pub(crate) fn btf_has_name(fd: &OwnedFd) -> bool {
+    ask(fd, &mut [0; 16], &mut []).is_ok()
 }
 
 /// The bytes of a BTF object.

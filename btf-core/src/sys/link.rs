@@ -232,6 +232,24 @@ pub(crate) fn link_create_kprobe_multi(
     unsafe { bpf_fd(Command::LINK_CREATE, &mut attr) }
 }
 
+/// Asks for a link to a function whose address lies where nobody may read: `EFAULT` is the answer of a kernel that has such
+/// links.
+pub(crate) fn link_create_kprobe_multi_nowhere(
+    prog: impl AsFd,
+    attach_type: AttachType,
+) -> io::Result<OwnedFd> {
+    let mut attr = LinkCreateKprobeMulti {
+        prog_fd: fd_number(prog),
+        attach_type: attach_type.0,
+        cnt: 1,
+        addrs: u64::MAX,
+        ..Default::default()
+    };
+    // SAFETY: the kernel reads from the address, which is none of this process, and gets a fault. The command returns a
+    // descriptor.
+    unsafe { bpf_fd(Command::LINK_CREATE, &mut attr) }
+}
+
 /// Places of a binary to attach to.
 #[derive(Debug, Default)]
 pub(crate) struct Places {

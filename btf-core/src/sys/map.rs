@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 
 use super::attr::{self, object_name};
+use super::token::flag_and_number;
 use super::{
     Command, address, address_mut, address_or_null, bpf, bpf_fd, fd_number, possible_cpus,
 };
@@ -18,6 +19,8 @@ const NUMA_NODE: u32 = 1 << 2;
 #[derive(Clone, Copy)]
 pub(crate) struct MapParams<'a> {
     pub(crate) name: &'a str,
+    /// Whether the kernel is told the name.
+    pub(crate) is_named: bool,
     pub(crate) map_type: MapType,
     pub(crate) key_size: u32,
     pub(crate) value_size: u32,
@@ -29,6 +32,8 @@ pub(crate) struct MapParams<'a> {
     pub(crate) inner: Option<BorrowedFd<'a>>,
     /// The object's BTF in the kernel, and the types of key and value.
     pub(crate) btf: Option<(BorrowedFd<'a>, u32, u32)>,
+    /// By what right it is created, if not by this process's own.
+    pub(crate) token: Option<BorrowedFd<'a>>,
 }
 
 impl MapParams<'_> {
@@ -73,13 +78,15 @@ impl AsFd for MapFd {
 impl MapFd {
     /// Creates a map.
     pub(crate) fn create(params: &MapParams<'_>) -> io::Result<MapFd> {
+        let (token_flag, map_token_fd) = flag_and_number(params.token);
         let mut attr = attr::MapCreate {
             map_type: params.map_type.0,
             key_size: params.key_size,
             value_size: params.value_size,
             max_entries: params.max_entries,
-            map_flags: params.all_flags(),
-            map_name: object_name(params.name),
+            map_flags: params.all_flags() | token_flag,
+            map_token_fd,
+            map_name: object_name(if params.is_named { params.name } else { "" }),
             map_extra: params.extra,
             ..Default::default()
         };

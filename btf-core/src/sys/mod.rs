@@ -23,12 +23,12 @@ mod perf;
 mod perf_buffer;
 mod pin;
 mod privileges;
-mod probe;
 mod process;
 mod prog;
 mod socket;
 mod struct_ops;
 mod test_run;
+mod token;
 mod uname;
 mod version;
 mod wait;
@@ -40,37 +40,36 @@ use crate::pod::Pod;
 
 pub(crate) use attach::{prog_attach, prog_detach, set_option, socket_program};
 pub(crate) use attr::{FuncInfo, LineInfo};
-pub(crate) use btf::{btf_by_id, btf_bytes, btf_info, btf_load, module_btf_fd, next_btf_id};
+pub(crate) use btf::{
+    btf_by_id, btf_bytes, btf_has_name, btf_info, btf_load, btf_try, module_btf_fd, next_btf_id,
+};
 pub(crate) use cpus::possible_cpus;
 pub(crate) use file_system::FileSystem;
 pub use kernel_btf::kernel_btf;
 pub(crate) use kernel_btf::{has_kernel_btf, module_btf, module_names};
 pub(crate) use link::{
     Among, Functions, Over, Places, iter_create, link_create, link_create_freplace,
-    link_create_iter, link_create_kprobe_multi, link_create_netfilter, link_create_perf,
-    link_create_tracing, link_create_uprobe_multi, link_info, link_info_with_name, link_update,
-    raw_tracepoint_open,
+    link_create_iter, link_create_kprobe_multi, link_create_kprobe_multi_nowhere,
+    link_create_netfilter, link_create_perf, link_create_tracing, link_create_uprobe_multi,
+    link_info, link_info_with_name, link_update, raw_tracepoint_open,
 };
 pub(crate) use map::{MapFd, MapFdInfo, MapParams};
 pub(crate) use map_batch::{BatchRead, Position};
-pub(crate) use memlock::raise_memlock_limit;
+pub(crate) use memlock::lift_memlock_limit;
 pub(crate) use mmap::{Access, Mapping};
 pub(crate) use netlink::{Refusal, Request, u32_at};
 pub(crate) use perf::{Event, Scope, perf_disable, perf_enable, perf_event_open, perf_set_program};
 pub(crate) use perf_buffer::perf_output_open;
 pub(crate) use pin::{obj_get, obj_pin};
-pub(crate) use privileges::privileges_hint;
-pub(crate) use probe::{
-    arg_ctx_tag_is_known, attach_types_are_known, btf_feature_is_known, has_bpf_cookie,
-    takes_function_address, uprobe_links_are_known,
-};
+pub(crate) use privileges::{privileges_hint, token_hint};
 pub(crate) use process::pidfd_open;
-pub(crate) use prog::{Loading, prog_bind_map, prog_btf_id, prog_load_logged};
+pub(crate) use prog::{Loading, prog_bind_map, prog_btf_id, prog_load, prog_load_logged, prog_try};
 pub(crate) use socket::interface_index;
 pub(crate) use struct_ops::{OpsMap, struct_ops_delete};
 pub(crate) use test_run::{TestRun, prog_run};
+pub(crate) use token::{token_create, tokens_are_known};
 pub(crate) use uname::uname;
-pub(crate) use version::kernel_version;
+pub(crate) use version::{Version, kernel_version};
 pub(crate) use wait::{Epoll, Until, wait_for};
 
 /// The size of a page, the unit of memory maps and ring buffers.
@@ -122,6 +121,7 @@ impl Command {
     const LINK_UPDATE: Command = Command(29);
     const ITER_CREATE: Command = Command(33);
     const PROG_BIND_MAP: Command = Command(35);
+    const TOKEN_CREATE: Command = Command(36);
 }
 
 /// Calls bpf(2) through libc, where a recorder that interposes `syscall` sees it.

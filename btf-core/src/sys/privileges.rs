@@ -2,6 +2,12 @@
 
 use super::process::is_root;
 
+/// What to try when the kernel refuses something with `EPERM` to who has a token.
+pub(crate) fn token_hint() -> &'static str {
+    "the token does not allow it: /proc/self/mountinfo has what the BPF file system delegates (delegate_cmds, \
+     delegate_maps, delegate_progs, delegate_attachs)"
+}
+
 /// What to try when the kernel refuses something with `EPERM`.
 pub(crate) fn privileges_hint() -> &'static str {
     if is_root() {

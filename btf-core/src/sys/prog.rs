@@ -3,9 +3,12 @@
 use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
+use std::sync::OnceLock;
 
 use super::attr::{self, FuncInfo, LineInfo, object_name};
 use super::log::{Attempt, Sizes, with_log_of};
+use super::token::flag_and_number;
+use super::version::kernel_version;
 use super::{Command, address, address_mut, bpf, bpf_fd, fd_number, length};
 use crate::insn::Insn;
 use crate::obj::{AttachType, ProgType};
@@ -36,6 +39,8 @@ pub(crate) struct Loading<'a> {
     pub(crate) fd_array: &'a [RawFd],
     /// The program whose function is the target, which then lies in its BTF.
     pub(crate) attach_prog: Option<BorrowedFd<'a>>,
+    /// By what right it is loaded, if not by this process's own.
+    pub(crate) token: Option<BorrowedFd<'a>>,
 }
 
 impl<'a> Loading<'a> {
@@ -61,16 +66,20 @@ impl<'a> Loading<'a> {
             attach_btf: None,
             fd_array: &[],
             attach_prog: None,
+            token: None,
         }
     }
 
     fn attr(&self) -> io::Result<attr::ProgLoad> {
+        let (token_flag, prog_token_fd) = flag_and_number(self.token);
         Ok(attr::ProgLoad {
             prog_type: self.prog_type,
             insn_cnt: length(self.insns)?,
             insns: address(self.insns),
             license: address(self.license.to_bytes_with_nul()),
-            prog_flags: self.flags,
+            prog_flags: self.flags | token_flag,
+            prog_token_fd,
+            kern_version: self.kern_version(),
             prog_name: object_name(self.name),
             expected_attach_type: self.attach_type,
             prog_btf_fd: self.btf.map_or(0, fd_number),
@@ -90,6 +99,15 @@ impl<'a> Loading<'a> {
             },
             ..Default::default()
         })
+    }
+
+    /// What kernels before 5.0 want of programs on probes: the very version that they are built for.
+    fn kern_version(&self) -> u32 {
+        static RUNNING: OnceLock<u32> = OnceLock::new();
+        match ProgType(self.prog_type) {
+            ProgType::KPROBE => *RUNNING.get_or_init(|| kernel_version().code()),
+            _ => 0,
+        }
     }
 
     fn attempt(&self, log: Option<&mut [u8]>) -> Attempt<OwnedFd> {
@@ -124,6 +142,11 @@ impl<'a> Loading<'a> {
             true_size: attr.log_true_size as usize,
         }
     }
+}
+
+/// Loads a program, to see whether the kernel takes it.
+pub(crate) fn prog_try(loading: &Loading<'_>) -> io::Result<OwnedFd> {
+    loading.attempt(None).answer
 }
 
 /// Loads a program. If the kernel refuses it, asks again with a log, which comes with the error.

@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::attr::{MapCreate, MapElem, object_name};
+use super::token::flag_and_number;
 use super::{Command, address, bpf, bpf_fd, fd_number};
 use crate::obj::MapType;
 
@@ -34,13 +35,16 @@ impl OpsMap {
         is_link: bool,
         btf: &OwnedFd,
         module: Option<&OwnedFd>,
+        token: Option<BorrowedFd<'_>>,
     ) -> io::Result<OpsMap> {
+        let (token_flag, map_token_fd) = flag_and_number(token);
         let mut attr = MapCreate {
             map_type: MapType::STRUCT_OPS.0,
             key_size: size_of::<u32>() as u32,
             value_size: u32::try_from(value_size).map_err(io::Error::other)?,
             max_entries: 1,
-            map_flags: if is_link { LINK } else { 0 },
+            map_flags: if is_link { LINK } else { 0 } | token_flag,
+            map_token_fd,
             map_name: object_name(name),
             btf_fd: fd_number(btf),
             btf_vmlinux_value_type_id: value_type,
@@ -53,6 +57,26 @@ impl OpsMap {
         // SAFETY: there is no address in it; the command returns a descriptor.
         let fd = unsafe { bpf_fd(Command::MAP_CREATE, &mut attr) }?;
         Ok(OpsMap { fd, value_size })
+    }
+
+    /// Whether there are such maps: a kernel that has them answers so for a type that is not one of operations.
+    pub(crate) fn is_known(token: Option<BorrowedFd<'_>>) -> bool {
+        /// The kernel's own number for what is not supported.
+        const ENOTSUPP: i32 = 524;
+        let (map_flags, map_token_fd) = flag_and_number(token);
+        let mut attr = MapCreate {
+            map_type: MapType::STRUCT_OPS.0,
+            key_size: size_of::<u32>() as u32,
+            value_size: size_of::<u32>() as u32,
+            max_entries: 1,
+            map_flags,
+            map_token_fd,
+            btf_vmlinux_value_type_id: 1,
+            ..Default::default()
+        };
+        // SAFETY: there is no address in it; the command returns a descriptor.
+        let created = unsafe { bpf_fd(Command::MAP_CREATE, &mut attr) };
+        created.is_err_and(|e| e.raw_os_error() == Some(ENOTSUPP))
     }
 
     /// Writes the value, which registers the operations unless a link is to do it.

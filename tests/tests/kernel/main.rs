@@ -4,6 +4,7 @@
 //! of this process. Everything they need is in the binary; files that they open lie in the folder for temporary files.
 
 mod arena;
+mod asked;
 mod attach;
 mod btf;
 mod callbacks;
@@ -24,6 +25,7 @@ mod maps;
 mod net;
 mod netns;
 mod no_btf;
+mod old;
 mod opensnoop;
 mod optional;
 mod packets;
@@ -36,6 +38,7 @@ mod struct_ops;
 mod support;
 mod tc;
 mod tcptop;
+mod token;
 mod torture;
 mod uprobes;
 // Its probes are made of this architecture's instructions.

@@ -39,12 +39,6 @@ fn read_from(mut lines: impl BufRead, mut each: impl FnMut(u64, &str)) -> std::i
     Ok(())
 }
 
-/// Whether the running kernel has a symbol of this name; also where addresses are hidden.
-pub(super) fn has(wanted: &str) -> bool {
-    let mut found = false;
-    read(|_, name| found |= name == wanted).is_ok() && found
-}
-
 /// The addresses of these symbols, as far as they are there.
 ///
 /// # Errors

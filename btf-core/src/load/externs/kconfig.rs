@@ -1,10 +1,11 @@
 //! Contents of `.kconfig`: values of the kernel's configuration, and those that only look like it.
 
 use super::config::Config;
-use super::{Extern, kallsyms, value};
+use super::{Extern, value};
 use crate::error::{Error, Result};
 use crate::near::{did_you_mean, similar};
 use crate::obj::{ConfigExtern, ExternKind};
+use crate::probe::{self, Features};
 use crate::sys;
 
 /// Looks up all configuration values. What no program refers to is a warning at most, and 0.
@@ -15,6 +16,7 @@ use crate::sys;
 pub(super) fn fill(
     externs: &[Extern<'_>],
     given: Option<String>,
+    features: &Features,
     warnings: &mut Vec<String>,
 ) -> Result<Vec<u8>> {
     let places = || {
@@ -29,7 +31,7 @@ pub(super) fn fill(
     for (ext, place) in places() {
         if ext.spec.name.starts_with("CONFIG_") {
             open.push((ext, place));
-        } else if let Err(e) = virtual_value(ext, place, &mut bytes)
+        } else if let Err(e) = virtual_value(ext, place, features, &mut bytes)
             && ext.user.is_some()
         {
             return Err(e.context(ext.what()));
@@ -91,7 +93,12 @@ fn take(
 }
 
 /// Values that are in no configuration.
-fn virtual_value(ext: Extern<'_>, place: ConfigExtern, bytes: &mut [u8]) -> Result<()> {
+fn virtual_value(
+    ext: Extern<'_>,
+    place: ConfigExtern,
+    features: &Features,
+    bytes: &mut [u8],
+) -> Result<()> {
     const KNOWN: [&str; 3] = [
         "LINUX_KERNEL_VERSION",
         "LINUX_HAS_BPF_COOKIE",
@@ -99,8 +106,8 @@ fn virtual_value(ext: Extern<'_>, place: ConfigExtern, bytes: &mut [u8]) -> Resu
     ];
     let number = match ext.spec.name.as_str() {
         "LINUX_KERNEL_VERSION" => sys::kernel_version().code().into(),
-        "LINUX_HAS_BPF_COOKIE" => sys::has_bpf_cookie().into(),
-        "LINUX_HAS_SYSCALL_WRAPPER" => has_syscall_wrapper().into(),
+        "LINUX_HAS_BPF_COOKIE" => features.knows(&probe::BPF_COOKIE).into(),
+        "LINUX_HAS_SYSCALL_WRAPPER" => features.knows(&probe::SYSCALL_WRAPPER).into(),
         name if name.starts_with("LINUX_") && ext.spec.weak => 0,
         name => {
             let why = "it is neither of the kernel's configuration nor known to this version";
@@ -113,19 +120,6 @@ fn virtual_value(ext: Extern<'_>, place: ConfigExtern, bytes: &mut [u8]) -> Resu
     let bytes = &mut bytes[place.offset..place.offset + place.size];
     value::number(number, place, bytes)
         .map_err(|e| e.context(format!("as {}", value::type_name(place))))
-}
-
-/// Whether system calls are functions of their registers (`CONFIG_ARCH_HAS_SYSCALL_WRAPPER`): they have names of their own
-/// then.
-fn has_syscall_wrapper() -> bool {
-    let prefix = match std::env::consts::ARCH {
-        "x86_64" => "x64",
-        "x86" => "ia32",
-        "aarch64" => "arm64",
-        "riscv32" | "riscv64" => "riscv",
-        other => other,
-    };
-    kallsyms::has(&format!("__{prefix}_sys_bpf"))
 }
 
 fn not_set(name: &str, config: &Config) -> Result<Error> {
@@ -163,7 +157,15 @@ mod tests {
     ) -> Result<(Vec<u8>, Vec<String>)> {
         let externs: Vec<_> = specs.iter().map(|spec| Extern { spec, user }).collect();
         let mut warnings = Vec::new();
-        Ok((fill(&externs, Some(given.into()), &mut warnings)?, warnings))
+        Ok((
+            fill(
+                &externs,
+                Some(given.into()),
+                &Features::running(),
+                &mut warnings,
+            )?,
+            warnings,
+        ))
     }
 
     #[test]

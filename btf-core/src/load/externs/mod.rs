@@ -17,7 +17,6 @@ use super::kernel::Kernel;
 use crate::btf::Kind;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::obj::{ExternKind, ExternSpec, Object, ProgramSpec, RelocTarget};
-use crate::sys;
 
 /// What an extern turned out to be.
 #[derive(Debug, Clone)]
@@ -120,7 +119,7 @@ impl Externs {
             .zip(users)
             .map(|(spec, user)| Extern { spec, user })
             .collect();
-        this.config = kconfig::fill(&externs, given, warnings)?;
+        this.config = kconfig::fill(&externs, given, kernel.features(), warnings)?;
         let addresses = addresses(&externs)?;
         for (n, ext) in externs.iter().enumerate() {
             this.resolved[n] = match ext.spec.kind {
@@ -163,7 +162,7 @@ impl Externs {
                 has_address: kernel
                     .vmlinux()?
                     .find("vfs_read", Kind::FUNC)
-                    .is_none_or(|f| sys::takes_function_address(f.id().0)),
+                    .is_none_or(|f| kernel.features().takes_function_address(f.id().0)),
                 module,
             }),
             Some((id, module)) => Ok(Resolved::Variable { id, module }),

@@ -129,6 +129,37 @@ open_set! {
     }
 }
 
+impl ProgType {
+    /// The first kernel that has it, as major and minor number; `None` if this version does not know the type.
+    pub fn since(self) -> Option<(u8, u8)> {
+        Some(match self {
+            Self::SOCKET_FILTER => (3, 19),
+            Self::KPROBE | Self::SCHED_CLS | Self::SCHED_ACT => (4, 1),
+            Self::TRACEPOINT => (4, 7),
+            Self::XDP => (4, 8),
+            Self::PERF_EVENT => (4, 9),
+            Self::CGROUP_SKB | Self::CGROUP_SOCK => (4, 10),
+            Self::LWT_IN | Self::LWT_OUT | Self::LWT_XMIT => (4, 10),
+            Self::SOCK_OPS => (4, 13),
+            Self::SK_SKB => (4, 14),
+            Self::CGROUP_DEVICE => (4, 15),
+            Self::SK_MSG | Self::RAW_TRACEPOINT | Self::CGROUP_SOCK_ADDR => (4, 17),
+            Self::LWT_SEG6LOCAL | Self::LIRC_MODE2 => (4, 18),
+            Self::SK_REUSEPORT => (4, 19),
+            Self::FLOW_DISSECTOR => (4, 20),
+            Self::CGROUP_SYSCTL | Self::RAW_TRACEPOINT_WRITABLE => (5, 2),
+            Self::CGROUP_SOCKOPT => (5, 3),
+            Self::TRACING => (5, 5),
+            Self::STRUCT_OPS | Self::EXT => (5, 6),
+            Self::LSM => (5, 7),
+            Self::SK_LOOKUP => (5, 9),
+            Self::SYSCALL => (5, 14),
+            Self::NETFILTER => (6, 4),
+            _ => return None,
+        })
+    }
+}
+
 impl AttachType {
     /// For program types that have none: the kernel takes 0.
     pub const NONE: AttachType = AttachType(0);
