@@ -5,14 +5,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use super::loaded::LoadedData;
 use crate::error::{Context, Error, Result};
 use crate::map::{self, Map};
+use crate::obj::map_flags::{MMAPABLE, RDONLY_PROG};
 use crate::obj::{DataSection, MapType, Object};
 use crate::probe::{self, Features};
 use crate::sys::MapParams;
-
-/// `BPF_F_RDONLY_PROG`.
-const RDONLY_PROG: u32 = 1 << 7;
-/// `BPF_F_MMAPABLE`.
-const MMAPABLE: u32 = 1 << 10;
 
 /// Creates the map of a section of globals, with its contents. On a kernel without global data there is none: only programs that
 /// reach a variable are refused then, as with libbpf.

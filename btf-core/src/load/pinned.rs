@@ -6,11 +6,9 @@ use std::path::{Path, PathBuf};
 use super::open_map::OpenMap;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::map::{self, Map};
+use crate::obj::map_flags::RDONLY_PROG;
 use crate::obj::{MapSpec, MapType, Pinning};
 use crate::sys::MapParams;
-
-/// `BPF_F_RDONLY_PROG`.
-const RDONLY_PROG: u32 = 1 << 7;
 
 /// Where a map is pinned, if it is.
 pub(super) fn path(map: &OpenMap, root: &Path) -> Option<PathBuf> {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::Map;
 use crate::error::{Error, Result};
+use crate::obj::map_flags::MMAPABLE;
 use crate::pod::Pod;
 use crate::sys::{Access, Mapping};
 
@@ -186,8 +187,6 @@ impl<T: Section> Mapped<T> {
 
 /// Bytes that are copied at once.
 const WORD: usize = size_of::<u64>();
-/// `BPF_F_MMAPABLE`.
-const MMAPABLE: u32 = 1 << 10;
 
 impl<T: Section> Deref for Mapped<T> {
     type Target = T;

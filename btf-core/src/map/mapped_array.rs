@@ -5,11 +5,9 @@ use std::marker::PhantomData;
 
 use super::{Array, Global, Map};
 use crate::error::{Error, ErrorKind, Result};
+use crate::obj::map_flags::MMAPABLE;
 use crate::pod::Pod;
 use crate::sys::{Access, Mapping};
-
-/// `BPF_F_MMAPABLE`.
-const MMAPABLE: u32 = 1 << 10;
 
 impl<V: Pod> Array<V> {
     /// Its values as memory of this process, to read: of an array with the flag `BPF_F_MMAPABLE` (from kernel 5.5 on).

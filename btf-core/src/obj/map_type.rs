@@ -20,7 +20,7 @@ pub(crate) struct MapTypeDef {
 /// `BPF_F_NO_PREALLOC`.
 const NO_PREALLOC: (u32, &str) = (1, "BPF_F_NO_PREALLOC");
 /// `BPF_F_MMAPABLE`.
-const MMAPABLE: (u32, &str) = (1 << 10, "BPF_F_MMAPABLE");
+const MMAPABLE: (u32, &str) = (super::map_flags::MMAPABLE, "BPF_F_MMAPABLE");
 
 macro_rules! map_types {
     ($($name:ident = $number:literal, $text:literal, ($major:literal, $minor:literal) $(, $($needs:ident)|+)?;)*) => {

@@ -9,6 +9,7 @@ pub(crate) mod externs;
 mod functions;
 mod image;
 mod linker;
+pub(crate) mod map_flags;
 mod map_type;
 mod maps;
 mod minimise;

@@ -8,11 +8,9 @@ use super::asker::{Asker, EXIT, ZERO, answer, call};
 use super::btf;
 use crate::btf::sanitize::assemble;
 use crate::insn::{Insn, op, pseudo};
+use crate::obj::map_flags::MMAPABLE;
 use crate::obj::{AttachType, ProgType};
 use crate::sys::{self, Among, FuncInfo, Loading, Places};
-
-/// `BPF_F_MMAPABLE`.
-const MMAPABLE: u32 = 1 << 10;
 
 /// Does nothing.
 const NOTHING: [Insn; 2] = [ZERO, EXIT];

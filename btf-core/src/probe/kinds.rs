@@ -6,6 +6,7 @@ use std::os::fd::AsFd;
 use super::asker::{Asker, EXIT, ZERO, answer, call};
 use super::btf::{SPIN_LOCK, SPIN_LOCK_STRINGS};
 use crate::error::{Error, ErrorKind, Result};
+use crate::obj::map_flags::MMAPABLE;
 use crate::obj::{AttachType, MapType, ProgType};
 use crate::sys::{self, Loading, MapFd, MapParams, page_size};
 
@@ -13,9 +14,8 @@ use crate::sys::{self, Loading, MapFd, MapParams, page_size};
 const ENOTSUPP: i32 = 524;
 /// `BPF_F_SLEEPABLE`.
 const SLEEPABLE: u32 = 1 << 4;
-/// `BPF_F_NO_PREALLOC` and `BPF_F_MMAPABLE`.
+/// `BPF_F_NO_PREALLOC`.
 const NO_PREALLOC: u32 = 1;
-const MMAPABLE: u32 = 1 << 10;
 
 /// An attach type that programs of this type load with.
 fn attach_type(prog_type: ProgType) -> AttachType {

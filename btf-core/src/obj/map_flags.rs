@@ -1,0 +1,9 @@
+//! Flags of maps (`BPF_F_…`) that more than one place asks for.
+//!
+//! Source: `include/uapi/linux/bpf.h`.
+#![cfg_attr(not(feature = "load"), allow(dead_code))]
+
+/// `BPF_F_RDONLY_PROG`: programs only read it.
+pub(crate) const RDONLY_PROG: u32 = 1 << 7;
+/// `BPF_F_MMAPABLE`: it can be mapped into memory.
+pub(crate) const MMAPABLE: u32 = 1 << 10;
