@@ -14,6 +14,7 @@ mod data;
 mod externs;
 mod kernel;
 mod loaded;
+mod loading;
 mod maps;
 mod old_helpers;
 mod open;

@@ -2,25 +2,17 @@
 
 use std::path::PathBuf;
 
-use super::arg_ctx::Contexts;
-use super::core::Code;
-use super::externs::Externs;
-use super::kernel::{Carried, Kernel};
+use super::kernel::Carried;
 use super::loaded::{LoadedObject, Slot, take};
-use super::maps::Creator;
 use super::open_map::OpenMap;
 use super::open_program::OpenProgram;
 use super::open_struct_ops::OpenStructOps;
-use super::programs::Loader;
 use super::stages::Stages;
 use super::token::TokenSource;
-use super::{data, types};
 use crate::btf::{Btf, Bytes};
 use crate::error::{Context, Error, ErrorKind, Result};
-use crate::map::Map;
-use crate::obj::{Attach, DataKind, DataSection, Object, ProgramSpec};
-use crate::probe::{self, Features, Token, raise_memlock_limit};
-use crate::prog::Program;
+use crate::obj::{DataKind, DataSection, Object, ProgramSpec};
+use crate::probe::{Features, Token};
 
 /// An opened object: nothing has been asked of the kernel yet.
 ///
@@ -41,19 +33,19 @@ use crate::prog::Program;
 /// ```
 #[derive(Debug)]
 pub struct OpenObject {
-    object: Object,
-    maps: Vec<Slot<OpenMap>>,
-    programs: Vec<Slot<OpenProgram>>,
+    pub(super) object: Object,
+    pub(super) maps: Vec<Slot<OpenMap>>,
+    pub(super) programs: Vec<Slot<OpenProgram>>,
     /// Contents of the sections of globals, in the object's order.
-    data: Vec<Vec<u8>>,
-    struct_ops: Vec<Slot<OpenStructOps>>,
-    kernel_btf: Option<Btf>,
-    kernel_btfs: Option<Carried>,
-    prototypes: Option<Btf>,
-    kconfig: Option<String>,
-    pin_root: PathBuf,
-    features: Features,
-    token: TokenSource,
+    pub(super) data: Vec<Vec<u8>>,
+    pub(super) struct_ops: Vec<Slot<OpenStructOps>>,
+    pub(super) kernel_btf: Option<Btf>,
+    pub(super) kernel_btfs: Option<Carried>,
+    pub(super) prototypes: Option<Btf>,
+    pub(super) kconfig: Option<String>,
+    pub(super) pin_root: PathBuf,
+    pub(super) features: Features,
+    pub(super) token: TokenSource,
 }
 
 impl OpenObject {
@@ -242,123 +234,6 @@ impl OpenObject {
         let what = self.what();
         self.load_all(stages).context(|| what)
     }
-
-    fn load_all(self, stages: Stages) -> Result<LoadedObject> {
-        let OpenObject {
-            object,
-            maps,
-            programs,
-            data,
-            struct_ops,
-            kernel_btf,
-            kernel_btfs,
-            prototypes,
-            kconfig,
-            pin_root,
-            features,
-            token,
-        } = self;
-        stages.suffice(&object)?;
-        let maps = all(maps, "map")?;
-        let mut programs = all(programs, "program")?;
-        let struct_ops = all(struct_ops, "struct of operations")?;
-        if object.is_little_endian() != cfg!(target_endian = "little") {
-            return Err(Error::new(
-                ErrorKind::InvalidInput,
-                "it is compiled for the other byte order than this machine's",
-            )
-            .hint("compile it with `-target bpf`, or with bpfel or bpfeb to match"));
-        }
-        let mut warnings = unknown_sections(&programs);
-        let features = token.apply(features)?;
-        let kernel = Kernel::new(kernel_btf, kernel_btfs, features);
-        let operations = match stages.operations {
-            Some(step) => (step.plan)(&struct_ops, &mut programs, &kernel, &mut warnings)?,
-            None => Vec::new(),
-        };
-        let wanted = wanted(&object, &programs);
-        let code = match stages.relocate {
-            Some(relocate) => relocate(&object, &wanted, &kernel)?,
-            None => Code::unchanged(&object),
-        };
-        // What is asked of the kernel from here on may take memory of it.
-        raise_memlock_limit(kernel.features());
-        let externs = match stages.resolve {
-            Some(resolve) => resolve(&object, &wanted, kconfig, &kernel, &mut warnings)?,
-            None => Externs::default(),
-        };
-        let contexts = match stages.contexts {
-            Some(find) => find(&object, &wanted, kernel.features())?,
-            None => Contexts::default(),
-        };
-        let btf = types::load(
-            contexts.btf.as_ref().or(object.btf()),
-            kernel.features(),
-            &mut warnings,
-        );
-        let sections = || object.data().iter().zip(&data);
-        let arena = sections().find(|(section, _)| section.kind == DataKind::Arena);
-        let creator = Creator {
-            btf: btf.as_ref(),
-            pin_root: &pin_root,
-            arena: arena.map(|(_, bytes)| bytes.as_slice()),
-            features: kernel.features(),
-        };
-        let maps = maps
-            .iter()
-            .map(|map| creator.map(map))
-            .collect::<Result<Vec<_>>>()?;
-        if let Some(slots) = stages.slots {
-            (slots.maps)(&object, &maps)?;
-        }
-        let data = sections()
-            .map(|(section, bytes)| {
-                let bytes = match section.kind {
-                    DataKind::Kconfig => &externs.config,
-                    DataKind::Arena => return data::in_arena(section, &maps),
-                    _ => bytes,
-                };
-                data::create(&object, section, bytes, btf.as_ref(), kernel.features())
-            })
-            .collect::<Result<Vec<_>>>()?;
-        let loader = Loader {
-            object: &object,
-            code: &code,
-            kernel: &kernel,
-            prototypes: prototypes.as_ref(),
-            btf: btf.as_ref(),
-            maps: &maps,
-            data: &data,
-            externs: &externs,
-            contexts: &contexts,
-            fd_array: &externs.fd_array(),
-            operations: &operations,
-            static_probes: stages.static_probes,
-        };
-        let programs = load_programs(&loader, programs)?;
-        let maps = map_slots(&object, maps);
-        if let Some(slots) = stages.slots {
-            (slots.programs)(&object, &maps, &programs)?;
-        }
-        let struct_ops = match stages.operations {
-            Some(step) => (step.create)(
-                &struct_ops,
-                operations,
-                &programs,
-                btf.as_ref(),
-                kernel.features(),
-            )?,
-            None => Vec::new(),
-        };
-        Ok(LoadedObject {
-            name: object.name().to_owned(),
-            maps,
-            programs,
-            data,
-            struct_ops,
-            warnings,
-        })
-    }
 }
 
 impl From<Object> for OpenObject {
@@ -398,98 +273,4 @@ fn put<T>(slots: &mut [Slot<T>], name: String, item: T) {
     if let Some(slot) = slots.iter_mut().find(|slot| slot.name == name) {
         slot.item = Some(item);
     }
-}
-
-/// All items, if each was put back.
-fn all<T>(slots: Vec<Slot<T>>, noun: &str) -> Result<Vec<T>> {
-    slots
-        .into_iter()
-        .map(|slot| {
-            slot.item.ok_or_else(|| {
-                Error::new(
-                    ErrorKind::InvalidInput,
-                    format!("{noun} `{}` was taken and not put back", slot.name),
-                )
-            })
-        })
-        .collect()
-}
-
-/// Programs that are left out because of their section, which their author may not have meant.
-fn unknown_sections(programs: &[OpenProgram]) -> Vec<String> {
-    programs
-        .iter()
-        .filter(|p| !p.autoload())
-        .filter_map(|p| {
-            let why = p.spec.unknown_section()?;
-            Some(format!("program `{}` is not loaded: {why}", p.name()))
-        })
-        .collect()
-}
-
-/// The programs that will be loaded.
-fn wanted<'a>(object: &'a Object, programs: &[OpenProgram]) -> Vec<&'a ProgramSpec> {
-    // Slots are in the object's order.
-    object
-        .programs()
-        .iter()
-        .zip(programs)
-        .filter(|(_, program)| program.autoload())
-        .map(|(spec, _)| spec)
-        .collect()
-}
-
-fn load_programs(loader: &Loader<'_>, programs: Vec<OpenProgram>) -> Result<Vec<Slot<Program>>> {
-    let features = loader.kernel.features();
-    let usdt = match loader.static_probes {
-        Some(probes) => (probes.maps)(loader.maps, &programs, features)?,
-        None => None,
-    };
-    programs
-        .into_iter()
-        .map(|program| {
-            let loaded = program
-                .autoload()
-                .then(|| loader.load(&program))
-                .transpose()?;
-            let (fd, target, log) = match loaded {
-                Some(loaded) => (Some(loaded.fd), loaded.target, loaded.log),
-                None => (None, None, None),
-            };
-            let OpenProgram {
-                spec,
-                autoattach,
-                alternatives,
-                ..
-            } = program;
-            let is_usdt = spec.def.is_some_and(|def| def.attach == Attach::Usdt);
-            Ok(Slot {
-                name: spec.name.clone(),
-                item: Some(Program {
-                    name: spec.name,
-                    section: spec.section,
-                    def: spec.def,
-                    target: target.or(spec.target),
-                    alternatives,
-                    autoattach,
-                    usdt: usdt.clone().filter(|_| is_usdt),
-                    fd,
-                    log,
-                    by_perf_link: features.given(&probe::PERF_LINK) != Some(false),
-                }),
-            })
-        })
-        .collect()
-}
-
-fn map_slots(object: &Object, maps: Vec<Map>) -> Vec<Slot<Map>> {
-    object
-        .maps()
-        .iter()
-        .zip(maps)
-        .map(|(spec, map)| Slot {
-            name: spec.name.clone(),
-            item: Some(map),
-        })
-        .collect()
 }
