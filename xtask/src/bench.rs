@@ -65,11 +65,5 @@ fn by_peers(selection: &mut Selection, options: &[String]) -> Result<bool> {
     for kernel in selection.kernels()? {
         peers::kernel(&mut bench, &kernel);
     }
-    let status = bench
-        .status()
-        .map_err(|e| format!("cannot run the peers: {e}"))?;
-    match status.code() {
-        Some(code @ (0 | 1)) => Ok(code == 0),
-        _ => Err(format!("the bench failed ({status})")),
-    }
+    peers::verdict(bench)
 }

@@ -57,6 +57,20 @@ pub(crate) fn libbpf_sources(offline: bool) -> Result<PathBuf> {
         .ok_or_else(|| format!("the libbpf-sys of {MANIFEST} has no libbpf/src/bpf_helpers.h"))
 }
 
+/// Runs it; whether what it holds against each other agrees, as its status of 0 or 1 says.
+///
+/// # Errors
+/// If it cannot be run, or ends before it comes to a verdict: by a signal, for one.
+pub(crate) fn verdict(mut peers: Command) -> Result<bool> {
+    let status = peers
+        .status()
+        .map_err(|e| format!("cannot run the peers: {e}"))?;
+    match status.code() {
+        Some(code @ (0 | 1)) => Ok(code == 0),
+        _ => Err(format!("the peers ended without a verdict ({status})")),
+    }
+}
+
 fn cargo(selection: &Selection) -> Result<Command> {
     tool::install(&[tool::CLANG, tool::XZ])?;
     tool::install(tool::LIBBPF)?;

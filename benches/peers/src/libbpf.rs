@@ -57,22 +57,40 @@ impl Object {
 
     /// The names of its maps, by the descriptors that instructions hold.
     pub(crate) fn maps(&self) -> HashMap<c_int, String> {
-        let mut maps = HashMap::new();
-        let mut last = std::ptr::null();
-        loop {
-            // SAFETY: the object is open, and `last` is null or one of its maps.
-            last = unsafe { sys::bpf_object__next_map(self.0.as_ptr(), last) };
-            if last.is_null() {
-                return maps;
-            }
+        let maps = self.each_map().map(|map| {
             // SAFETY: it is a map of an open object.
-            let fd = unsafe { sys::bpf_map__fd(last) };
+            let fd = unsafe { sys::bpf_map__fd(map) };
             // SAFETY: as above.
-            let name = unsafe { sys::bpf_map__name(last) };
+            let name = unsafe { sys::bpf_map__name(map) };
             // SAFETY: the name ends with NUL and is the map's.
             let name = unsafe { CStr::from_ptr(name) };
-            maps.insert(fd, name.to_string_lossy().into_owned());
+            (fd, name.to_string_lossy().into_owned())
+        });
+        maps.collect()
+    }
+
+    /// Keeps from its maps what needs a kernel: no place to be pinned at, and no struct_ops, which libbpf does not make of
+    /// programs that are [without their section](Program::forget_section).
+    #[allow(dead_code, reason = "only `peers` answers in the kernel's place")]
+    pub(crate) fn forget_places(&self) {
+        for map in self.each_map() {
+            // SAFETY: it is a map of an open object. Null takes the path away.
+            unsafe { sys::bpf_map__set_pin_path(map, std::ptr::null()) };
+            // SAFETY: as above.
+            if unsafe { sys::bpf_map__type(map) } == sys::BPF_MAP_TYPE_STRUCT_OPS {
+                // SAFETY: as above. It cannot fail before the load.
+                unsafe { sys::bpf_map__set_autocreate(map, false) };
+            }
         }
+    }
+
+    fn each_map(&self) -> impl Iterator<Item = *mut sys::bpf_map> {
+        let next = |last: *const sys::bpf_map| {
+            // SAFETY: the object is open, and `last` is null or one of its maps.
+            let next = unsafe { sys::bpf_object__next_map(self.0.as_ptr(), last) };
+            (!next.is_null()).then_some(next)
+        };
+        std::iter::successors(next(std::ptr::null()), move |last| next(*last))
     }
 
     /// Everything up to the point where the programs would be loaded.

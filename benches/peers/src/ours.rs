@@ -2,7 +2,9 @@
 
 use btf_core::btf::Btf;
 use btf_core::insn::{Insn, pseudo};
-use btf_core::obj::{Image, Object, ProgramSpec, RelocTarget};
+use btf_core::obj::{
+    DataKind, DataSection, Image, MapSpec, MapType, Object, ProgramSpec, RelocTarget,
+};
 use btf_core::relo::Targets;
 
 use crate::stream::Stream;
@@ -50,7 +52,7 @@ fn stream(object: &Object, program: &ProgramSpec, image: &Image) -> Stream {
                     second.imm = value;
                 }
                 insns[at] = insns[at].with_src(pseudo::MAP_VALUE);
-                maps.push((at, object.data()[section].map_name(object.name())));
+                maps.push((at, holder(object, &object.data()[section])));
             }
             RelocTarget::Extern(_) if insns[at].is_ldimm64() => externs.extend([at, at + 1]),
             RelocTarget::Extern(_) => externs.push(at),
@@ -67,6 +69,15 @@ fn stream(object: &Object, program: &ProgramSpec, image: &Image) -> Stream {
         stream.set_map(at, &name);
     }
     stream
+}
+
+/// The map that a section's variables lie in: one of its own, or the arena.
+fn holder(object: &Object, section: &DataSection) -> String {
+    let arena = |map: &&MapSpec| map.map_type == MapType::ARENA;
+    match object.maps().iter().find(arena) {
+        Some(arena) if section.kind == DataKind::Arena => arena.name.clone(),
+        _ => section.map_name(object.name()),
+    }
 }
 
 /// An instruction as the kernel takes it.

@@ -17,6 +17,7 @@ pub(crate) fn programs(elf: &Path, btf: &Path, only: Option<&str>) -> Result<Vec
         program.set_autoload(wanted(&program.name()));
         program.forget_section();
     }
+    object.forget_places();
     recorder::take();
     object.load()?;
     let record = recorder::take();

@@ -8,6 +8,7 @@ use std::time::Instant;
 /// Commands of bpf(2).
 const MAP_CREATE: c_long = 0;
 const PROG_LOAD: c_long = 5;
+const OBJ_GET: c_long = 7;
 const OBJ_GET_INFO_BY_FD: c_long = 15;
 const BTF_LOAD: c_long = 18;
 const TOKEN_CREATE: c_long = 36;
@@ -95,6 +96,8 @@ unsafe fn bpf(command: c_long, attr: &[u8]) -> Result<c_int, c_int> {
         }
         // A descriptor of ours is no map, program or BTF of the kernel's; nothing essential hangs on it.
         OBJ_GET_INFO_BY_FD => Err(libc::EINVAL),
+        // Nothing is pinned.
+        OBJ_GET => Err(libc::ENOENT),
         // Loading goes on without a token.
         TOKEN_CREATE => Err(libc::EOPNOTSUPP),
         // Contents of maps, freezing, binding, probes: yes.
@@ -102,12 +105,17 @@ unsafe fn bpf(command: c_long, attr: &[u8]) -> Result<c_int, c_int> {
     }
 }
 
-/// Bytes that an array takes when it is mapped. Nothing else is.
+/// Bytes that an array or an arena takes when it is mapped. Nothing else is.
 fn map_size(attr: &[u8]) -> u64 {
     const ARRAY: u32 = 2;
+    const ARENA: u32 = 33;
+    const PAGE: u64 = 4096;
     let value = u64::from(word(attr, 8)).next_multiple_of(8);
+    let entries = u64::from(word(attr, 12));
     match word(attr, 0) {
-        ARRAY => (value * u64::from(word(attr, 12))).next_multiple_of(4096),
+        ARRAY => (value * entries).next_multiple_of(PAGE),
+        // Its entries are pages. A mapping that is longer than the file ends the process where it is touched.
+        ARENA => entries * PAGE,
         _ => 0,
     }
 }

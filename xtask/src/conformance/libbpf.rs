@@ -44,10 +44,7 @@ pub(crate) fn run(args: &[String]) -> Result<u8> {
     }
     compare.arg(selftests(&selection, &source)?);
     println!("selftests of linux-source {}", source.version);
-    let status = compare
-        .status()
-        .map_err(|e| format!("cannot run the peers: {e}"))?;
-    Ok(u8::from(!status.success()))
+    Ok(u8::from(!peers::verdict(compare)?))
 }
 
 /// Compiles the selftests' CO-RE programs and the types made for them; returns the folder of the objects.
