@@ -32,6 +32,14 @@ pub(crate) fn cargo(selection: &Selection) -> Result<Command> {
     Ok(cargo)
 }
 
+/// A cargo that builds what kernel cases run. Under emulation, an unoptimised btf-core takes seconds for a kernel's types; users'
+/// and developers' own builds are left as they are, because it takes longer to compile so.
+pub(crate) fn cargo_for_guests(selection: &Selection) -> Result<Command> {
+    let mut cargo = cargo(selection)?;
+    cargo.args(["--config", "profile.dev.package.btf-core.opt-level=1"]);
+    Ok(cargo)
+}
+
 /// Runs a building cargo command and returns the one executable that it names.
 ///
 /// # Errors
@@ -51,7 +59,9 @@ pub(crate) fn executable(mut cargo: Command, args: &[&str]) -> Result<PathBuf> {
     }
     let messages = String::from_utf8_lossy(&output.stdout);
     // Beside a test, cargo builds the package's programs, and in no certain order.
-    let wanted = args.windows(2).find(|pair| pair[0] == "--test");
+    let wanted = args
+        .windows(2)
+        .find(|pair| matches!(pair[0], "--test" | "--bin"));
     let wanted = wanted.map(|pair| format!("\"name\":\"{}\"", pair[1]));
     let is_wanted = |line: &&str| wanted.as_ref().is_none_or(|name| line.contains(name));
     let executables = messages.lines().filter(is_wanted);

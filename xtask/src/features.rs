@@ -14,13 +14,16 @@ pub(crate) struct Features {
 }
 
 impl Features {
-    /// What follows is said on this kernel.
-    pub(crate) fn kernel(&mut self, name: &str) {
-        self.kernels.push(name.to_owned());
+    /// A table of these kernels, in their order.
+    pub(crate) fn new(kernels: &[String]) -> Features {
+        Features {
+            kernels: kernels.to_owned(),
+            ..Features::default()
+        }
     }
 
-    /// Takes in a line that a case printed; `FEATURE name<TAB>state` is one of a feature.
-    pub(crate) fn line(&mut self, line: &str) {
+    /// Takes in a line that a case printed on a kernel; `FEATURE name<TAB>state` is one of a feature.
+    pub(crate) fn line(&mut self, kernel: &str, line: &str) {
         let Some((name, state)) = line
             .trim_end()
             .strip_prefix("FEATURE ")
@@ -28,11 +31,8 @@ impl Features {
         else {
             return;
         };
-        let Some(kernel) = self.kernels.last() else {
-            return;
-        };
         let row = self.rows.entry(name.to_owned()).or_default();
-        row.insert(kernel.clone(), state.to_owned());
+        row.insert(kernel.to_owned(), state.to_owned());
     }
 
     /// Holds the kept table to be the one that was seen, or writes it.
@@ -89,14 +89,11 @@ mod tests {
 
     #[test]
     fn a_table_of_what_cases_say() {
-        let mut features = Features::default();
-        features.line("FEATURE before any kernel\tworks");
-        features.kernel("5.10");
-        features.line("FEATURE SEC: tcx\tsince 6.6\r");
-        features.line("FEATURE SEC: xdp\tworks");
-        features.line("test attach::xdp ... ok");
-        features.kernel("newest");
-        features.line("FEATURE SEC: tcx\tworks");
+        let mut features = Features::new(&["5.10".to_owned(), "newest".to_owned()]);
+        features.line("newest", "FEATURE SEC: tcx\tworks");
+        features.line("5.10", "FEATURE SEC: tcx\tsince 6.6\r");
+        features.line("5.10", "FEATURE SEC: xdp\tworks");
+        features.line("5.10", "test attach::xdp ... ok");
         let text = features.text();
         let rows: Vec<&str> = text.lines().filter(|line| line.starts_with('|')).collect();
         assert_eq!(

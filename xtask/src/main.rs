@@ -5,6 +5,7 @@ mod arch;
 mod bench;
 mod build;
 mod cache;
+mod cases;
 mod ci;
 mod compression;
 mod conformance;

@@ -106,6 +106,13 @@ impl Lines {
             self.0.drain(..=end);
         }
     }
+
+    /// Hands on what came after the last line's end.
+    pub(crate) fn finish(self, mut line: impl FnMut(&str)) {
+        if !self.0.is_empty() {
+            line(&String::from_utf8_lossy(&self.0));
+        }
+    }
 }
 
 #[cfg(test)]
@@ -120,9 +127,10 @@ mod tests {
             SKIP c: no module sch_ingress\ntest d ... ignored\ntest e ... FAILED\n\
             test result: FAILED. 2 passed; 1 failed; 2 ignored; 0 measured; 0 filtered out\n\
             test result: ok. 40 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out\n";
-        for chunk in text.chunks(7) {
+        for chunk in text[..text.len() - 1].chunks(7) {
             lines.feed(chunk, |line| tally.line(line));
         }
+        lines.finish(|line| tally.line(line));
         let skipped = [
             "b: needs 6.9",
             "c: no module sch_ingress",

@@ -1,14 +1,16 @@
 //! The task `test`: every test of the workspace, on this machine and then in booted kernels.
 
+use crate::cases::Cases;
 use crate::features::Features;
-use crate::guest::Guest;
 use crate::kernel::{Kernel, Selection};
-use crate::machine::{self, Port};
+use crate::machine::Port;
 use crate::tally::{Lines, Tally};
-use crate::{Result, build, cache, conformance, library, tool, unexpected, vm};
+use crate::{Result, build, cache, conformance, tool, unexpected, vm};
 use std::io::{IsTerminal, Read};
-use std::path::PathBuf;
+use std::num::NonZero;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 pub(crate) const USAGE: &str = "cargo xtask test [OPTIONS] [FILTER]...
@@ -22,24 +24,6 @@ FILTER is what Rust's test harness takes: only cases with one of these in their 
 
 /// The kernels that a change must work on.
 const KERNELS: &[&str] = &["5.10", "6.1", "6.12", "newest"];
-
-/// Modules that cases attach programs through.
-const MODULES: &[&str] = &["sch_ingress", "cls_bpf", "veth"];
-
-/// Everything that runs in one machine is done within this, or it hangs.
-const TIMEOUT: Duration = Duration::from_secs(1200);
-
-/// Examples that cases run as users do, from `/bin`, and whether they are built as README says of static binaries.
-const TOOLS: &[(&str, bool)] = &[("tcptop", false), ("xdp-drop", true)];
-
-/// That of this machine, named so that the flags are for the program alone.
-const STATIC_TARGET: &str = "x86_64-unknown-linux-gnu";
-
-/// What a kernel is booted for.
-struct Cases {
-    program: PathBuf,
-    tools: Vec<(String, PathBuf)>,
-}
 
 /// A line of the table at the end.
 struct Row {
@@ -58,22 +42,21 @@ pub(crate) fn run(args: &[String]) -> Result<u8> {
     if filters.is_empty() {
         rows.push(timed("headers", || headers(&selection)));
     }
-    let mut features = Features::default();
-    match kernel_cases(&selection) {
+    let features = Mutex::new(Features::new(&selection.names));
+    match Cases::build(&selection) {
         Ok(cases) => {
-            for (name, kernel) in selection.names.iter().zip(&kernels) {
+            rows.extend(each_at_once(&kernels, |(name, kernel)| {
                 let place = format!("{} ({})", kernel.series, kernel.release);
-                eprintln!("== kernel cases on {place}");
-                features.kernel(name);
-                rows.push(timed(&place, || {
-                    guest(kernel, &cases, &filters, &mut features)
-                }));
-            }
+                timed(&place, || cases.run(kernel, name, &filters, &features))
+            }));
         }
         Err(e) => rows.push(failure("kernel cases", &e)),
     }
     // Part of the cases make part of the table.
     if filters.is_empty() && selection.names == KERNELS && kernels.len() == KERNELS.len() {
+        let features = features
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
         rows.push(timed("docs/features.md", || {
             features.settle(bless)?;
             Ok((Tally::default(), String::new()))
@@ -105,9 +88,10 @@ fn parse(args: &[String]) -> Result<(Selection, Vec<String>, bool)> {
     Ok((selection, filters, bless))
 }
 
-/// The kernels to be had. One that is not to be had fails, unless the mirror is not to be asked.
-fn kernels(selection: &Selection, rows: &mut Vec<Row>) -> Result<Vec<Kernel>> {
-    let mut kernels: Vec<Kernel> = Vec::new();
+/// The kernels to be had, by the names that they were asked for by. One that is not to be had fails, unless the mirror is not
+/// to be asked.
+fn kernels(selection: &Selection, rows: &mut Vec<Row>) -> Result<Vec<(String, Kernel)>> {
+    let mut kernels: Vec<(String, Kernel)> = Vec::new();
     for name in &selection.names {
         let one = Selection {
             names: vec![name.clone()],
@@ -115,8 +99,9 @@ fn kernels(selection: &Selection, rows: &mut Vec<Row>) -> Result<Vec<Kernel>> {
         };
         match one.kernels() {
             Ok(found) => {
-                let seen: Vec<_> = kernels.iter().map(|kernel| kernel.series).collect();
-                kernels.extend(found.into_iter().filter(|k| !seen.contains(&k.series)));
+                let seen: Vec<_> = kernels.iter().map(|(_, kernel)| kernel.series).collect();
+                let new = found.into_iter().filter(|k| !seen.contains(&k.series));
+                kernels.extend(new.map(|kernel| (name.clone(), kernel)));
             }
             Err(e) if selection.offline => {
                 let tally = Tally::skip(format!("kernel {name}: {e}"));
@@ -134,7 +119,8 @@ fn kernels(selection: &Selection, rows: &mut Vec<Row>) -> Result<Vec<Kernel>> {
 
 /// `cargo test` over the workspace, its output passed through.
 fn host(selection: &Selection, filters: &[String]) -> Result<(Tally, String)> {
-    let mut cargo = build::cargo(selection)?;
+    // Built alike for this machine, or it would be built twice.
+    let mut cargo = build::cargo_for_guests(selection)?;
     cargo
         .args(["test", "--workspace", "--no-fail-fast", "--"])
         .args(filters)
@@ -187,78 +173,26 @@ fn listen(port: Port, pipe: Option<impl Read>) -> Tally {
     tally
 }
 
-/// Builds the program with the kernel cases; plain `cargo test` leaves it out, because it wants
-/// to be root on a kernel of its own.
-fn kernel_cases(selection: &Selection) -> Result<Cases> {
-    let args = [
-        "test",
-        "--no-run",
-        "--package",
-        "btf-tests",
-        "--test",
-        "kernel",
-    ];
-    let program = build::executable(build::cargo(selection)?, &args)?;
-    let build = |(tool, is_static): &(&str, bool)| {
-        let mut cargo = build::cargo(selection)?;
-        let mut args = vec!["build", "--package", tool];
-        if *is_static {
-            args.extend(["--target", STATIC_TARGET]);
-            cargo.env_remove("CARGO_ENCODED_RUSTFLAGS");
-            cargo.env("RUSTFLAGS", "-C target-feature=+crt-static");
+/// Does the work for each, as many at once as there are cores; the results are in the order of the items.
+fn each_at_once<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..cores.min(items.len()) {
+            scope.spawn(|| {
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(item) = items.get(index) else { break };
+                    let result = work(item);
+                    let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
+                    done.push((index, result));
+                }
+            });
         }
-        let program = build::executable(cargo, &args)?;
-        match library::needed(&program)?.first() {
-            Some(library) if *is_static => Err(format!("{tool} needs {}", library.display())),
-            _ => Ok(((*tool).to_owned(), program)),
-        }
-    };
-    let tools = TOOLS.iter().map(build).collect::<Result<_>>()?;
-    Ok(Cases { program, tools })
-}
-
-/// The kernel cases in one kernel.
-fn guest(
-    kernel: &Kernel,
-    cases: &Cases,
-    filters: &[String],
-    features: &mut Features,
-) -> Result<(Tally, String)> {
-    let mut guest = Guest::new(&cases.program);
-    let tools = cases.tools.iter();
-    guest.files = tools
-        .map(|(name, file)| (file.clone(), format!("/bin/{name}")))
-        .collect();
-    guest.args = vec!["--test-threads=1".to_owned()];
-    guest.args.extend(filters.iter().cloned());
-    guest.env = vec![("BTF_TEST_KERNEL".to_owned(), kernel.series.to_string())];
-    guest.modules = MODULES.iter().map(|name| (*name).to_owned()).collect();
-    guest.timeout = TIMEOUT;
-    let mut tally = Tally::default();
-    let (mut out, mut err) = (Lines::default(), Lines::default());
-    let outcome = machine::boot(kernel, &guest, &mut |port, bytes| {
-        vm::pass_through(port, bytes);
-        let lines = if port == Port::Err {
-            &mut err
-        } else {
-            &mut out
-        };
-        lines.feed(bytes, |line| {
-            tally.line(line);
-            features.line(line);
-        });
-    })?;
-    vm::explain(kernel, &outcome);
-    tally.fail_unless_counted(outcome.status() == 0);
-    let ran = tally.passed() + tally.failed + tally.skipped.len();
-    let mut note = String::new();
-    if outcome.status() != 0 {
-        note = outcome.summary();
-    } else if ran == 0 && filters.is_empty() {
-        tally.failed = 1;
-        note = "no case ran".to_owned();
-    }
-    Ok((tally, note))
+    });
+    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    done.sort_by_key(|(index, _)| *index);
+    done.into_iter().map(|(_, result)| result).collect()
 }
 
 fn timed(place: &str, work: impl FnOnce() -> Result<(Tally, String)>) -> Row {
@@ -328,6 +262,17 @@ mod tests {
         assert_eq!(filters, ["map", "ring"]);
         assert_eq!(parse(&[]).expect("nothing is fine").0.names, KERNELS);
         assert!(parse(&words("--fast")).is_err());
+    }
+
+    #[test]
+    fn results_are_in_the_order_of_the_items() {
+        let items: Vec<u64> = (0..40).collect();
+        let doubled = each_at_once(&items, |n| {
+            std::thread::sleep(Duration::from_micros(40 - n));
+            2 * n
+        });
+        assert_eq!(doubled, items.iter().map(|n| 2 * n).collect::<Vec<_>>());
+        assert!(each_at_once(&[], |n: &u64| *n).is_empty());
     }
 
     #[test]
