@@ -6,7 +6,10 @@ use crate::sort;
 const MOST: usize = 3;
 
 /// No name that a person wrote is longer; counting edits takes time that grows with the square.
-const MAX_LEN: usize = 128;
+const MAX_LEN: usize = 127;
+
+/// Cells of a row of that count: one for each letter, and one before them.
+const ROW: usize = MAX_LEN + 1;
 
 /// The names among `candidates` that `name` may have been meant to be, or has become, the likeliest first.
 ///
@@ -67,11 +70,7 @@ fn distance(a: &str, b: &str, most: usize) -> Option<usize> {
         (None, Some(b)) => a == b,
         (None, None) => false,
     };
-    let comparable = a.len().abs_diff(b.len()) <= most && a.len() <= MAX_LEN;
-    let edits = comparable
-        .then(|| edits(a.as_bytes(), b.as_bytes()))
-        .filter(|edits| *edits <= most);
-    match edits {
+    match edits(a.as_bytes(), b.as_bytes(), most) {
         None if renamed => Some(most + 1),
         None if is_longer(a, b) || is_longer(b, a) => Some(most + 2),
         edits => edits,
@@ -94,23 +93,45 @@ fn is_longer(short: &str, long: &str) -> bool {
             .is_some_and(|word| !word.contains('_'))
 }
 
-/// Insertions, deletions, replacements, and swaps of neighbours.
-fn edits(a: &[u8], b: &[u8]) -> usize {
-    let mut before: Vec<usize> = Vec::new();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
+/// Insertions, deletions, replacements, and swaps of neighbours that make `b` out of `a`; `None` if that takes more than `most`.
+///
+/// Nearly all of a kernel's names are given up after a few letters, and no cell is looked at that is further than `most` from
+/// the diagonal: an error about a name is made out of tens of thousands of them.
+fn edits(a: &[u8], b: &[u8], most: usize) -> Option<usize> {
+    if a.len().max(b.len()) > MAX_LEN || a.len().abs_diff(b.len()) > most {
+        return None;
+    }
+    // Cells that are not looked at are too far.
+    let far = most + 1;
+    let (mut before, mut row, mut next) = ([far; ROW], [far; ROW], [far; ROW]);
+    for (j, cell) in row.iter_mut().enumerate().take(far) {
+        *cell = j;
+    }
+    let mut nearest_before = far;
     for (i, x) in a.iter().enumerate() {
-        let mut next = vec![i + 1];
-        for (j, y) in b.iter().enumerate() {
-            let replaced = row[j] + usize::from(x != y);
+        let (from, to) = (i.saturating_sub(most), (i + 1 + most).min(b.len()));
+        next[from] = if from == 0 { i + 1 } else { far };
+        let mut nearest = next[from];
+        for j in from..to {
+            let replaced = row[j] + usize::from(*x != b[j]);
             let mut best = replaced.min(row[j + 1] + 1).min(next[j] + 1);
-            if i > 0 && j > 0 && *x == b[j - 1] && a[i - 1] == *y {
+            if i > 0 && j > 0 && *x == b[j - 1] && a[i - 1] == b[j] {
                 best = best.min(before[j - 1] + 1);
             }
-            next.push(best);
+            next[j + 1] = best.min(far);
+            nearest = nearest.min(best);
         }
-        before = std::mem::replace(&mut row, next);
+        if nearest > most && nearest_before > most {
+            return None;
+        }
+        nearest_before = nearest;
+        // The next row reaches one cell further than this one.
+        if let Some(beyond) = next.get_mut(to + 1) {
+            *beyond = far;
+        }
+        (before, row, next) = (row, next, before);
     }
-    row[b.len()]
+    Some(row[b.len()]).filter(|edits| *edits <= most)
 }
 
 /// ``did you mean `a`, `b` or `c`?`` for an error's hint; `None` for no names.
@@ -127,6 +148,49 @@ pub fn did_you_mean<N: AsRef<str>>(names: &[N]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The same count without a bound.
+    fn all_edits(a: &[u8], b: &[u8]) -> usize {
+        let mut cells = vec![vec![0; b.len() + 1]; a.len() + 1];
+        for i in 0..=a.len() {
+            for j in 0..=b.len() {
+                cells[i][j] = if i == 0 || j == 0 {
+                    i + j
+                } else {
+                    let replaced = cells[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+                    let moved = cells[i - 1][j].min(cells[i][j - 1]) + 1;
+                    let is_swap = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+                    let swapped = if is_swap {
+                        cells[i - 2][j - 2] + 1
+                    } else {
+                        usize::MAX
+                    };
+                    replaced.min(moved).min(swapped)
+                };
+            }
+        }
+        cells[a.len()][b.len()]
+    }
+
+    #[test]
+    fn bounded_edits_are_all_edits_within_the_bound() {
+        // All words of up to five letters out of two, and each with each: every form of edit is among them.
+        let words: Vec<Vec<u8>> = (0..6u32)
+            .flat_map(|len| (0..1 << len).map(move |bits: u32| (len, bits)))
+            .map(|(len, bits)| (0..len).map(|n| b'a' + (bits >> n & 1) as u8).collect())
+            .collect();
+        for a in &words {
+            for b in &words {
+                let all = all_edits(a, b);
+                for most in 1..=4 {
+                    let within = Some(all).filter(|all| *all <= most);
+                    assert_eq!(edits(a, b, most), within, "{a:?} {b:?} {most}");
+                }
+            }
+        }
+        assert_eq!(edits(&[b'a'; 128], &[b'a'; 128], 4), None);
+        assert_eq!(edits(&[b'a'; 127], &[b'a'; 126], 4), Some(1));
+    }
 
     #[test]
     fn typos_and_renames_are_found() {
@@ -172,11 +236,11 @@ mod tests {
 
     #[test]
     fn a_swap_is_one_edit() {
-        assert_eq!(edits(b"raw_pt", b"raw_tp"), 1);
-        assert_eq!(edits(b"opensnop", b"opensnoop"), 1);
-        assert_eq!(edits(b"", b"abc"), 3);
-        assert_eq!(edits(b"abc", b""), 3);
-        assert_eq!(edits(b"kitten", b"sitting"), 3);
+        assert_eq!(edits(b"raw_pt", b"raw_tp", 4), Some(1));
+        assert_eq!(edits(b"opensnop", b"opensnoop", 4), Some(1));
+        assert_eq!(edits(b"", b"abc", 4), Some(3));
+        assert_eq!(edits(b"abc", b"", 4), Some(3));
+        assert_eq!(edits(b"kitten", b"sitting", 4), Some(3));
     }
 
     #[test]
