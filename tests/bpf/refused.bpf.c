@@ -193,3 +193,11 @@ int missing_raw_tp(void *ctx)
 {
 	return 0;
 }
+
+/* Loads, but where the kernel is locked down. */
+SEC("?raw_tp/sys_enter")
+int looks(void *ctx)
+{
+	bpf_probe_read_kernel(&sink, sizeof(sink), (void *)bpf_get_current_task());
+	return 0;
+}

@@ -84,6 +84,47 @@ fn the_other_byte_order() {
     insta::assert_snapshot!(told(&error), @"InvalidInput: object `other`: it is compiled for the other byte order than this machine's (compile it with `-target bpf`, or with bpfel or bpfeb to match)");
 }
 
+/// What the build says of a source with these lines.
+fn not_built(name: &str, lines: &str) -> String {
+    let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("load_messages");
+    std::fs::create_dir_all(&dir).unwrap();
+    let source = dir.join(format!("{name}.bpf.c"));
+    let start = "#include <linux/bpf.h>\n#include <bpf/bpf_helpers.h>\nchar LICENSE[] SEC(\"license\") = \"GPL\";\n";
+    std::fs::write(&source, format!("{start}{lines}")).unwrap();
+    let error = btf_build::Builder::new()
+        .source(&source)
+        .target_arch(std::env::consts::ARCH)
+        .out_dir(dir.join("out"))
+        .try_build()
+        .unwrap_err();
+    let text = error.to_string();
+    text.replace(&format!("{}/", dir.display()), "")
+}
+
+#[test]
+fn a_map_that_another_source_defines() {
+    let maps = r#"
+struct array {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+};
+
+struct array mine SEC(".maps");
+extern struct array shared SEC(".maps");
+
+SEC("raw_tp")
+int on_any(void *ctx)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&mine, &zero) == bpf_map_lookup_elem(&shared, &zero);
+}
+"#;
+    insta::assert_snapshot!(not_built("extern_map", maps), @"error: object `extern_map`: map `shared`: it is declared `extern`, and no source of this object defines it (build the source that defines it into the same object (btf_build::Builder::link), or leave `extern` out)");
+}
+
 #[test]
 fn the_long_form_is_a_chain() {
     let error = open().take_map("count").unwrap_err();

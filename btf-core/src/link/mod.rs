@@ -178,7 +178,9 @@ impl Link {
                 e,
             );
             let error = match is_fixed {
-                true => error.hint("links of tracing programs keep theirs: attach the other program, then drop this link"),
+                true => error.hint(
+                    "links of tracing programs keep theirs, and others take a program of the same type alone: attach it by a link of its own",
+                ),
                 false => error,
             };
             error.context(what)

@@ -28,7 +28,7 @@ pub(super) fn explain(
         .unwrap_or_else(|| "it".to_owned());
     let (why, hint) = match poison {
         Some(poison) => (poison.why, poison.hint),
-        None => (summary.to_owned(), None),
+        None => (summary.to_owned(), remedy(summary).map(str::to_owned)),
     };
     Error::new(
         ErrorKind::Verifier,
@@ -36,6 +36,15 @@ pub(super) fn explain(
     )
     .hint(hint.unwrap_or_else(|| LOG_HINT.to_owned()))
     .with_verifier_log(log)
+}
+
+/// What to try, where one line of the log says enough.
+fn remedy(summary: &str) -> Option<&'static str> {
+    if summary.contains("GPL") {
+        return Some("declare `char LICENSE[] SEC(\"license\") = \"GPL\";` if its license is such");
+    }
+    let is_helper = summary.contains("unknown func bpf_") || summary.contains("cannot use helper ");
+    is_helper.then(sys::helper_hint).flatten()
 }
 
 const LOG_HINT: &str = "verifier_log() has the whole log";

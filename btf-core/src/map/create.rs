@@ -6,7 +6,7 @@ use super::{Info, Map, MapType};
 use crate::error::{Error, ErrorKind, Result};
 use crate::obj::MapSpec;
 use crate::probe::{self, Features, raise_memlock_limit};
-use crate::sys::{self, MapFd, MapParams};
+use crate::sys::{self, MapFd, MapParams, Version};
 
 impl Map {
     /// Creates a map that no object declares. Its types, inner maps and pinning are left out.
@@ -162,16 +162,50 @@ fn refused(params: &MapParams<'_>, e: std::io::Error) -> Error {
     );
     match errno {
         Some(libc::EPERM) if params.token.is_some() => error.hint(sys::token_hint()),
+        Some(libc::EPERM) if is_charged() => error.hint(format!(
+            "{}; or it does not fit RLIMIT_MEMLOCK (ulimit -l), against which kernels before 5.11 count maps",
+            sys::privileges_hint()
+        )),
         Some(libc::EPERM | libc::EACCES) => error.hint(sys::privileges_hint()),
         Some(libc::EINVAL) if params.max_entries == 0 => error
             .hint("set max_entries in its declaration, or with set_max_entries before the load"),
-        Some(libc::EINVAL) => error.hint(
-            "this kernel may not know the map type or a flag, or the sizes do not suit the type; \
-             set_autocreate(false) leaves the map out",
+        Some(libc::EINVAL) => error.hint(unsuited(params)),
+        Some(libc::E2BIG) => {
+            error.hint("a key or value, or all of them together, are larger than the kernel allows")
+        }
+        Some(libc::ENOMEM) => error.hint(
+            "there is not that much memory, for this process or its memory cgroup: set a smaller max_entries",
         ),
-        Some(libc::E2BIG) => error.hint("a key or value is larger than the kernel allows"),
-        Some(libc::ENOMEM) => error.hint("set a smaller max_entries"),
+        Some(super::untyped::ENOTSUPP) => error.hint("maps of this type do not have one of the flags"),
         _ => error,
+    }
+}
+
+/// Whether the kernel counts maps against the limit on locked memory.
+fn is_charged() -> bool {
+    sys::kernel_version() < Version(5, 11, 0)
+}
+
+/// What may be wrong with what the kernel found invalid, the likeliest first.
+fn unsuited(params: &MapParams<'_>) -> &'static str {
+    match params.map_type {
+        t if t.has_indices() && params.key_size != 4 => {
+            "the keys of such a map are indices of 4 bytes"
+        }
+        MapType::QUEUE | MapType::STACK | MapType::BLOOM_FILTER if params.key_size != 0 => {
+            "such a map has no keys: leave `__type(key, …)` out of its declaration"
+        }
+        MapType::HASH | MapType::LRU_HASH | MapType::PERCPU_HASH if params.key_size == 0 => {
+            "its declaration does not say what its keys are: `__type(key, …)`"
+        }
+        _ if params.value_size == 0 && !params.map_type.is_ring_buffer() => {
+            "its declaration does not say what its values are: `__type(value, …)`"
+        }
+        _ if params.numa_node.is_some() => "this machine may not have that NUMA node",
+        _ => {
+            "this kernel may not know the map type or a flag, or the sizes do not suit the type; \
+             set_autocreate(false) leaves the map out"
+        }
     }
 }
 

@@ -269,7 +269,15 @@ impl Map {
 
     /// An error about this map from what the kernel answered.
     pub(super) fn refused(&self, doing: &str, e: io::Error) -> Error {
-        let hint = self.hint(e.raw_os_error()).filter(|_| self.is_created());
+        if e.raw_os_error() == Some(ENOTSUPP) {
+            let why = format!(
+                "cannot {doing}: maps of type {} do not have that",
+                self.info.map_type
+            );
+            return Error::new(ErrorKind::Unsupported, why).context(self.what());
+        }
+        let hint = self.hint(doing, e.raw_os_error());
+        let hint = hint.filter(|_| self.is_created());
         let error = self.os(doing, e);
         let error = match hint {
             Some(hint) => error.hint(hint),
@@ -295,10 +303,14 @@ impl Map {
             .hint("call set_autocreate(true) on it before the object is loaded"))
     }
 
-    fn hint(&self, errno: Option<i32>) -> Option<String> {
+    fn hint(&self, doing: &str, errno: Option<i32>) -> Option<String> {
         /// `BPF_F_RDONLY` and `BPF_F_WRONLY`.
         const RDONLY_OR_WRONLY: u32 = 3 << 3;
         match errno? {
+            libc::E2BIG if self.info.map_type.has_indices() => Some(format!(
+                "its indices end at {}; use set_max_entries before the load",
+                i64::from(self.info.max_entries) - 1
+            )),
             // Tries answer ENOSPC.
             libc::E2BIG | libc::ENOSPC => Some(format!(
                 "it is full: its max_entries is {}; {}set_max_entries before the load",
@@ -311,6 +323,14 @@ impl Map {
             libc::EEXIST => {
                 Some("the key is there already, and the update asked for a new one".into())
             }
+            libc::ENOENT if doing == WRITE => {
+                Some("the key is not there, and the update asked for one that is".into())
+            }
+            libc::EINVAL => Some(format!(
+                "maps of type {} may not have this operation, or not with these flags: BPF_F_LOCK is for values with a \
+                 bpf_spin_lock",
+                self.info.map_type
+            )),
             libc::EPERM if self.info.flags & RDONLY_OR_WRONLY != 0 => Some(
                 "it was created with BPF_F_RDONLY or BPF_F_WRONLY, so that user space may not do this".into(),
             ),
@@ -332,7 +352,7 @@ impl Map {
     pub(super) fn update(&self, key: &[u8], value: &[u8], flags: Flags) -> Result<()> {
         self.fd
             .update(key, value, flags.0)
-            .map_err(|e| self.refused("write a value", e))
+            .map_err(|e| self.refused(WRITE, e))
     }
 
     pub(super) fn delete(&self, key: &[u8]) -> Result<bool> {
@@ -405,7 +425,7 @@ impl Map {
             (_, Some(libc::EBADF | libc::EINVAL)) if self.is_created() => {
                 "the descriptor may be of something that this map does not hold"
             }
-            _ => return self.refused("write a value", e),
+            _ => return self.refused(WRITE, e),
         };
         Error::os("cannot write a value", e)
             .hint(hint)
@@ -463,6 +483,9 @@ impl Map {
         format!("map `{}`", self.info.name)
     }
 }
+
+/// What updates do, as errors say it.
+const WRITE: &str = "write a value";
 
 /// An error number of the kernel's own, for operations that a map type does not have.
 pub(super) const ENOTSUPP: i32 = 524;

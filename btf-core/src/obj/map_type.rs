@@ -118,6 +118,24 @@ impl MapType {
         matches!(self, Self::ARRAY_OF_MAPS | Self::HASH_OF_MAPS)
     }
 
+    /// Whether its keys are the numbers from 0 to its capacity.
+    pub fn has_indices(self) -> bool {
+        matches!(
+            self,
+            Self::ARRAY
+                | Self::PROG_ARRAY
+                | Self::PERF_EVENT_ARRAY
+                | Self::PERCPU_ARRAY
+                | Self::CGROUP_ARRAY
+                | Self::ARRAY_OF_MAPS
+                | Self::DEVMAP
+                | Self::SOCKMAP
+                | Self::CPUMAP
+                | Self::XSKMAP
+                | Self::REUSEPORT_SOCKARRAY
+        )
+    }
+
     /// Whether it is a ring buffer, whose capacity is in bytes: a power of two of pages.
     pub fn is_ring_buffer(self) -> bool {
         matches!(self, Self::RINGBUF | Self::USER_RINGBUF)
@@ -128,7 +146,7 @@ impl fmt::Debug for MapType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.def() {
             Some(def) => f.write_str(def.name),
-            None => write!(f, "map type {}", self.0),
+            None => write!(f, "{}", self.0),
         }
     }
 }
@@ -154,7 +172,7 @@ mod tests {
     #[test]
     fn types_have_names() {
         assert_eq!(MapType::LPM_TRIE.to_string(), "lpm_trie");
-        assert_eq!(MapType(99).to_string(), "map type 99");
+        assert_eq!(MapType(99).to_string(), "99");
         assert_eq!(MapType::ARENA.since(), Some((6, 9)));
         assert_eq!(MapType(99).since(), None);
     }

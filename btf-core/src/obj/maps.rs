@@ -4,7 +4,7 @@
 //! Source: libbpf's `parse_btf_map_def`.
 
 use super::MapType;
-use crate::btf::{Btf, Kind, Type, TypeId};
+use crate::btf::{Btf, Kind, Linkage, Type, TypeId};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sort;
 
@@ -72,6 +72,9 @@ pub(super) fn parse(btf: &Btf, offset_of: impl Fn(&str) -> Option<u64>) -> Resul
     for var in section.variables().iter() {
         let name = var.name();
         let in_map = |e: Error| e.context(format!("map `{name}`"));
+        if var.ty().linkage() == Some(Linkage::EXTERN) {
+            return Err(in_map(elsewhere()));
+        }
         let mut map = declaration(var.ty()).map_err(in_map)?;
         map.offset = offset_of(name)
             .ok_or_else(|| in_map(Error::malformed("it is in BTF but not in the symbol table")))?;
@@ -79,6 +82,15 @@ pub(super) fn parse(btf: &Btf, offset_of: impl Fn(&str) -> Option<u64>) -> Resul
     }
     sort::by_key(&mut maps, |m| m.offset);
     Ok(maps)
+}
+
+/// A map of another source, which is not among those that are linked.
+fn elsewhere() -> Error {
+    Error::new(
+        ErrorKind::NotFound,
+        "it is declared `extern`, and no source of this object defines it",
+    )
+    .hint("build the source that defines it into the same object (btf_build::Builder::link), or leave `extern` out")
 }
 
 /// Reads the declaration of one map, a VAR.

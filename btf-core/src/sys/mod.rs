@@ -61,7 +61,7 @@ pub(crate) use netlink::{Refusal, Request, u32_at};
 pub(crate) use perf::{Event, Scope, perf_disable, perf_enable, perf_event_open, perf_set_program};
 pub(crate) use perf_buffer::perf_output_open;
 pub(crate) use pin::{obj_get, obj_pin};
-pub(crate) use privileges::{privileges_hint, token_hint};
+pub(crate) use privileges::{helper_hint, privileges_hint, token_hint};
 pub(crate) use process::pidfd_open;
 pub(crate) use prog::{Loading, prog_bind_map, prog_btf_id, prog_load, prog_load_logged, prog_try};
 pub(crate) use socket::interface_index;

@@ -9,6 +9,7 @@ mod attach;
 mod btf;
 mod callbacks;
 mod cgroup;
+mod errors;
 mod feature;
 mod iters;
 mod kconfig;
@@ -45,3 +46,4 @@ mod uprobes;
 #[cfg(target_arch = "x86_64")]
 mod usdt;
 mod xdp_drop;
+mod z_lockdown;

@@ -268,7 +268,7 @@ fn a_map_without_an_object() {
         "{e}"
     );
     let e = Map::create(&spec(MapType(9999), 8)).unwrap_err();
-    assert!(e.to_string().contains("map type 9999"), "{e}");
+    assert!(e.to_string().contains("(type 9999, "), "{e}");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::support::{needs, running, set};
 
 include_skel!("net");
 
-static NET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/net.bpf.o"));
+pub(crate) static OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/net.bpf.o"));
 
 /// `XDP_DROP` and `XDP_PASS`.
 const DROP: i32 = 1;
@@ -63,7 +63,7 @@ pub(crate) fn load<const N: usize>(
     answer: i32,
     programs: [&str; N],
 ) -> (Mapped<Bss>, [Program; N]) {
-    let mut open = btf_core::load::OpenObject::open("net", NET).unwrap();
+    let mut open = btf_core::load::OpenObject::open("net", OBJECT).unwrap();
     set(&mut open, ".rodata", "port", &pair.port());
     set(&mut open, ".rodata", "answer", &answer);
     for name in programs {
