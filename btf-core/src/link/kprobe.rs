@@ -1,20 +1,22 @@
-//! Attaching to the entry and return of kernel functions, through perf events of the PMU `kprobe`.
+//! Attaching to the entry and return of kernel functions.
 
 use std::io;
 
-use super::{Link, c_string, no_cookie, pmu, refused};
+use super::probe::{self, Probed, Probing};
+use super::{Link, refused};
 use crate::error::{Error, ErrorKind, Result};
 use crate::near::did_you_mean;
 use crate::obj::AttachType;
 use crate::prog::target::near;
 use crate::prog::{KprobeOptions, Program};
-use crate::sys::{self, Event, Scope};
+use crate::sys;
 
 pub(crate) fn kprobe(program: &Program, at: &KprobeOptions, is_return: bool) -> Result<Link> {
     let KprobeOptions {
         function,
         offset,
         cookie,
+        mode,
     } = at;
     if is_return && *offset != 0 {
         return Err(Error::new(
@@ -22,20 +24,19 @@ pub(crate) fn kprobe(program: &Program, at: &KprobeOptions, is_return: bool) -> 
             format!("a return probe of `{function}` cannot have offset {offset}"),
         ));
     }
-    let probe = if is_return { "return" } else { "entry" };
-    let doing = || format!("cannot attach to the {probe} of function `{function}`");
-    let (pmu, config) = pmu::KPROBE.number_and_config(is_return)?;
-    let name = c_string(function)?;
-    let event = Event::Probe {
-        pmu,
-        config,
-        name: &name,
+    let place = if is_return { "return" } else { "entry" };
+    let doing = || format!("cannot attach to the {place} of function `{function}`");
+    let probed = Probed::Kernel {
+        function,
         offset: *offset,
     };
-    let event = sys::perf_event_open(event, Scope::probe(None))
-        .map_err(|e| explain(doing(), function, e))?;
-    Link::of_event(program, program.fd()?, event, *cookie)
-        .map_err(|e| no_cookie(*cookie, explain(doing(), function, e)))
+    let how = Probing {
+        is_return,
+        pid: None,
+        cookie: *cookie,
+        mode: *mode,
+    };
+    probe::attach(program, probed, how, &|e| explain(doing(), function, e))
 }
 
 /// What this architecture's system calls are called where they are functions of their registers.

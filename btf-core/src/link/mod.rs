@@ -10,9 +10,11 @@ mod info;
 mod iter;
 mod kprobe;
 mod kprobe_multi;
+mod legacy;
 mod perf_event;
 mod pin;
 mod pmu;
+mod probe;
 mod raw_tracepoint;
 mod struct_ops;
 mod targets;
@@ -29,7 +31,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::prog::Program;
+use crate::prog::{AttachMode, Program};
 use crate::sys;
 use bound::{Binding, Bound};
 
@@ -60,9 +62,13 @@ pub struct Link {
     held: Held,
     /// Whether the program stays attached when this is dropped, because the link is pinned.
     stays: bool,
-    /// What it has in maps.
-    taken: Option<usdt::Taken>,
+    /// What is given back when nothing is attached any more: by being dropped, so that only those who take something have code
+    /// for it.
+    taken: Option<Box<dyn Taken>>,
 }
+
+/// What a link takes elsewhere, and gives back when this is dropped.
+trait Taken: std::fmt::Debug + Send + Sync {}
 
 /// The descriptors that hold an attachment. Fields are dropped in this order: the link before the event it is about.
 #[derive(Debug)]
@@ -123,8 +129,10 @@ impl Link {
         prog: BorrowedFd<'_>,
         event: OwnedFd,
         cookie: u64,
+        mode: AttachMode,
     ) -> io::Result<Link> {
-        let link = match program.by_perf_link {
+        let is_without = matches!(mode, AttachMode::Legacy | AttachMode::Perf);
+        let link = match program.by_perf_link && !is_without {
             true => sys::link_create_perf(prog, &event, cookie),
             false => Err(io::Error::from_raw_os_error(libc::EINVAL)),
         };
@@ -134,7 +142,11 @@ impl Link {
                 Held::PerfLink { link, event }
             }
             // An older kernel's answer to links of this type.
-            Err(e) if e.raw_os_error() == Some(libc::EINVAL) && cookie == 0 => {
+            Err(e)
+                if e.raw_os_error() == Some(libc::EINVAL)
+                    && cookie == 0
+                    && mode != AttachMode::Link =>
+            {
                 sys::perf_set_program(event.as_fd(), prog)?;
                 Held::Event(event)
             }

@@ -5,11 +5,11 @@ use std::os::fd::OwnedFd;
 
 use super::{Held, Link, no_cookie, refused};
 use crate::error::{Error, ErrorKind, Result};
-use crate::prog::{PerfEventOptions, Program};
+use crate::prog::{AttachMode, PerfEventOptions, Program};
 use crate::sys::{self, Event, Scope};
 
 pub(crate) fn perf_event(program: &Program, event: OwnedFd, cookie: u64) -> Result<Link> {
-    Link::of_event(program, program.fd()?, event, cookie)
+    Link::of_event(program, program.fd()?, event, cookie, AttachMode::Default)
         .map_err(|e| no_cookie(cookie, refused("cannot attach to the perf event".into(), e)))
 }
 

@@ -12,6 +12,11 @@ pub(super) const KPROBE: Pmu = Pmu("kprobe");
 pub(super) const UPROBE: Pmu = Pmu("uprobe");
 
 impl Pmu {
+    /// Whether the kernel has it: from 4.17 on, if it is built with such events.
+    pub(super) fn is_there(self) -> bool {
+        std::path::Path::new(&self.path("type")).exists()
+    }
+
     /// Its number, and the configuration that asks for the entry or the return of a function.
     pub(super) fn number_and_config(self, is_return: bool) -> Result<(u32, u64)> {
         let number = self.read("type")?;
@@ -75,7 +80,7 @@ impl Pmu {
                 format!("this kernel has no {}s: there is no {path}", self.0),
             )
             .hint(format!(
-                "boot a kernel built with CONFIG_{}_EVENTS=y, or use a tracepoint",
+                "AttachMode::Default takes tracefs in its stead, if the kernel is built with CONFIG_{}_EVENTS=y",
                 self.0.to_uppercase()
             )),
             _ => Error::os(format!("cannot read {path}"), e),

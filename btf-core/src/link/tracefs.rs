@@ -35,6 +35,23 @@ pub(super) fn read(file: &str) -> Result<Option<String>> {
     }
 }
 
+/// Adds a line to a file at its top: what the kernel answers, unless there is no such file.
+pub(super) fn append(file: &str, line: &str) -> Result<io::Result<()>> {
+    let path = events()?.with_file_name(file);
+    // Without O_APPEND the kernel removes what is listed there.
+    let opened = std::fs::OpenOptions::new().append(true).open(&path);
+    let mut opened = opened.map_err(|e| {
+        let is_missing = e.kind() == io::ErrorKind::NotFound;
+        let error = Error::os(format!("cannot write to {}", path.display()), e);
+        match is_missing {
+            true => error.hint("boot a kernel built with CONFIG_KPROBE_EVENTS=y and CONFIG_UPROBE_EVENTS=y, or use a tracepoint"),
+            false => error.hint(crate::sys::privileges_hint()),
+        }
+    })?;
+    // One write is one line, or more, to the kernel.
+    Ok(io::Write::write_all(&mut opened, line.as_bytes()))
+}
+
 /// The number of a tracepoint.
 pub(super) fn tracepoint_id(category: &str, name: &str) -> Result<u64> {
     let events = events()?;

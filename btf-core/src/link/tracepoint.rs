@@ -2,7 +2,7 @@
 
 use super::{Link, no_cookie, refused, tracefs};
 use crate::error::Result;
-use crate::prog::Program;
+use crate::prog::{AttachMode, Program};
 use crate::sys::{self, Event, Scope};
 
 pub(crate) fn tracepoint(
@@ -15,6 +15,6 @@ pub(crate) fn tracepoint(
     let doing = || format!("cannot attach to tracepoint `{category}/{name}`");
     let event = sys::perf_event_open(Event::Tracepoint(id), Scope::probe(None))
         .map_err(|e| refused(doing(), e))?;
-    Link::of_event(program, program.fd()?, event, cookie)
+    Link::of_event(program, program.fd()?, event, cookie, AttachMode::Default)
         .map_err(|e| no_cookie(cookie, refused(doing(), e)))
 }

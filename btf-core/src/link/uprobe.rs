@@ -1,14 +1,14 @@
-//! Attaching to places of programs and libraries, through perf events of the PMU `uprobe`.
+//! Attaching to places of programs and libraries.
 
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use super::{Link, c_string, no_cookie, pmu, refused};
+use super::probe::{self, Probed, Probing};
+use super::{Link, c_string, refused};
 use crate::binary::Binary;
 use crate::error::{Error, ErrorKind, Result};
-use crate::prog::{Program, UprobeOptions};
-use crate::sys::{self, Event, Scope};
+use crate::prog::{AttachMode, Program, UprobeOptions};
 
 pub(crate) fn uprobe(program: &Program, at: &UprobeOptions, is_return: bool) -> Result<Link> {
     if is_return && at.offset != 0 && at.function.is_some() {
@@ -31,6 +31,7 @@ pub(crate) fn uprobe(program: &Program, at: &UprobeOptions, is_return: bool) -> 
         counter: at.counter,
         pid: at.pid,
         cookie: at.cookie,
+        mode: at.mode,
     };
     uprobe_at(program, &place, is_return)
 }
@@ -42,6 +43,7 @@ pub(super) struct Place<'a> {
     pub(super) counter: u64,
     pub(super) pid: Option<u32>,
     pub(super) cookie: u64,
+    pub(super) mode: AttachMode,
 }
 
 pub(super) fn uprobe_at(program: &Program, place: &Place<'_>, is_return: bool) -> Result<Link> {
@@ -49,21 +51,18 @@ pub(super) fn uprobe_at(program: &Program, place: &Place<'_>, is_return: bool) -
         let offset = place.offset;
         format!("cannot attach to {} at {offset:#x}", place.path.display())
     };
-    let (pmu, mut config) = pmu::UPROBE.number_and_config(is_return)?;
-    if place.counter != 0 {
-        config |= pmu::UPROBE.counter_config(place.counter)?;
-    }
-    let name = path(place.path)?;
-    let event = Event::Probe {
-        pmu,
-        config,
-        name: &name,
+    let probed = Probed::Binary {
+        path: place.path,
         offset: place.offset,
+        counter: place.counter,
     };
-    let event = sys::perf_event_open(event, Scope::probe(process(place.pid)?))
-        .map_err(|e| explain(doing(), place.pid, e))?;
-    Link::of_event(program, program.fd()?, event, place.cookie)
-        .map_err(|e| no_cookie(place.cookie, explain(doing(), place.pid, e)))
+    let how = Probing {
+        is_return,
+        pid: process(place.pid)?,
+        cookie: place.cookie,
+        mode: place.mode,
+    };
+    probe::attach(program, probed, how, &|e| explain(doing(), place.pid, e))
 }
 
 /// A path for the kernel to read.

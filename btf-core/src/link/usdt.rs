@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::uprobe::{Place, path, uprobe_at};
 use super::uprobe_multi::uprobe_multi_at;
-use super::{Held, Link};
+use super::{Held, Link, Taken};
 use crate::binary::{self, Binary, Machine, StaticProbe};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::near::{did_you_mean, similar};
 use crate::obj::AttachType;
-use crate::prog::{Program, UsdtOptions};
+use crate::prog::{AttachMode, Program, UsdtOptions};
 use crate::sys::{MapFd, Places};
 
 /// Names of the maps that `<bpf/usdt.bpf.h>` declares.
@@ -81,13 +81,15 @@ impl UsdtMaps {
 
 /// What a link has in the maps, until it goes.
 #[derive(Debug)]
-pub(super) struct Taken {
+struct InMaps {
     maps: Arc<UsdtMaps>,
     numbers: Vec<u32>,
     addresses: Vec<u64>,
 }
 
-impl Drop for Taken {
+impl Taken for InMaps {}
+
+impl Drop for InMaps {
     fn drop(&mut self) {
         for address in &self.addresses {
             // What is left there would only be in the way of another link to the same place.
@@ -102,7 +104,7 @@ impl Drop for Taken {
     }
 }
 
-impl Taken {
+impl InMaps {
     /// The number of what says where these arguments are, written unless the link has it already.
     fn number(&mut self, spec: &[u8]) -> Result<u32> {
         let number = self.maps.number()?;
@@ -138,7 +140,7 @@ pub(crate) fn usdt(program: &Program, maps: &Arc<UsdtMaps>, at: &UsdtOptions) ->
     let binary = Binary::open(&at.binary)?;
     let probes = wanted(&binary, &at.provider, &at.name)?;
     let machine = Machine::own()?;
-    let mut taken = Taken {
+    let mut taken = InMaps {
         maps: Arc::clone(maps),
         numbers: Vec::new(),
         addresses: Vec::new(),
@@ -174,6 +176,7 @@ pub(crate) fn usdt(program: &Program, maps: &Arc<UsdtMaps>, at: &UsdtOptions) ->
                     offset: probe.offset,
                     counter: probe.semaphore.unwrap_or(0),
                     pid: at.pid,
+                    mode: AttachMode::Default,
                     cookie: if maps.has_cookies {
                         (*number).into()
                     } else {
@@ -188,7 +191,7 @@ pub(crate) fn usdt(program: &Program, maps: &Arc<UsdtMaps>, at: &UsdtOptions) ->
         program: program.name().to_owned(),
         held: Held::Many(held),
         stays: false,
-        taken: Some(taken),
+        taken: Some(Box::new(taken)),
     })
 }
 

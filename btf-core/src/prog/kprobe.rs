@@ -1,7 +1,7 @@
 //! Programs on the entry and return of kernel functions.
 
 use super::by_section::attaches;
-use super::{Program, typed};
+use super::{AttachMode, Program, typed};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::link::{self, Link};
 use crate::obj::Attach;
@@ -71,6 +71,7 @@ pub struct KprobeOptions {
     pub(crate) function: String,
     pub(crate) offset: u64,
     pub(crate) cookie: u64,
+    pub(crate) mode: AttachMode,
 }
 
 impl KprobeOptions {
@@ -80,6 +81,7 @@ impl KprobeOptions {
             function: function.to_owned(),
             offset: 0,
             cookie: 0,
+            mode: AttachMode::Default,
         }
     }
 
@@ -94,6 +96,13 @@ impl KprobeOptions {
     #[must_use]
     pub fn cookie(mut self, cookie: u64) -> KprobeOptions {
         self.cookie = cookie;
+        self
+    }
+
+    /// By which means: the newest, unless this says otherwise.
+    #[must_use]
+    pub fn mode(mut self, mode: AttachMode) -> KprobeOptions {
+        self.mode = mode;
         self
     }
 

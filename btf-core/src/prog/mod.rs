@@ -4,6 +4,7 @@
 //! made of it (`TryFrom`) and offer what their kind can do besides.
 
 mod arguments;
+mod attach_mode;
 mod by_section;
 mod cgroup;
 mod freplace;
@@ -41,6 +42,7 @@ use crate::link::{Link, UsdtMaps};
 use crate::obj::{Attach, AttachType, ProgType, SectionDef};
 
 pub use arguments::{Arguments, MAX_WORDS};
+pub use attach_mode::AttachMode;
 pub use cgroup::{Cgroup, CgroupSharing};
 pub use freplace::Freplace;
 pub use interface::Interface;

@@ -1,7 +1,7 @@
 //! Programs on places of programs and libraries of user space.
 
 use super::by_section::attaches;
-use super::{Program, typed};
+use super::{AttachMode, Program, typed};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::link::{self, Link};
 use crate::obj::Attach;
@@ -62,6 +62,7 @@ pub struct UprobeOptions {
     pub(crate) counter: u64,
     pub(crate) pid: Option<u32>,
     pub(crate) cookie: u64,
+    pub(crate) mode: AttachMode,
 }
 
 impl UprobeOptions {
@@ -81,6 +82,7 @@ impl UprobeOptions {
             counter: 0,
             pid: None,
             cookie: 0,
+            mode: AttachMode::Default,
         }
     }
 
@@ -109,6 +111,13 @@ impl UprobeOptions {
     #[must_use]
     pub fn counter(mut self, offset: u64) -> UprobeOptions {
         self.counter = offset;
+        self
+    }
+
+    /// By which means: the newest, unless this says otherwise.
+    #[must_use]
+    pub fn mode(mut self, mode: AttachMode) -> UprobeOptions {
+        self.mode = mode;
         self
     }
 

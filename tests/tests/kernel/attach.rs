@@ -17,13 +17,13 @@ include_skel!("attach");
 static ATTACH: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/attach.bpf.o"));
 
 #[repr(C)]
-struct Bss {
+pub(crate) struct Bss {
     fentry_hits: Global<u64>,
     fexit_hits: Global<u64>,
     fexit_result: Global<i64>,
     fmod_ret_hits: Global<u64>,
     kprobe_hits: Global<u64>,
-    kretprobe_hits: Global<u64>,
+    pub(crate) kretprobe_hits: Global<u64>,
     kretprobe_result: Global<i64>,
     tracepoint_hits: Global<u64>,
     tp_btf_hits: Global<u64>,

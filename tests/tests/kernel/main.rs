@@ -6,6 +6,7 @@
 mod arena;
 mod asked;
 mod attach;
+mod attach_modes;
 mod btf;
 mod callbacks;
 mod cgroup;

@@ -13,10 +13,10 @@ use crate::support::{getppid, running};
 
 include_skel!("probes");
 
-use probes::{OpenProbes, Probes};
+pub(crate) use probes::{OpenProbes, Probes};
 
 /// The object with what `choose` sets, loaded.
-fn load(choose: impl FnOnce(&mut OpenProbes)) -> Probes {
+pub(crate) fn load(choose: impl FnOnce(&mut OpenProbes)) -> Probes {
     let mut open = Probes::open().unwrap();
     open.rodata.target_pid = std::process::id();
     choose(&mut open);
@@ -24,7 +24,7 @@ fn load(choose: impl FnOnce(&mut OpenProbes)) -> Probes {
 }
 
 /// One call of `vfs_unlink`, and none of `vfs_rename`.
-fn unlink() {
+pub(crate) fn unlink() {
     let file = std::env::temp_dir().join("btf-probes-case");
     fs::write(&file, "x").unwrap();
     fs::remove_file(&file).unwrap();
@@ -40,7 +40,7 @@ fn rename() {
 }
 
 /// Sets off a program, and says how often it ran.
-fn hits(skel: &Probes, set_off: impl FnOnce()) -> u64 {
+pub(crate) fn hits(skel: &Probes, set_off: impl FnOnce()) -> u64 {
     let before = skel.bss.hits.get();
     set_off();
     skel.bss.hits.get() - before

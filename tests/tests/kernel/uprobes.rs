@@ -13,10 +13,10 @@ use crate::support::{getppid, running};
 
 include_skel!("uprobes");
 
-use uprobes::{OpenUprobes, Uprobes};
+pub(crate) use uprobes::{OpenUprobes, Uprobes};
 
 /// This program's file, under whatever name it was started.
-const SELF: &str = "/proc/self/exe";
+pub(crate) const SELF: &str = "/proc/self/exe";
 
 /// What the programs are attached to. Its argument is in memory, so that they can read it there.
 #[unsafe(no_mangle)]
@@ -32,7 +32,7 @@ extern "C" fn btf_uprobe_other(number: &u64) -> u64 {
     black_box(*number) + 2
 }
 
-fn call() {
+pub(crate) fn call() {
     assert_eq!(btf_uprobe_target(black_box(&41)), 42);
 }
 
@@ -41,14 +41,14 @@ fn call_both() {
     assert_eq!(btf_uprobe_other(black_box(&41)), 43);
 }
 
-fn load(choose: impl FnOnce(&mut OpenUprobes)) -> Uprobes {
+pub(crate) fn load(choose: impl FnOnce(&mut OpenUprobes)) -> Uprobes {
     let mut open = Uprobes::open().unwrap();
     open.rodata.target_pid = std::process::id();
     choose(&mut open);
     open.load().unwrap()
 }
 
-fn hits(skel: &Uprobes, set_off: impl FnOnce()) -> u64 {
+pub(crate) fn hits(skel: &Uprobes, set_off: impl FnOnce()) -> u64 {
     let before = skel.bss.hits.get();
     set_off();
     skel.bss.hits.get() - before

@@ -1,0 +1,206 @@
+//! Probes by tracefs, for kernels without the perf event sources: an event is written into a file there, has a number like a
+//! tracepoint, and stays until it is removed.
+//!
+//! Source: `Documentation/trace/kprobetrace.rst` and `uprobetracer.rst` of the kernel.
+
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::probe::Probed;
+use super::{Taken, tracefs};
+use crate::error::{Error, Result};
+use crate::sys::{self, Event, Scope};
+
+/// `MAX_EVENT_NAME_LEN`, with the NUL.
+const NAME: usize = 64;
+
+/// A probe in tracefs. It is removed when this is dropped, which must be after the perf event: the kernel keeps one that is used.
+#[derive(Debug)]
+pub(super) struct Listed {
+    file: &'static str,
+    group: &'static str,
+    name: String,
+}
+
+impl Taken for Listed {}
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        // It does nothing by itself; the next boot ends it.
+        let _ = tracefs::append(self.file, &format!("-:{}/{}", self.group, self.name));
+    }
+}
+
+/// Adds a probe and opens the perf event of it. What goes wrong with the place is explained by `explain`.
+pub(super) fn open(
+    probed: Probed<'_>,
+    is_return: bool,
+    pid: Option<i32>,
+    explain: &dyn Fn(io::Error) -> Error,
+) -> Result<(OwnedFd, Listed)> {
+    let (listed, _held) = add(probed, is_return, explain)?;
+    let id = tracefs::tracepoint_id(listed.group, &listed.name)?;
+    let event = sys::perf_event_open(Event::Tracepoint(id), Scope::probe(pid)).map_err(explain)?;
+    Ok((event, listed))
+}
+
+fn add(
+    probed: Probed<'_>,
+    is_return: bool,
+    explain: &dyn Fn(io::Error) -> Error,
+) -> Result<(Listed, Option<File>)> {
+    let (kind, name) = (if is_return { 'r' } else { 'p' }, probed.name());
+    let (place, held) = probed.place().map_err(explain)?;
+    let (file, group) = match (&probed, is_return) {
+        (Probed::Kernel { .. }, false) => ("kprobe_events", "kprobes"),
+        (Probed::Kernel { .. }, true) => ("kprobe_events", "kretprobes"),
+        (Probed::Binary { .. }, false) => ("uprobe_events", "uprobes"),
+        (Probed::Binary { .. }, true) => ("uprobe_events", "uretprobes"),
+    };
+    let line = format!("{kind}:{group}/{name} {place}");
+    tracefs::append(file, &line)?.map_err(|e| explain(probed.told_apart(e)))?;
+    Ok((Listed { file, group, name }, held))
+}
+
+impl Probed<'_> {
+    /// A name that no other probe has: a line with a name that is there would be added to that event, and go with it.
+    fn name(&self) -> String {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        // A process of another PID namespace may have this one's number.
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let now = now.map_or(0, |now| now.as_micros());
+        let what = match self {
+            Probed::Kernel { function, .. } => function,
+            Probed::Binary { path, .. } => path.file_name().and_then(|n| n.to_str()).unwrap_or(""),
+        };
+        let mut name = format!("btf_{}_{number}_{now:x}_{what}", std::process::id());
+        name = name
+            .chars()
+            .take(NAME - 1)
+            .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
+            .collect();
+        name
+    }
+
+    /// What is wrong with a place: tracefs answers `EINVAL`, too, if there is no such function.
+    fn told_apart(&self, e: io::Error) -> io::Error {
+        match *self {
+            Probed::Kernel { function, .. }
+                if e.raw_os_error() == Some(libc::EINVAL)
+                    && is_symbol(function).is_ok_and(|is_there| !is_there) =>
+            {
+                io::Error::from_raw_os_error(libc::ENOENT)
+            }
+            _ => e,
+        }
+    }
+
+    /// The place as the kernel reads it, and the file that must be open meanwhile.
+    fn place(&self) -> io::Result<(String, Option<File>)> {
+        match *self {
+            Probed::Kernel {
+                function,
+                offset: 0,
+            } => Ok((function.to_owned(), None)),
+            Probed::Kernel { function, offset } => Ok((format!("{function}+{offset:#x}"), None)),
+            Probed::Binary {
+                path,
+                offset,
+                counter,
+            } => {
+                let (path, held) = nameable(path)?;
+                let counter = match counter {
+                    0 => String::new(),
+                    _ => format!("({counter:#x})"),
+                };
+                Ok((format!("{path}:{offset:#x}{counter}"), held))
+            }
+        }
+    }
+}
+
+/// Whether the kernel, or a module of it, has a symbol of this name.
+fn is_symbol(wanted: &str) -> io::Result<bool> {
+    let mut symbols = BufReader::new(File::open("/proc/kallsyms")?);
+    let mut line = Vec::new();
+    while symbols.read_until(b'\n', &mut line)? > 0 {
+        // Address, type, name.
+        let name = line.split(u8::is_ascii_whitespace).nth(2);
+        if name == Some(wanted.as_bytes()) {
+            return Ok(true);
+        }
+        line.clear();
+    }
+    Ok(false)
+}
+
+/// The path, unless the kernel would not read all of it: a line is split at spaces and ends at `#`. Then the file by its descriptor.
+fn nameable(path: &Path) -> io::Result<(String, Option<File>)> {
+    let is_plain = |c: char| !c.is_whitespace() && !c.is_control() && c != '#';
+    match path.to_str().filter(|path| path.chars().all(is_plain)) {
+        Some(path) => Ok((path.to_owned(), None)),
+        None => {
+            let file = File::open(path)?;
+            Ok((format!("/proc/self/fd/{}", file.as_raw_fd()), Some(file)))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_short_and_never_the_same() {
+        let probed = Probed::Kernel {
+            function: "a_function.with_a_long_name.constprop.0.and_more_of_it_than_there_is_room_for",
+            offset: 1,
+        };
+        let (first, second) = (probed.name(), probed.name());
+        assert_ne!(first, second);
+        assert!(first.len() < NAME, "{first}");
+        assert!(first.contains("_a_function_with_"), "{first}");
+    }
+
+    #[test]
+    fn places_are_written_as_the_kernel_reads_them() {
+        let place = |probed: Probed<'_>| probed.place().unwrap().0;
+        let function = "vfs_unlink";
+        assert_eq!(
+            place(Probed::Kernel {
+                function,
+                offset: 0
+            }),
+            "vfs_unlink"
+        );
+        assert_eq!(
+            place(Probed::Kernel {
+                function,
+                offset: 16
+            }),
+            "vfs_unlink+0x10"
+        );
+        let binary = |path, counter| Probed::Binary {
+            path: Path::new(path),
+            offset: 0x1234,
+            counter,
+        };
+        assert_eq!(place(binary("/lib/x.so", 0)), "/lib/x.so:0x1234");
+        assert_eq!(place(binary("/lib/x.so", 8)), "/lib/x.so:0x1234(0x8)");
+        assert!(binary("/no such/file", 0).place().is_err());
+
+        let dir = std::env::temp_dir().join(format!("btf legacy {}", std::process::id()));
+        std::fs::write(&dir, "x").unwrap();
+        let (place, held) = binary(dir.to_str().unwrap(), 0).place().unwrap();
+        std::fs::remove_file(&dir).unwrap();
+        assert!(
+            held.is_some() && place.starts_with("/proc/self/fd/"),
+            "{place}"
+        );
+    }
+}
