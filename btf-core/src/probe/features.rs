@@ -1,6 +1,5 @@
 //! Answers: kept once the kernel has given them, or given in its stead.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -13,7 +12,7 @@ use crate::obj::{MapType, ProgType};
 use crate::sys::{self, Version};
 
 /// What can be asked for.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Question {
     Probe(&'static str),
     ProgType(ProgType),
@@ -22,10 +21,26 @@ enum Question {
     FunctionAddress,
 }
 
+/// Questions with their answers, which are few.
+#[derive(Clone, Default, Debug)]
+struct Known(Vec<(Question, bool)>);
+
+impl Known {
+    fn get(&self, question: &Question) -> Option<bool> {
+        let (_, answer) = self.0.iter().find(|(asked, _)| asked == question)?;
+        Some(*answer)
+    }
+
+    fn insert(&mut self, question: Question, answer: bool) {
+        self.0.retain(|(asked, _)| *asked != question);
+        self.0.push((question, answer));
+    }
+}
+
 /// Who asks, and what was answered.
 struct Answers {
     token: Option<Token>,
-    known: Mutex<BTreeMap<Question, bool>>,
+    known: Mutex<Known>,
 }
 
 /// What the kernel can do, as one load goes by it.
@@ -35,7 +50,7 @@ struct Answers {
 #[derive(Clone)]
 pub struct Features {
     answers: Arc<Answers>,
-    given: BTreeMap<Question, bool>,
+    given: Known,
 }
 
 impl Default for Features {
@@ -59,7 +74,7 @@ impl Features {
         static RUNNING: LazyLock<Arc<Answers>> = LazyLock::new(|| Arc::new(Answers::of(None)));
         Features {
             answers: RUNNING.clone(),
-            given: BTreeMap::new(),
+            given: Known::default(),
         }
     }
 
@@ -88,7 +103,7 @@ impl Features {
 
     /// The answer that was given in the kernel's stead.
     pub(crate) fn given(&self, probe: &'static Probe) -> Option<bool> {
-        self.given.get(&Question::Probe(probe.name)).copied()
+        self.given.get(&Question::Probe(probe.name))
     }
 
     /// Whether the kernel has a feature.
@@ -162,7 +177,7 @@ impl Features {
         ask: impl FnOnce(&Asker<'_>) -> io::Result<bool>,
     ) -> io::Result<bool> {
         if let Some(given) = self.given.get(&question) {
-            return Ok(*given);
+            return Ok(given);
         }
         self.answers.get(question, ask)
     }
@@ -184,7 +199,7 @@ impl Answers {
     ) -> io::Result<bool> {
         let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = known().get(&question) {
-            return Ok(*known);
+            return Ok(known);
         }
         // Asking takes memory that the kernel may charge to this process. Nothing is locked meanwhile.
         memlock::raise_memlock_limit(&Features::running());
