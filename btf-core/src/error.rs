@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 /// Shorthand for a result with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -37,7 +38,10 @@ pub enum ErrorKind {
 ///
 /// `{}` prints one line: the innermost reason behind the names of what it happened to, then the hint.
 /// `{:#}` prints the same as a chain, one link a line, followed by the verifier's log when there is one.
-pub struct Error(Box<Inner>);
+pub struct Error(Arc<Inner>);
+
+// Each `Arc` here is the only one. What a box holds is dropped by code that every unit of compilation has for itself, and errors are
+// dropped everywhere; what an `Arc` holds is dropped by one function.
 
 struct Inner {
     kind: ErrorKind,
@@ -59,7 +63,7 @@ impl Error {
     #[cold]
     #[inline(never)]
     fn make(kind: ErrorKind, message: Cow<'static, str>) -> Self {
-        Error(Box::new(Inner {
+        Error(Arc::new(Inner {
             kind,
             context: Vec::new(),
             message,
@@ -95,9 +99,7 @@ impl Error {
             std::io::ErrorKind::NotFound => ErrorKind::NotFound,
             _ => ErrorKind::Os,
         };
-        let mut e = Self::new(kind, doing);
-        e.0.os = Some(error);
-        e
+        Self::new(kind, doing).with(|inner| inner.os = Some(error))
     }
 
     /// Adds the name of what it happened to (`program on_open`); the last one added is read first.
@@ -108,9 +110,8 @@ impl Error {
 
     #[cold]
     #[inline(never)]
-    fn within(mut self, what: String) -> Self {
-        self.0.context.push(what);
-        self
+    fn within(self, what: String) -> Self {
+        self.with(|inner| inner.context.push(what))
     }
 
     /// Says what the reader can try.
@@ -121,16 +122,24 @@ impl Error {
 
     #[cold]
     #[inline(never)]
-    fn advising(mut self, hint: Cow<'static, str>) -> Self {
-        self.0.hint = Some(hint);
-        self
+    fn advising(self, hint: Cow<'static, str>) -> Self {
+        self.with(|inner| inner.hint = Some(hint))
     }
 
     /// Attaches the verifier's log and makes this an error of [`ErrorKind::Verifier`].
     #[must_use]
-    pub fn with_verifier_log(mut self, log: impl Into<String>) -> Self {
-        self.0.kind = ErrorKind::Verifier;
-        self.0.log = Some(log.into());
+    pub fn with_verifier_log(self, log: impl Into<String>) -> Self {
+        let log = log.into();
+        self.with(|inner| {
+            inner.kind = ErrorKind::Verifier;
+            inner.log = Some(log);
+        })
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Inner)) -> Self {
+        if let Some(inner) = Arc::get_mut(&mut self.0) {
+            change(inner);
+        }
         self
     }
 

@@ -57,6 +57,7 @@ impl OpenObject {
         let creator = Creator {
             btf: btf.as_ref(),
             pin_root: &self.pin_root,
+            pin_by_name: stages.pin,
             arena: arena.map(|(_, bytes)| bytes.as_slice()),
             features,
         };

@@ -2,12 +2,13 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
+use std::sync::Arc;
 
 use super::open_map::OpenMap;
-use super::pinned;
+use super::pinned::{self, Pin};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::map::{self, Inner, Map};
-use crate::obj::MapType;
+use crate::obj::{MapType, Pinning};
 use crate::probe::Features;
 
 /// What maps are created with, besides their declarations.
@@ -15,6 +16,8 @@ pub(super) struct Creator<'a> {
     pub(super) btf: Option<&'a OwnedFd>,
     /// Where maps are pinned by name.
     pub(super) pin_root: &'a Path,
+    /// Pins them there.
+    pub(super) pin_by_name: Option<Pin>,
     /// First contents of the variables in the arena, if there are such.
     pub(super) arena: Option<&'a [u8]>,
     pub(super) features: &'a Features,
@@ -23,10 +26,12 @@ pub(super) struct Creator<'a> {
 impl Creator<'_> {
     /// Creates a declared map, or takes the one that is there for it, or what stands for one that is not to be created.
     pub(super) fn map(&self, open: &OpenMap) -> Result<Map> {
-        let inner = open.spec.inner.as_deref().map(|spec| Inner {
-            spec: spec.clone(),
-            btf: self.btf.and_then(|btf| btf.try_clone().ok()),
-            features: self.features.clone(),
+        let inner = open.spec.inner.as_deref().map(|spec| {
+            Arc::new(Inner {
+                spec: spec.clone(),
+                btf: self.btf.and_then(|btf| btf.try_clone().ok()),
+                features: self.features.clone(),
+            })
         });
         self.create(open)
             .and_then(|(map, is_new)| match open.spec.map_type {
@@ -61,8 +66,8 @@ impl Creator<'_> {
         if !open.autocreate {
             return Ok((map::absent(&open.spec)?, true));
         }
-        if let Some(fd) = &open.reuse {
-            return Ok((pinned::reuse(&open.spec, fd)?, false));
+        if let Some((fd, reuse)) = &open.reuse {
+            return Ok((reuse(&open.spec, fd)?, false));
         }
         let inner = self.inner(open)?;
         let params = map::params(
@@ -71,9 +76,12 @@ impl Creator<'_> {
             inner.as_ref().map(AsFd::as_fd),
             self.features,
         )?;
-        match pinned::path(open, self.pin_root) {
-            Some(path) => pinned::open_or_create(&params, &path),
-            None => Ok((map::create(&params)?, true)),
+        match (&open.pin, open.spec.pinning, self.pin_by_name) {
+            (Some((path, pin)), _, _) => pin(&params, path),
+            (None, Pinning::ByName, Some(pin)) => {
+                pin(&params, &pinned::by_name(&open.spec.name, self.pin_root))
+            }
+            _ => Ok((map::create(&params)?, true)),
         }
     }
 

@@ -1,6 +1,7 @@
 //! An object between parsing and loading.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::kernel::Carried;
 use super::loaded::{LoadedObject, Slot, take};
@@ -33,7 +34,7 @@ use crate::probe::{Features, Token};
 /// ```
 #[derive(Debug)]
 pub struct OpenObject {
-    pub(super) object: Object,
+    pub(super) object: Arc<Object>,
     pub(super) maps: Vec<Slot<OpenMap>>,
     pub(super) programs: Vec<Slot<OpenProgram>>,
     /// Contents of the sections of globals, in the object's order.
@@ -264,7 +265,7 @@ impl From<Object> for OpenObject {
             pin_root: PathBuf::from("/sys/fs/bpf"),
             features: Features::running(),
             token: TokenSource::default(),
-            object,
+            object: Arc::new(object),
         }
     }
 }

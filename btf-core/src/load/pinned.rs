@@ -3,21 +3,22 @@
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use super::open_map::OpenMap;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::map::{self, Map};
 use crate::obj::map_flags::RDONLY_PROG;
-use crate::obj::{MapSpec, MapType, Pinning};
+use crate::obj::{MapSpec, MapType};
 use crate::sys::MapParams;
 
-/// Where a map is pinned, if it is.
-pub(super) fn path(map: &OpenMap, root: &Path) -> Option<PathBuf> {
-    match (&map.pin_path, map.spec.pinning) {
-        (Some(path), _) => Some(path.clone()),
-        // A BPF file system keeps dots for itself.
-        (None, Pinning::ByName) => Some(root.join(map.spec.name.replace('.', "_"))),
-        (None, Pinning::None) => None,
-    }
+/// Uses or creates a map that is pinned. Who asks for that names the function, which is not linked in else.
+pub(super) type Pin = fn(&MapParams<'_>, &Path) -> Result<(Map, bool)>;
+
+/// Uses a map that the application has.
+pub(super) type Reuse = fn(&MapSpec, &OwnedFd) -> Result<Map>;
+
+/// Where a map is pinned by its name.
+pub(super) fn by_name(name: &str, root: &Path) -> PathBuf {
+    // A BPF file system keeps dots for itself.
+    root.join(name.replace('.', "_"))
 }
 
 /// Uses the map that is pinned at `path`, or creates one and pins it there; says whether it is new.

@@ -10,6 +10,7 @@ use super::kernel::Kernel;
 use super::loaded::Slot;
 use super::open_program::OpenProgram;
 use super::open_struct_ops::OpenStructOps;
+use super::pinned::{self, Pin};
 use super::struct_ops::{self, Plan};
 use super::{slots, static_probes};
 use crate::error::{Error, ErrorKind, Result};
@@ -79,6 +80,7 @@ pub struct Stages {
     pub(super) operations: Option<Operations>,
     pub(super) static_probes: Option<StaticProbes>,
     pub(super) slots: Option<Slots>,
+    pub(super) pin: Option<Pin>,
 }
 
 impl Stages {
@@ -90,6 +92,7 @@ impl Stages {
         operations: None,
         static_probes: None,
         slots: None,
+        pin: None,
     };
 
     /// All.
@@ -99,7 +102,8 @@ impl Stages {
         .contexts()
         .operations()
         .static_probes()
-        .slots();
+        .slots()
+        .pins();
 
     /// With [`Stage::Relocations`].
     #[must_use]
@@ -152,6 +156,13 @@ impl Stages {
         self
     }
 
+    /// With [`Stage::Pins`].
+    #[must_use]
+    pub const fn pins(mut self) -> Stages {
+        self.pin = Some(pinned::open_or_create);
+        self
+    }
+
     fn has(&self, stage: Stage) -> bool {
         match stage {
             Stage::Relocations => self.relocate.is_some(),
@@ -160,6 +171,7 @@ impl Stages {
             Stage::Operations => self.operations.is_some(),
             Stage::StaticProbes => self.static_probes.is_some(),
             Stage::Slots => self.slots.is_some(),
+            Stage::Pins => self.pin.is_some(),
         }
     }
 

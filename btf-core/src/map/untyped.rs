@@ -20,7 +20,7 @@ pub struct Map {
     pub(super) fd: MapFd,
     pub(super) info: Info,
     /// What maps can be its values, if its declaration says so.
-    pub(super) inner: Option<Inner>,
+    pub(super) inner: Option<Arc<Inner>>,
     /// An arena's memory, as it is mapped in this process.
     pub(crate) memory: Option<Arc<Mapping>>,
 }
@@ -110,7 +110,7 @@ impl Map {
     }
 
     /// With what the maps are like that can be its values.
-    pub(crate) fn with_inner(self, inner: Option<Inner>) -> Map {
+    pub(crate) fn with_inner(self, inner: Option<Arc<Inner>>) -> Map {
         Map { inner, ..self }
     }
 

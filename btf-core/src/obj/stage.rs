@@ -1,6 +1,6 @@
 //! The steps of loading that not every object needs, and which an object does.
 
-use super::{Attach, Object};
+use super::{Attach, Object, Pinning};
 use crate::btf::Kind;
 
 /// A step of loading that not every object needs. A skeleton links in those of its object.
@@ -19,17 +19,20 @@ pub enum Stage {
     StaticProbes,
     /// Maps and programs that are values of maps.
     Slots,
+    /// Maps that are pinned by their names.
+    Pins,
 }
 
 impl Stage {
     /// All of them.
-    pub const ALL: [Stage; 6] = [
+    pub const ALL: [Stage; 7] = [
         Stage::Relocations,
         Stage::Externs,
         Stage::Contexts,
         Stage::Operations,
         Stage::StaticProbes,
         Stage::Slots,
+        Stage::Pins,
     ];
 
     /// Its name: that of the method of `load::Stages`.
@@ -41,6 +44,7 @@ impl Stage {
             Stage::Operations => "operations",
             Stage::StaticProbes => "static_probes",
             Stage::Slots => "slots",
+            Stage::Pins => "pins",
         }
     }
 
@@ -60,6 +64,10 @@ impl Stage {
             Stage::Operations => !object.struct_ops().is_empty() || attaches(Attach::StructOps),
             Stage::StaticProbes => attaches(Attach::Usdt),
             Stage::Slots => object.maps().iter().any(|map| !map.slots.is_empty()),
+            Stage::Pins => {
+                let mut maps = object.maps().iter();
+                maps.any(|map| map.pinning == Pinning::ByName)
+            }
         }
     }
 }
