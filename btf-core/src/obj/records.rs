@@ -19,12 +19,21 @@ pub(super) fn place(object: &mut Object, ext: BtfExt) -> Result<()> {
         },
     )
     .context(|| ".BTF.ext line_info")?;
+    let Some(btf) = object.btf.clone() else {
+        return Ok(());
+    };
     // Which function has which type is known by name, and func_info must agree.
     each_record(
         &mut object.functions,
         ext.func_info,
         |r| r.insn_off,
         |f, insn, info| {
+            if btf.get(info.type_id).is_none() {
+                return Err(Error::malformed(format!(
+                    "function `{}` has type {}, which is not in BTF",
+                    f.name, info.type_id
+                )));
+            }
             if insn == 0 {
                 f.btf_id = Some(info.type_id);
             }
@@ -32,9 +41,6 @@ pub(super) fn place(object: &mut Object, ext: BtfExt) -> Result<()> {
         },
     )
     .context(|| ".BTF.ext func_info")?;
-    let Some(btf) = object.btf.clone() else {
-        return Ok(());
-    };
     let mut positions = 0..;
     each_record(&mut object.functions, ext.core_relo, |r| r.insn_off, |f, insn, relo| {
         let position = positions.next().unwrap_or_default();
