@@ -101,6 +101,13 @@ impl Insn {
         }
     }
 
+    /// Writes a slot as a little-endian object has it.
+    pub(crate) fn to_le_bytes(self) -> [u8; 8] {
+        let regs = self.src() << 4 | self.dst();
+        let ([o0, o1], [i0, i1, i2, i3]) = (self.off.to_le_bytes(), self.imm.to_le_bytes());
+        [self.code, regs, o0, o1, i0, i1, i2, i3]
+    }
+
     /// The class bits of the opcode.
     pub const fn class(self) -> u8 {
         self.code & 0x07
@@ -171,6 +178,7 @@ mod tests {
         let be = [0x79, 0x31, 0, 8, 0x12, 0x34, 0x56, 0x78];
         let insn = Insn::from_bytes(le, true);
         assert_eq!(insn, Insn::from_bytes(be, false));
+        assert_eq!(insn.to_le_bytes(), le);
         assert_eq!((insn.dst(), insn.src(), insn.off), (3, 1, 8));
         assert_eq!(insn.imm, 0x1234_5678);
         assert_eq!(insn.class(), op::LDX);

@@ -127,7 +127,8 @@ mod tests {
     }
 
     fn skeleton((name, bytes, docs): &(String, Vec<u8>, Docs), prototypes: Option<&Btf>) -> String {
-        let skeleton = model(name, bytes, prototypes, docs).unwrap();
+        let mut skeleton = model(name, bytes, prototypes, docs).unwrap();
+        skeleton.digest = b"[what NAME.bpf.o says]".to_vec();
         let files = Files {
             object: "[OUT_DIR]/NAME.bpf.o".to_owned(),
             prototypes: "[OUT_DIR]/NAME.target.btf".to_owned(),

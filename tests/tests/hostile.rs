@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use btf_core::btf::{Btf, dump};
 use btf_core::obj::{Object, minimise};
+use btf_core::private;
 use btf_core::relo::{Relo, Targets, relocate};
 
 /// The objects that this crate's build script compiled.
@@ -27,11 +28,22 @@ fn fixtures() -> Vec<(String, Vec<u8>)> {
     out
 }
 
-/// Everything pure that an object goes through, with `target` in the place of a kernel's types.
+/// Everything pure that bytes go through, with `target` in the place of a kernel's types.
 fn exercise(bytes: &[u8], target: &Btf) {
     let Ok(object) = Object::parse("damaged", bytes) else {
         return;
     };
+    // What is accepted of a file is accepted of its digest.
+    if let Err(e) = private::object(&private::digest(&object)) {
+        panic!("{e:#}");
+    }
+    exercise_object(&object, target);
+}
+
+fn exercise_object(object: &Object, target: &Btf) {
+    for section in object.data() {
+        let _ = (section.map_name(object.name()), section.contents());
+    }
     for program in object.programs() {
         let _ = object.link(program, |f| &object.functions()[f].insns);
     }
@@ -41,7 +53,7 @@ fn exercise(bytes: &[u8], target: &Btf) {
     walk(btf);
     // Both ways round here, too.
     for kernel in [target, btf] {
-        if let Ok(minimal) = minimise(&[&object], kernel) {
+        if let Ok(minimal) = minimise(&[object], kernel) {
             // Less than all, and no more.
             assert!(minimal.btf.as_bytes().len() <= kernel.as_bytes().len() + 64);
             for unresolved in &minimal.unresolved {
@@ -130,6 +142,40 @@ fn for_each_fixture(work: impl Fn(&str, &[u8]) + Sync) {
             });
         }
     });
+}
+
+#[test]
+fn digests_say_what_their_objects_do() {
+    for (name, bytes) in fixtures() {
+        let object = Object::parse(&name, &bytes).unwrap();
+        let digest = private::digest(&object);
+        let read = private::object(&digest).unwrap_or_else(|e| panic!("{name}: {e:#}"));
+        assert_eq!(format!("{read:#?}"), format!("{object:#?}"), "{name}");
+        let types = |object: &Object| object.btf().map(|btf| btf.as_bytes().to_vec());
+        assert!(types(&read) == types(&object), "{name}");
+        assert!(digest.len() < bytes.len(), "{name}");
+    }
+}
+
+#[test]
+fn damaged_digests() {
+    for (name, bytes) in fixtures() {
+        let object = Object::parse(&name, &bytes).unwrap();
+        let (whole, digest) = (types_of(&bytes), private::digest(&object));
+        let records = digest.len() - whole.as_bytes().len();
+        for n in (0..records).step_by((records / 100).max(1)) {
+            assert!(private::object(&digest[..n]).is_err(), "{name} cut to {n}");
+        }
+        let mut damaged = digest.clone();
+        for n in numbers(3).take(60) {
+            let (byte, mask) = (n as usize % records, 1u8 << (n >> 61));
+            damaged[byte] ^= mask;
+            if let Ok(object) = private::object(&damaged) {
+                exercise_object(&object, &whole);
+            }
+            damaged[byte] ^= mask;
+        }
+    }
 }
 
 #[test]

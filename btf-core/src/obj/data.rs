@@ -70,6 +70,10 @@ pub struct DataSection {
 }
 
 impl DataSection {
+    /// The most that a section without contents in the file may have. The kernel takes at most 4 GiB - 1 as a value; far less can be
+    /// had, but this bounds what a load allocates.
+    pub(super) const MOST: usize = 1 << 30;
+
     /// The initial contents in full.
     pub fn contents(&self) -> Vec<u8> {
         let mut contents = vec![0; self.size];
@@ -185,7 +189,7 @@ pub(super) fn fix_btf<'a>(
     for (id, edit) in &edits {
         apply(&btf, &mut bytes, *id, edit);
     }
-    Btf::parse(bytes)
+    Btf::parse(Btf::bytes_for(bytes, btf.is_little_endian())?)
 }
 
 fn narrow(n: u64, section: &str) -> Result<u32> {

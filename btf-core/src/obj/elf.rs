@@ -232,9 +232,7 @@ impl<'d> Elf<'d> {
                 continue;
             }
             let bytes = if section.sh_type(self.endian) == elf::SHT_NOBITS {
-                // The kernel takes at most 4 GiB - 1 as a value; far less can be had, but this bounds what a load allocates.
-                const MOST: u64 = 1 << 30;
-                if size > MOST {
+                if size > DataSection::MOST as u64 {
                     return Err(Error::malformed(format!(
                         "section {name} of {size} bytes is too large for a map"
                     )));

@@ -4,6 +4,7 @@
 //! kernel's types is [`crate::relo`]'s.
 
 pub(crate) mod data;
+mod digest;
 mod elf;
 pub(crate) mod externs;
 mod functions;

@@ -13,6 +13,7 @@ mod types;
 use btf_core::Result;
 use btf_core::btf::Btf;
 use btf_core::obj::{Object, Stage};
+use btf_core::private::digest;
 
 use crate::docs::Docs;
 use crate::names::Scope;
@@ -42,6 +43,8 @@ const RESERVED: [&str; 8] = [
 pub(crate) struct Skeleton {
     /// Name of the object: `hello` for `hello.bpf.c`.
     pub(crate) name: String,
+    /// The object, in the form that the application reads.
+    pub(crate) digest: Vec<u8>,
     /// Name of the loaded state's struct.
     pub(crate) loaded: String,
     /// Name of the open state's struct.
@@ -81,6 +84,7 @@ impl Skeleton {
         let (types, aliases) = types.finish();
         Ok(Skeleton {
             name: object.name().to_owned(),
+            digest: digest(object),
             loaded,
             open,
             types,

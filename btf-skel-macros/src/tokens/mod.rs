@@ -9,7 +9,7 @@ mod structs;
 mod types;
 
 use heck::ToSnakeCase;
-use proc_macro2::{Group, TokenStream, TokenTree};
+use proc_macro2::{Group, Literal, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 
 use crate::input::{Input, Options};
@@ -46,7 +46,7 @@ pub(crate) fn module(
     })
 }
 
-/// Paths of what the module embeds.
+/// Paths of what the module embeds, or is made of.
 pub(crate) struct Files {
     pub(crate) object: String,
     pub(crate) prototypes: String,
@@ -72,6 +72,7 @@ pub(crate) fn content(skeleton: &Skeleton, options: &Options, files: &Files) -> 
             static KERNELS: &[u8] = ::core::include_bytes!(#kernels);
         }
     });
+    let digest = Literal::byte_string(&skeleton.digest);
     let stages = skeleton.stages.iter().map(|stage| ident(stage.name()));
     let version = env!("CARGO_PKG_VERSION");
     let types = types::all(skeleton, &options.derives);
@@ -82,8 +83,10 @@ pub(crate) fn content(skeleton: &Skeleton, options: &Options, files: &Files) -> 
     quote! {
         const _: () = ::btf_core::private::check_version(#version);
 
-        /// The object, as btf-build left it.
-        static OBJECT: &[u8] = ::core::include_bytes!(#object);
+        /// The object, read already.
+        static OBJECT: &[u8] = #digest;
+        // It is read again when the file changes.
+        const _: &[u8] = ::core::include_bytes!(#object);
         #prototypes
         #kernels
 

@@ -125,7 +125,7 @@ fn open(skeleton: &Skeleton) -> TokenStream {
             ///
             /// If the object is not well-formed, which btf-build has checked.
             pub fn open() -> ::btf_core::Result<#open> {
-                let mut object = ::btf_core::load::OpenObject::open(#name, OBJECT)?;
+                let mut object = ::btf_core::private::open(OBJECT)?;
                 #prototypes
                 #kernels
                 ::core::result::Result::Ok(#open {
