@@ -7,6 +7,7 @@ use std::process::Command;
 
 use crate::environment;
 use crate::error::{Error, Result};
+use crate::kept::{Kept, stamp};
 
 /// The oldest clang that is tested; older ones lack BTF tags and some CO-RE relocations.
 const MINIMUM: u32 = 14;
@@ -26,25 +27,25 @@ pub(crate) struct Clang {
 /// # Errors
 ///
 /// If there is none, or the one that was named is too old or cannot be run.
-pub(crate) fn find(setting: Option<&OsStr>) -> Result<Clang> {
+pub(crate) fn find(setting: Option<&OsStr>, kept: &Kept) -> Result<Clang> {
     if let Some(name) = setting {
-        return named(name, "Builder::clang");
+        return named(name, "Builder::clang", kept);
     }
     for variable in ["BTF_BUILD_CLANG", "CLANG"] {
         if let Some(name) = environment::user(variable) {
-            return named(&name, &format!("the environment variable {variable}"));
+            return named(&name, &format!("the environment variable {variable}"), kept);
         }
     }
-    newest_on_path()
+    newest_on_path(kept)
 }
 
-fn named(name: &OsStr, by: &str) -> Result<Clang> {
+fn named(name: &OsStr, by: &str, kept: &Kept) -> Result<Clang> {
     let shown = name.to_string_lossy();
     let path = which::which(name).map_err(|_| {
         Error::new(format!("there is no clang at `{shown}`, which {by} names")).help(INSTALL)
     })?;
     let clang = Clang {
-        major: version(&path)?,
+        major: version(&path, kept)?,
         path,
     };
     match clang.major {
@@ -57,7 +58,7 @@ fn named(name: &OsStr, by: &str) -> Result<Clang> {
 }
 
 /// Of `clang` and all `clang-NN`, the one with the highest version; of equal ones, the plain name.
-fn newest_on_path() -> Result<Clang> {
+fn newest_on_path(kept: &Kept) -> Result<Clang> {
     let mut candidates: Vec<PathBuf> = which::which_all("clang").into_iter().flatten().collect();
     for dir in environment::path() {
         candidates.extend(numbered(&dir));
@@ -69,7 +70,9 @@ fn newest_on_path() -> Result<Clang> {
     let mut newest_old: Option<Clang> = None;
     for path in candidates {
         // One that cannot be run (a dangling wrapper) is no reason not to use another.
-        let Ok(major) = version(&path) else { continue };
+        let Ok(major) = version(&path, kept) else {
+            continue;
+        };
         let seen = if major < MINIMUM {
             &mut newest_old
         } else {
@@ -127,8 +130,18 @@ fn numbered(dir: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// The major version that `--version` tells.
-fn version(path: &Path) -> Result<u32> {
+/// The major version that `--version` tells, now or when it was asked before.
+fn version(path: &Path, kept: &Kept) -> Result<u32> {
+    let question = format!("version{}", path.display()).replace('/', "-");
+    let ask = || ask_version(path).map(|major| vec![major.to_string().into()]);
+    let words = kept.words(&question, stamp(path), ask)?;
+    match words.first().and_then(|word| word.to_str()?.parse().ok()) {
+        Some(major) => Ok(major),
+        None => ask_version(path),
+    }
+}
+
+fn ask_version(path: &Path) -> Result<u32> {
     let output = Command::new(path)
         .arg("--version")
         .output()

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use crate::clang::Clang;
 use crate::error::{Error, Result};
+use crate::kept::{Kept, stamp};
 use crate::lint;
 use crate::target::Target;
 use crate::{depfile, environment};
@@ -44,6 +45,50 @@ impl From<Failure> for Error {
     }
 }
 
+/// What every source is compiled with.
+const FLAGS: [&str; 7] = [
+    "-O2",
+    "-g",
+    // 32-bit registers and jumps, which every kernel from 5.10 on verifies.
+    "-mcpu=v3",
+    // Where the compiler itself fails, it would write files beside the temporary ones, and ask for a bug report.
+    "-fno-crash-diagnostics",
+    // No linker will read the table of significant addresses.
+    "-fno-addrsig",
+    // Kernels from 6.19 on have anonymous members of named struct types.
+    "-fms-extensions",
+    "-Wno-microsoft-anon-tag",
+];
+
+/// The command that `cc` makes of flags, by what the environment asks for. It has clang say what it is.
+fn conventional(clang: &Clang, target: &Target, flags: &[OsString]) -> Result<Vec<OsString>> {
+    let mut build = cc::Build::new();
+    build
+        .compiler(&clang.path)
+        .target(&format!("{}-unknown-none", target.bpf()))
+        .no_default_flags(true)
+        // The flags are given; these only keep `cc` from asking cargo's environment.
+        .host(&format!("{}-unknown-linux-gnu", std::env::consts::ARCH))
+        .opt_level(2)
+        .debug(true)
+        // Those of -Wall; without this, `cc` has clang keep all of them to itself.
+        .warnings(true)
+        .extra_warnings(false)
+        .inherit_rustflags(false)
+        .cargo_metadata(false);
+    for flag in flags {
+        build.flag(flag);
+    }
+    let tool = build
+        .try_get_compiler()
+        .map_err(|e| Error::new(format!("cannot set up {}: {e}", clang.path.display())))?;
+    let program = [tool.path().as_os_str().to_owned()];
+    Ok(program
+        .into_iter()
+        .chain(tool.args().iter().cloned())
+        .collect())
+}
+
 impl Compiler {
     /// `includes` are searched for headers in this order, before the system's.
     pub(crate) fn new(
@@ -51,52 +96,29 @@ impl Compiler {
         target: &Target,
         includes: &[PathBuf],
         flags: &[OsString],
+        kept: &Kept,
     ) -> Result<Compiler> {
-        let mut build = cc::Build::new();
-        build
-            .compiler(&clang.path)
-            .target(&format!("{}-unknown-none", target.bpf()))
-            .no_default_flags(true)
-            // The flags are those below; these only keep `cc` from asking cargo's environment.
-            .host(&format!("{}-unknown-linux-gnu", std::env::consts::ARCH))
-            .opt_level(2)
-            .debug(true)
-            // Those of -Wall; without this, `cc` has clang keep all of them to itself.
-            .warnings(true)
-            .extra_warnings(false)
-            .inherit_rustflags(false)
-            .cargo_metadata(false)
-            .flag(format!("--target={}", target.bpf()))
-            .flag("-O2")
-            .flag("-g")
-            // 32-bit registers and jumps, which every kernel from 5.10 on verifies.
-            .flag("-mcpu=v3")
-            // Where the compiler itself fails, it would write files beside the temporary ones, and ask for a bug report.
-            .flag("-fno-crash-diagnostics")
-            // No linker will read the table of significant addresses.
-            .flag("-fno-addrsig")
-            // Kernels from 6.19 on have anonymous members of named struct types.
-            .flag("-fms-extensions")
-            .flag("-Wno-microsoft-anon-tag")
-            .define(&format!("__TARGET_ARCH_{}", target.define()?), None);
+        let mut own: Vec<OsString> = vec![format!("--target={}", target.bpf()).into()];
+        own.extend(FLAGS.map(OsString::from));
+        own.push(format!("-D__TARGET_ARCH_{}", target.define()?).into());
         for dir in includes {
-            build.flag("-I").flag(dir);
+            own.extend(["-I".into(), dir.into()]);
         }
         for dir in target.multiarch_dirs() {
             if Path::new(&dir).is_dir() {
-                build.flag("-idirafter").flag(&dir);
+                own.extend(["-idirafter".into(), dir.into()]);
             }
         }
-        for flag in flags {
-            build.flag(flag);
+        own.extend_from_slice(flags);
+        let basis = (stamp(&clang.path), &own, environment::of_cc());
+        let mut command = kept.words("cc", basis, || conventional(clang, target, &own))?;
+        if command.is_empty() {
+            command = conventional(clang, target, &own)?;
         }
-        let tool = build
-            .try_get_compiler()
-            .map_err(|e| Error::new(format!("cannot set up {}: {e}", clang.path.display())))?;
-        let program = tool.path().to_owned();
+        let args = command.split_off(1);
         Ok(Compiler {
-            program,
-            args: without_host_flags(tool.args()),
+            program: command.remove(0).into(),
+            args: without_host_flags(&args),
             clang: clang.major,
         })
     }

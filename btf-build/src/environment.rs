@@ -25,6 +25,16 @@ const TRACKED: [&str; 10] = [
 /// Flags for other compilers than this one, which `cc` takes over and we take out.
 const OF_THE_HOST: [&str; 3] = ["CFLAGS", "HOST_CFLAGS", "TARGET_CFLAGS"];
 
+/// How the names of variables begin that `cc` may go by.
+const OF_CC: [&str; 6] = [
+    "CC",
+    "CFLAGS",
+    "HOST_C",
+    "TARGET_C",
+    "CRATE_CC",
+    "CROSS_COMPILE",
+];
+
 /// Tells cargo about all variables of users, whichever come to be read.
 pub(crate) fn track() {
     for name in TRACKED {
@@ -76,6 +86,19 @@ pub(crate) fn jobs() -> usize {
 /// Where cargo's jobserver is, in the words of make.
 pub(crate) fn jobserver() -> Option<String> {
     std::env::var("CARGO_MAKEFLAGS").ok()
+}
+
+/// What `cc` may go by, with its values.
+pub(crate) fn of_cc() -> Vec<(OsString, OsString)> {
+    let is_of_cc = |name: &OsString| {
+        let name = name.to_string_lossy();
+        OF_CC.iter().any(|beginning| name.starts_with(beginning))
+    };
+    let mut variables: Vec<_> = std::env::vars_os()
+        .filter(|(name, _)| is_of_cc(name))
+        .collect();
+    variables.sort();
+    variables
 }
 
 /// Flags of the host's compiler, a list for each variable that has some.

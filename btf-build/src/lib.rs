@@ -70,7 +70,8 @@
 //!
 //! about every source and every header that clang read outside the build's own folders, and the folders of patterns, so that
 //! an edited header rebuilds the object and an untouched tree rebuilds nothing. Several sources are compiled side by
-//! side, as many as cargo's jobserver allows.
+//! side, as many as cargo's jobserver allows. What clang says of itself is asked again when its file or the variables that
+//! `cc` goes by have changed.
 //!
 //! # What is written
 //!
@@ -108,6 +109,7 @@ mod error;
 mod glob;
 mod headers;
 mod jobs;
+mod kept;
 mod kernels;
 mod lint;
 mod object;

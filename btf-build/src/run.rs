@@ -8,6 +8,7 @@ use btf_core::obj::link_objects;
 use crate::builder::{Artifact, Builder};
 use crate::compile::{Compiled, Compiler, Failure};
 use crate::error::{Error, Result};
+use crate::kept::Kept;
 use crate::kernels::Kernels;
 use crate::lint::{self, Subject};
 use crate::object::Checked;
@@ -28,7 +29,8 @@ pub(crate) fn build(settings: &Builder) -> Result<Vec<Artifact>> {
     let out_dir = out_dir(settings)?;
     environment::track();
     let (units, sources) = sources::units(&settings.sources, &settings.links)?;
-    let clang = clang::find(settings.clang.as_deref())?;
+    let kept = Kept::new(&out_dir);
+    let clang = clang::find(settings.clang.as_deref(), &kept)?;
     let target = Target::new(settings.target_arch.as_deref())?;
     let kernel = types::Source::new(settings.vmlinux.as_deref(), &target)?;
     let header = Header::new(&out_dir, &kernel, &target);
@@ -36,7 +38,7 @@ pub(crate) fn build(settings: &Builder) -> Result<Vec<Artifact>> {
 
     let mut includes = settings.includes.clone();
     includes.push(write_headers(&out_dir)?);
-    let compiler = Compiler::new(&clang, &target, &includes, &settings.clang_flags())?;
+    let compiler = Compiler::new(&clang, &target, &includes, &settings.clang_flags(), &kept)?;
     let (compiled, vmlinux) = compile(&compiler, &sources, &out_dir, &header)?;
     let mut warnings = Vec::new();
     // An editor is of most use where there are errors.
