@@ -14,6 +14,7 @@ use crate::sys::{self, Refusal, Request};
 const RTM_NEWQDISC: u16 = 36;
 const RTM_NEWTFILTER: u16 = 44;
 const RTM_DELTFILTER: u16 = 45;
+const RTM_GETTFILTER: u16 = 46;
 
 /// `NLM_F_…`.
 const ECHO: u16 = 0x8;
@@ -26,6 +27,7 @@ const TCA_OPTIONS: u16 = 2;
 const TCA_BPF_FD: u16 = 6;
 const TCA_BPF_NAME: u16 = 7;
 const TCA_BPF_FLAGS: u16 = 8;
+const TCA_BPF_ID: u16 = 11;
 /// `TCA_BPF_FLAG_ACT_DIRECT`.
 const ACT_DIRECT: u32 = 1;
 
@@ -59,8 +61,37 @@ impl Filter {
     }
 }
 
+impl Filter {
+    /// The number of the program that is there; none if the kernel does not tell (before 4.13).
+    fn program_id(&self) -> Result<Option<u32>, Refusal> {
+        // Bytes of `struct tcmsg`, before the attributes.
+        const HEADER: usize = 20;
+        let bodies = Request::new(RTM_GETTFILTER, 0, &self.message())
+            .text(TCA_KIND, "bpf")
+            .send()?;
+        let of = |bytes, wanted| {
+            let mut all = sys::attributes(bytes);
+            all.find(|(kind, _)| *kind == wanted)
+                .map(|(_, value)| value)
+        };
+        Ok(bodies
+            .first()
+            .and_then(|body| body.get(HEADER..))
+            .and_then(|attrs| of(attrs, TCA_OPTIONS))
+            .and_then(|options| of(options, TCA_BPF_ID))
+            .map(|id| sys::u32_at(id, 0)))
+    }
+}
+
 impl Binding for Filter {
-    fn undo(&self, _: BorrowedFd<'_>) -> io::Result<()> {
+    /// Removes the filter, unless another program has replaced this one there. libbpf's `bpf_tc_detach` removes what it finds: it is
+    /// asked for a place. A link is a program's, and to drop it must not end what somebody has put in its stead since. The kernel
+    /// cannot compare, so that one who replaces it between the question and the removal still loses.
+    fn undo(&self, program: BorrowedFd<'_>) -> io::Result<()> {
+        let found = self.program_id().map_err(|refusal| refusal.error)?;
+        if found.is_some_and(|found| sys::prog_id(program).is_ok_and(|own| own != found)) {
+            return Err(io::Error::from_raw_os_error(libc::ENOENT));
+        }
         Request::new(RTM_DELTFILTER, 0, &self.message())
             .text(TCA_KIND, "bpf")
             .send()

@@ -57,13 +57,15 @@ pub(crate) use map::{MapFd, MapFdInfo, MapParams};
 pub(crate) use map_batch::{BatchRead, Position};
 pub(crate) use memlock::lift_memlock_limit;
 pub(crate) use mmap::{Access, Mapping};
-pub(crate) use netlink::{Refusal, Request, u32_at};
+pub(crate) use netlink::{Refusal, Request, attributes, u32_at};
 pub(crate) use perf::{Event, Scope, perf_disable, perf_enable, perf_event_open, perf_set_program};
 pub(crate) use perf_buffer::perf_output_open;
 pub(crate) use pin::{obj_get, obj_pin};
 pub(crate) use privileges::{helper_hint, privileges_hint, token_hint};
 pub(crate) use process::pidfd_open;
-pub(crate) use prog::{Loading, prog_bind_map, prog_btf_id, prog_load, prog_load_logged, prog_try};
+pub(crate) use prog::{
+    Loading, prog_bind_map, prog_btf_id, prog_id, prog_load, prog_load_logged, prog_try,
+};
 pub(crate) use socket::interface_index;
 pub(crate) use struct_ops::{OpsMap, struct_ops_delete};
 pub(crate) use test_run::{TestRun, prog_run};

@@ -193,9 +193,17 @@ pub(crate) fn prog_bind_map(prog: impl AsFd, map: impl AsFd) -> io::Result<()> {
 
 /// The number of the BTF object that a program was loaded with; 0 for none.
 pub(crate) fn prog_btf_id(prog: impl AsFd) -> io::Result<u32> {
-    /// Words of `struct bpf_prog_info` up to the one that is wanted.
-    const BTF_ID: usize = 32;
-    let mut info = [0u32; BTF_ID + 1];
+    prog_info(prog, 32)
+}
+
+/// A program's own number.
+pub(crate) fn prog_id(prog: impl AsFd) -> io::Result<u32> {
+    prog_info(prog, 1)
+}
+
+/// A word of `struct bpf_prog_info`, of which no word past the BTF object's number is known here.
+fn prog_info(prog: impl AsFd, word: usize) -> io::Result<u32> {
+    let mut info = [0u32; 33];
     let mut attr = attr::ObjInfo {
         bpf_fd: fd_number(prog),
         info_len: size_of_val(&info) as u32,
@@ -204,5 +212,5 @@ pub(crate) fn prog_btf_id(prog: impl AsFd) -> io::Result<u32> {
     // SAFETY: `info` is a live array of the length stated, borrowed exclusively; all addresses and lengths in it are zero, so
     // that the kernel writes nothing elsewhere.
     unsafe { bpf(Command::OBJ_GET_INFO_BY_FD, &mut attr) }?;
-    Ok(info[BTF_ID])
+    Ok(info.get(word).copied().unwrap_or(0))
 }

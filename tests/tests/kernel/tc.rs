@@ -75,6 +75,32 @@ fn tc_filters_have_numbers() {
     feature.works();
 }
 
+/// A link is one program's: what another has put in its place stays.
+#[test]
+fn filters_of_others_stay() {
+    let feature = Feature::since("attach: tc filter that another replaced", (5, 10)).unwrap();
+    let pair = Pair::new();
+    let (bss, [program]) = load(&pair, SHOT, ["on_tc"]);
+    let (other_bss, [other]) = load(&pair, SHOT, ["on_tc"]);
+    let [program, other] = [program, other].map(|program| Tc::try_from(program).unwrap());
+    let options = TcOptions {
+        handle: 7,
+        priority: 20,
+        replace: true,
+    };
+    let link = program
+        .attach_to("lo", Direction::Ingress, options)
+        .unwrap();
+    let newer = other.attach_to("lo", Direction::Ingress, options).unwrap();
+    let e = link.detach().unwrap_err();
+    assert_eq!(e.os_error(), Some(2), "{e}");
+    assert!(!pair.send(), "the other program drops it still");
+    assert_eq!((bss.hits.get(), other_bss.hits.get()), (0, 1));
+    newer.detach().unwrap();
+    assert!(pair.send());
+    feature.works();
+}
+
 /// Where there are no links, it is a filter; and says so if asked for more.
 #[test]
 fn tcx_falls_back_to_filters() {
