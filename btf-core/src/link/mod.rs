@@ -30,8 +30,8 @@ mod xdp;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use crate::error::{Error, ErrorKind, Result};
-use crate::prog::{AttachMode, Program};
+use crate::error::{Context, Error, ErrorKind, Result};
+use crate::prog::{AttachMode, Program, StructOps};
 use crate::sys;
 use bound::{Binding, Bound};
 
@@ -43,7 +43,7 @@ pub(crate) use kprobe::{kprobe, ksyscall};
 pub(crate) use kprobe_multi::{Wanted, kprobe_multi};
 pub(crate) use perf_event::{perf_event, perf_events};
 pub(crate) use raw_tracepoint::raw_tracepoint;
-pub(crate) use struct_ops::struct_ops;
+pub(crate) use struct_ops::{struct_ops, struct_ops_update};
 pub(crate) use targets::{SocketOption, lirc, netfilter, netns, sock_map, socket};
 pub(crate) use tc::{netkit, tc, tcx};
 pub(crate) use tracepoint::tracepoint;
@@ -198,6 +198,23 @@ impl Link {
             error.context(what)
         })?;
         program.name().clone_into(&mut self.program);
+        Ok(())
+    }
+
+    /// Puts other operations of the same type into the link of operations, without a moment in which none are registered (from
+    /// 6.4 on; libbpf's `bpf_link__update_map`). What else must be equal is the type's matter: congestion controls must have the
+    /// same name.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`] if the operations are not for a link (`SEC(".struct_ops.link")`); [`ErrorKind::Unsupported`] if it
+    /// is no link, as before 6.4; else what the kernel answers.
+    pub fn update_struct_ops(&mut self, ops: &StructOps) -> Result<()> {
+        let what = format!("link of operations `{}`", self.program);
+        self.bpf_link()
+            .and_then(|link| ops.replace_in(link))
+            .context(|| what)?;
+        ops.name().clone_into(&mut self.program);
         Ok(())
     }
 

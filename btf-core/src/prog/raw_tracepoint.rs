@@ -64,6 +64,21 @@ impl<A: Arguments> RawTracepoint<A> {
     /// [`ErrorKind::InvalidInput`] if it is not loaded; [`ErrorKind::Unsupported`] if the kernel does not run it by itself; else
     /// what the kernel answers.
     pub fn test_run(&self, arguments: &A) -> Result<i32> {
+        self.run(arguments, None)
+    }
+
+    /// The same, on this CPU.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`RawTracepoint::test_run`]; `ENXIO` if the machine has no such CPU, or it is not online.
+    pub fn test_run_on(&self, arguments: &A, cpu: u32) -> Result<i32> {
+        self.run(arguments, Some(cpu))
+    }
+
+    fn run(&self, arguments: &A, cpu: Option<u32>) -> Result<i32> {
+        /// `BPF_F_TEST_RUN_ON_CPU`.
+        const ON_CPU: u32 = 1;
         let fd = self.fd()?;
         // A context of full length, whatever the program reads of it.
         let mut context = [0u64; MAX_WORDS];
@@ -72,6 +87,8 @@ impl<A: Arguments> RawTracepoint<A> {
         }
         let run = sys::TestRun {
             context: pod::bytes_of_mut(&mut context),
+            flags: cpu.map_or(0, |_| ON_CPU),
+            cpu: cpu.unwrap_or(0),
             ..Default::default()
         };
         sys::prog_run(fd, run)
@@ -99,6 +116,8 @@ impl<A: Arguments> RawTracepoint<A> {
             Some(libc::EPERM | libc::EACCES) => {
                 Error::os("the kernel refused to run it", e).hint(sys::privileges_hint())
             }
+            Some(libc::ENXIO) => Error::os("the kernel refused to run it", e)
+                .hint("there is no such CPU, or it is not online"),
             _ => Error::os("the kernel refused to run it", e),
         }
     }

@@ -79,6 +79,10 @@ impl StructOps {
         self.is_link
     }
 
+    pub(crate) fn replace_in(&self, link: BorrowedFd<'_>) -> Result<()> {
+        link::struct_ops_update(self, &self.map, &self.value.bytes, link)
+    }
+
     /// Registers the operations with the kernel; they are unregistered when the link is dropped, as soon as nothing uses them any
     /// more. Operations without a link are registered once: after that, load the object again.
     ///

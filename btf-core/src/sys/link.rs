@@ -297,11 +297,11 @@ fn parallel(items: &[u64], cnt: u32) -> io::Result<u64> {
     }
 }
 
-/// Puts another program into a link.
-pub(crate) fn link_update(link: impl AsFd, prog: impl AsFd) -> io::Result<()> {
+/// Puts another program, or another map of operations, into a link.
+pub(crate) fn link_update(link: impl AsFd, new: impl AsFd) -> io::Result<()> {
     let mut attr = LinkUpdate {
         link_fd: fd_number(link),
-        new_prog_fd: fd_number(prog),
+        new_prog_fd: fd_number(new),
         ..Default::default()
     };
     // SAFETY: there is no address in it.

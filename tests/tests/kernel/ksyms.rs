@@ -18,6 +18,10 @@ fn runs<A: Arguments>(program: &RawTracepoint<A>) -> i32 {
     program.test_run(&A::from_words(&[])).unwrap()
 }
 
+fn runs_on<A: Arguments>(program: &RawTracepoint<A>, cpu: u32) -> btf_core::Result<i32> {
+    program.test_run_on(&A::from_words(&[]), cpu)
+}
+
 /// Loads the object with one more program, which fails.
 fn refusal(choose: fn(&mut ksyms::OpenProgs)) -> Error {
     let mut open = ksyms::Ksyms::open().unwrap();
@@ -48,6 +52,15 @@ fn symbols_have_addresses() {
     assert_eq!(skel.bss.absent_address.get(), 0);
     assert_eq!(skel.bss.name.get().to_string(), "swapper/0");
     feature.works();
+
+    let on_cpu = Feature::since("test_run: raw_tp on a CPU", (5, 10)).unwrap();
+    skel.bss.task_address.set(0);
+    assert_eq!(runs_on(&skel.progs.addresses, 0).unwrap(), 0);
+    assert_eq!(skel.bss.task_address.get(), address("init_task"));
+    let e = runs_on(&skel.progs.addresses, 4095).unwrap_err();
+    assert_eq!(e.os_error(), Some(6), "{e}");
+    assert!(e.to_string().contains("there is no such CPU"), "{e}");
+    on_cpu.works();
 }
 
 #[test]

@@ -68,6 +68,58 @@ fn by_link() {
     feature.works();
 }
 
+#[test]
+fn links_take_other_operations() {
+    let Some(feature) = Feature::since("link: update of struct_ops", (6, 4)) else {
+        return;
+    };
+    let [old, new] = [(), ()].map(|()| cc::Cc::open().unwrap().load().unwrap());
+    let ops = |skel: &cc::Cc| {
+        skel.struct_ops
+            .cc_by_link
+            .as_ref()
+            .unwrap()
+            .name()
+            .to_owned()
+    };
+    assert_eq!(ops(&old), ops(&new));
+    let mut link = old
+        .struct_ops
+        .cc_by_link
+        .as_ref()
+        .unwrap()
+        .attach()
+        .unwrap();
+    assert!(talk("btf_by_link"));
+    assert_eq!((old.bss.inits.get(), new.bss.inits.get()), (1, 0));
+    link.update_struct_ops(new.struct_ops.cc_by_link.as_ref().unwrap())
+        .unwrap();
+    assert!(talk("btf_by_link"));
+    assert_eq!((old.bss.inits.get(), new.bss.inits.get()), (1, 1));
+    drop(link);
+    assert!(!talk("btf_by_link"), "it is not registered any more");
+
+    let mut open = cc::Cc::open().unwrap();
+    open.struct_ops.cc_by_value.set_autocreate(true);
+    let by_value = open.load().unwrap();
+    let mut link = old
+        .struct_ops
+        .cc_by_link
+        .as_ref()
+        .unwrap()
+        .attach()
+        .unwrap();
+    let e = link
+        .update_struct_ops(by_value.struct_ops.cc_by_value.as_ref().unwrap())
+        .unwrap_err();
+    assert_eq!(e.kind(), ErrorKind::InvalidInput);
+    assert!(
+        e.to_string().contains("`cc_by_value` are for no link"),
+        "{e}"
+    );
+    feature.works();
+}
+
 /// The whole skeleton's `attach`, with members set before the load.
 #[test]
 fn by_value() {
