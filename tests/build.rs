@@ -22,6 +22,7 @@ fn main() {
         .source("bpf/map_orders.bpf.c")
         .source("bpf/map_storage.bpf.c")
         .source("bpf/maps.bpf.c")
+        .source("bpf/modules.bpf.c")
         .source("bpf/net.bpf.c")
         .source("bpf/old.bpf.c")
         .source("bpf/optional.bpf.c")

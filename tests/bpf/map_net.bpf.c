@@ -53,14 +53,34 @@ struct {
 	__type(value, __u32);
 } xdp_sockets SEC(".maps");
 
+__u64 at_devices = 0;
+__u64 at_cpus = 0;
+
+/* Runs for frames that are redirected to a device, before they go out. */
 SEC("xdp/devmap")
 int at_device(struct xdp_md *ctx)
 {
+	if (ctx->egress_ifindex)
+		__sync_fetch_and_add(&at_devices, 1);
 	return XDP_PASS;
 }
 
+/* Runs for frames that are redirected to a CPU, on that CPU. */
 SEC("xdp/cpumap")
 int at_cpu(struct xdp_md *ctx)
 {
+	__sync_fetch_and_add(&at_cpus, 1);
 	return XDP_PASS;
+}
+
+SEC("?xdp")
+int to_device(struct xdp_md *ctx)
+{
+	return bpf_redirect_map(&devices, 0, 0);
+}
+
+SEC("?xdp")
+int to_cpu(struct xdp_md *ctx)
+{
+	return bpf_redirect_map(&cpus, 0, 0);
 }

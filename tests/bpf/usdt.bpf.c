@@ -37,6 +37,19 @@ int BPF_USDT(on_usdt, int a, long b, const char *c)
 	return 0;
 }
 
+/* Reads memory that an argument points to, even where it must be paged in. */
+SEC("?usdt.s")
+int BPF_USDT(on_sleepable, int a, const __s64 *place)
+{
+	__s64 copy;
+
+	if (!is_target() || bpf_copy_from_user(&copy, sizeof(copy), place))
+		return 0;
+	__sync_fetch_and_add(&hits, 1);
+	second = copy;
+	return 0;
+}
+
 SEC("?usdt//proc/self/exe:btf_tests:plain")
 int BPF_USDT(on_plain)
 {

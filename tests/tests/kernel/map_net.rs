@@ -1,10 +1,14 @@
 //! Maps of sockets, devices and CPUs, as far as user space fills them: programs that redirect are cases of their own.
 
 use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::time::{Duration, Instant};
 
-use btf_core::map::{Flags, Redirect};
+use btf_core::map::{Flags, Global, Redirect};
+use btf_core::prog::{Xdp, XdpMode};
 use btf_skel_macros::include_skel;
 
+use crate::feature::Feature;
+use crate::netns::{FAR, NEAR, index, joined};
 use crate::support::needs;
 
 include_skel!("map_net");
@@ -114,6 +118,75 @@ fn devices_and_cpus() {
     assert!(with.number == 64 && with.program_id != 0, "{with:?}");
     maps.cpus.clear(0).unwrap();
     assert_eq!(maps.cpus.get(0).unwrap(), None);
+}
+
+/// Frames that arrive at a device are redirected there or to a CPU, and run the program in that entry.
+fn redirected(
+    feature: &'static str,
+    choose: fn(&MapNet) -> &Xdp,
+    set: fn(&MapNet),
+    hits: fn(&MapNet) -> &Global<u64>,
+) {
+    let feature = Feature::since(feature, (5, 10)).unwrap();
+    let mut open = MapNet::open().unwrap();
+    open.progs.to_device.set_autoload(true);
+    open.progs.to_cpu.set_autoload(true);
+    let skel = open.load().unwrap();
+    joined(|pair| {
+        pair.near_address("10.9.0.1".parse().unwrap(), 16);
+        pair.far_address("10.9.0.2".parse().unwrap(), 16);
+        set(&skel);
+        assert_eq!(hits(&skel).get(), 0);
+        let link = choose(&skel)
+            .attach_to(NEAR, XdpMode::Driver.into())
+            .unwrap();
+        // Of a pair, one takes redirected frames only while the other has a program.
+        let far = pair.on_far(|| {
+            let program = &skel.progs.to_cpu;
+            program.attach_to(FAR, XdpMode::Driver.into()).unwrap()
+        });
+        let socket = pair.on_far(|| UdpSocket::bind("10.9.0.2:0").unwrap());
+        let started = Instant::now();
+        while hits(&skel).get() == 0 {
+            assert!(
+                started.elapsed() < Duration::from_secs(10),
+                "it did not run"
+            );
+            socket.send_to(b"datagram", "10.9.0.1:9").unwrap();
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        drop((link, far));
+    });
+    feature.works();
+}
+
+#[test]
+fn programs_of_devices_run() {
+    redirected(
+        "SEC: xdp/devmap",
+        |skel| &skel.progs.to_device,
+        |skel| {
+            let at = &skel.progs.at_device;
+            skel.maps
+                .devices
+                .set_with_program(0, index(NEAR), at)
+                .unwrap();
+        },
+        |skel| &skel.bss.at_devices,
+    );
+}
+
+#[test]
+fn programs_of_cpus_run() {
+    redirected(
+        "SEC: xdp/cpumap",
+        |skel| &skel.progs.to_cpu,
+        |skel| {
+            let at = &skel.progs.at_cpu;
+            skel.maps.cpus.set_with_program(0, 64, at).unwrap();
+        },
+        |skel| &skel.bss.at_cpus,
+    );
 }
 
 #[test]

@@ -155,6 +155,22 @@ fn arguments() {
     assert_eq!(e.kind(), ErrorKind::NotFound, "{e}");
 }
 
+#[test]
+fn that_sleeps() {
+    let Some(feature) = Feature::since("SEC: usdt.s", (6, 0)) else {
+        return;
+    };
+    let skel = load(|open| open.progs.on_sleepable.set_autoload(true));
+    let link = skel.progs.on_sleepable.attach_with(&own("typed")).unwrap();
+    let number = 1234i64;
+    let set_off = || typed(1, (&raw const number).addr() as i64);
+    assert_eq!(hits(&skel, set_off), 1);
+    assert_eq!(skel.bss.second.get(), number);
+    drop(link);
+    assert_eq!(hits(&skel, set_off), 0, "it is not attached any more");
+    feature.works();
+}
+
 /// Numbers of places and arguments are used again: more links than there is room for at once.
 #[test]
 fn many_times() {
