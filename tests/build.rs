@@ -13,6 +13,7 @@ fn main() {
         .source("bpf/lpm_trie.bpf.c")
         .source("bpf/callbacks.bpf.c")
         .source("bpf/config.bpf.c")
+        .source("bpf/cycle.bpf.c")
         .source("bpf/iters.bpf.c")
         .source("bpf/ksyms.bpf.c")
         .source("bpf/map_events.bpf.c")
