@@ -31,6 +31,7 @@ fn main() {
         .source("bpf/programs.bpf.c")
         .source("bpf/refused.bpf.c")
         .source("bpf/relocations.bpf.c")
+        .source("bpf/resize.bpf.c")
         .source("bpf/token.bpf.c")
         .source("bpf/torture.bpf.c")
         .source("bpf/types.bpf.c")

@@ -241,6 +241,12 @@ mod tests {
     }
 
     #[test]
+    fn resize() {
+        let compiled = compile("tests/bpf/resize.bpf.c");
+        insta::assert_snapshot!("resize", skeleton(&compiled, None));
+    }
+
+    #[test]
     fn tcptop() {
         let compiled = compile("examples/tcptop/src/bpf/tcptop.bpf.c");
         insta::assert_snapshot!("tcptop", skeleton(&compiled, Some(&tcp_prototypes())));

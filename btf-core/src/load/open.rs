@@ -145,6 +145,27 @@ impl OpenObject {
         Ok(())
     }
 
+    /// Gives a section of globals this many bytes, by which its last variable, an array, becomes longer or shorter
+    /// (libbpf's `bpf_map__set_value_size`). What is added is zeros, until [`OpenObject::set_data`] sets it. Programs see the
+    /// size only if they are told: by a constant in `.rodata`, for instance. Declare two elements at least: of an array of one,
+    /// clang takes every index for 0.
+    ///
+    /// A skeleton's struct has as many elements as are declared; [`Mapped::elements`](crate::map::Mapped::elements) has all.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] if the object has no such section; [`ErrorKind::InvalidInput`] if its last variable is no array that
+    /// can end there.
+    pub fn set_data_size(&mut self, section: &str, size: usize) -> Result<()> {
+        let n = self.section(section)?;
+        let object = self.object.name().to_owned();
+        Arc::make_mut(&mut self.object)
+            .resize_data(n, size)
+            .context(|| format!("object `{object}`"))?;
+        self.data[n].resize(size, 0);
+        Ok(())
+    }
+
     /// Relocates against these types instead of the running kernel's. What programs attach to is found in the running
     /// kernel's all the same.
     pub fn set_kernel_btf(&mut self, btf: Btf) {

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
+use std::ptr::NonNull;
 use std::sync::Arc;
 
 use super::Map;
@@ -43,6 +44,8 @@ pub struct Mapped<T> {
     mapping: Arc<Mapping>,
     /// The map that it is a copy of, if it is one.
     copied: Option<Map>,
+    /// Bytes of the section, which may be more than those of its struct.
+    len: usize,
     section: PhantomData<T>,
 }
 
@@ -87,6 +90,7 @@ impl<T: Section> Mapped<T> {
                 true => Ok(Mapped {
                     mapping: Arc::clone(memory),
                     copied: None,
+                    len: size,
                     section: PhantomData,
                 }),
                 false => Err(map.unfit(format!("section {section} does not fit it"))),
@@ -106,6 +110,7 @@ impl<T: Section> Mapped<T> {
             return Ok(Mapped {
                 mapping: Arc::new(mapping),
                 copied: None,
+                len,
                 section: PhantomData,
             });
         }
@@ -113,6 +118,7 @@ impl<T: Section> Mapped<T> {
         let copy: Mapped<T> = Mapped {
             mapping: Arc::new(mapping),
             copied: Some(map.another()?),
+            len,
             section: PhantomData,
         };
         match map.is_created() {
@@ -120,6 +126,16 @@ impl<T: Section> Mapped<T> {
             false => copy.write(contents),
         }
         Ok(copy)
+    }
+
+    /// Bytes of the section; as many are mapped at least.
+    pub(super) fn section_len(&self) -> usize {
+        self.len
+    }
+
+    /// Its first byte.
+    pub(super) fn start(&self) -> NonNull<u8> {
+        self.mapping.start()
     }
 
     /// Whether the memory is the programs' own, as it is on kernels from 5.5 on.

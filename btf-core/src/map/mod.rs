@@ -20,7 +20,8 @@
 //! | cgroup_storage | [`CgroupStorage`] |
 //! | ringbuf, user_ringbuf, perf_event_array | [`RingBuf`], [`UserRingBuf`], [`PerfEventArray`]; [`Consumers`] waits for several |
 //!
-//! [`Mapped`] is a section of global variables, [`MappedArray`] the memory of an array.
+//! [`Mapped`] is a section of global variables, [`MappedArray`] the memory of an array; a section that was resized has more
+//! [`elements`](Mapped::elements).
 
 mod arena;
 mod array;
@@ -30,6 +31,7 @@ mod cgroup_array;
 mod cgroup_storage;
 mod consumers;
 mod create;
+mod elements;
 mod global;
 mod hash;
 mod keys;
@@ -64,6 +66,7 @@ pub use cgroup_array::CgroupArray;
 pub use cgroup_storage::CgroupStorage;
 pub use consumers::{Consume, Consumers};
 pub(crate) use create::{absent, absent_of, create, params};
+pub use elements::Elements;
 pub use global::Global;
 pub use hash::Hash;
 pub use local_storage::LocalStorage;

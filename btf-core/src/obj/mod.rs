@@ -19,6 +19,8 @@ mod programs;
 mod records;
 pub(crate) mod relocated;
 mod report;
+#[cfg(feature = "load")]
+mod resize;
 mod section;
 mod slots;
 mod stage;

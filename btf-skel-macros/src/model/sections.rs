@@ -5,8 +5,8 @@ use btf_core::btf::{Btf, Linkage};
 use btf_core::obj::{DataKind, Object};
 use btf_core::{Error, Result};
 
-use super::layout::{Field, Layout, lay_out};
-use super::types::Types;
+use super::layout::{Field, Layout, Part, lay_out};
+use super::types::{TypeRef, Types};
 use crate::names::Scope;
 
 /// A section with named variables.
@@ -23,7 +23,23 @@ pub(crate) struct Section {
     /// Whether the application sets initial values; those of the kernel's configuration are looked up.
     pub(crate) has_initial: bool,
     pub(crate) size: u64,
+    /// Whether its last variable is the last field.
+    pub(crate) ends_with_field: bool,
     pub(crate) layout: Layout,
+}
+
+impl Section {
+    /// The array that the section ends with, if that is a variable, and the type of its elements.
+    pub(crate) fn array(&self) -> Option<(&Field, &TypeRef)> {
+        let is_field = |part: &&Part| matches!(part, Part::Field(_));
+        match self.layout.parts.iter().rfind(is_field)? {
+            Part::Field(field) if self.ends_with_field => match &field.ty {
+                TypeRef::Array(element, _) => Some((field, element)),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
 }
 
 /// Names of a section, taken before those of types so that `Rodata` is always the section.
@@ -107,6 +123,8 @@ pub(super) fn all(
             shared,
             has_initial: data.kind != DataKind::Kconfig,
             size,
+            ends_with_field: (datasec.variables().iter().last())
+                .is_some_and(|last| last.ty().linkage() == Some(Linkage::GLOBAL)),
             layout,
         });
     }

@@ -12,7 +12,8 @@ pub(super) fn all(skeleton: &Skeleton) -> TokenStream {
     let sections = skeleton.sections.iter().map(|section| {
         let initial = initial(section, skeleton);
         let shared = shared(section, skeleton);
-        quote! { #initial #shared }
+        let elements = elements(section, skeleton);
+        quote! { #initial #shared #elements }
     });
     quote! { #(#sections)* }
 }
@@ -40,6 +41,23 @@ fn initial(section: &Section, skeleton: &Skeleton) -> TokenStream {
 
         const _: () = ::core::assert!(::core::mem::size_of::<#name>() == #size, "size of the section");
     }
+}
+
+/// The array at the end of the section that loaded programs have.
+fn elements(section: &Section, skeleton: &Skeleton) -> Option<TokenStream> {
+    let (field, element) = section.array().filter(|_| section.has_initial)?;
+    let (field, element) = (ident(&field.name), reference(element, skeleton));
+    let (name, element) = match section.shared.as_deref() {
+        Some(shared) => (ident(shared), quote! { ::btf_core::map::Global<#element> }),
+        None => (ident(&section.ty), element),
+    };
+    Some(quote! {
+        // SAFETY: the array is the last variable, and is of such elements.
+        unsafe impl ::btf_core::map::Elements for #name {
+            type Element = #element;
+            const OFFSET: usize = ::core::mem::offset_of!(#name, #field);
+        }
+    })
 }
 
 fn shared(section: &Section, skeleton: &Skeleton) -> TokenStream {

@@ -82,6 +82,7 @@ fn open(skeleton: &Skeleton) -> TokenStream {
             struct_ops: OpenOperations { #( #ops: #settings(object.take_struct_ops(#c_ops)?), )* },
         }
     });
+    let resizers = initial().filter_map(|section| resizer(section, skeleton));
     let doc = format!("The object `{name}`, read but not loaded: what can be set is set here.");
     let load_doc = "Loads the object: relocates it for the running kernel, creates its maps, and has the verifier look at \
                     its programs.";
@@ -103,6 +104,8 @@ fn open(skeleton: &Skeleton) -> TokenStream {
             pub fn object_mut(&mut self) -> &mut ::btf_core::load::OpenObject {
                 &mut self.object
             }
+
+            #(#resizers)*
 
             #[doc = #load_doc]
             ///
@@ -138,6 +141,31 @@ fn open(skeleton: &Skeleton) -> TokenStream {
             }
         }
     }
+}
+
+/// Sets how long the array is that a section ends with.
+fn resizer(section: &Section, skeleton: &Skeleton) -> Option<TokenStream> {
+    let (field, element) = section.array()?;
+    let (ty, c_name) = (ident(&section.ty), &section.c_name);
+    let doc = format!(
+        "Gives `{}`, the last variable in `{c_name}`, so many elements, at least those that are declared: `elements` of the \
+         loaded section has them all. Those that are added are zeros, unless `set_data` of `object_mut` sets them.",
+        field.name
+    );
+    let method = ident(&format!("resize_{}", section.name.trim_start_matches("r#")));
+    let (field, element) = (ident(&field.name), reference(element, skeleton));
+    Some(quote! {
+        #[doc = #doc]
+        ///
+        /// # Errors
+        ///
+        /// If they are more than a map can hold.
+        pub fn #method(&mut self, elements: ::core::primitive::usize) -> ::btf_core::Result<()> {
+            let elements = elements.saturating_mul(::core::mem::size_of::<#element>());
+            let size = elements.saturating_add(::core::mem::offset_of!(#ty, #field));
+            self.object.set_data_size(#c_name, size)
+        }
+    })
 }
 
 fn loaded(skeleton: &Skeleton) -> TokenStream {

@@ -37,6 +37,7 @@ mod probes;
 mod programs;
 mod prototypes;
 mod refused;
+mod resize;
 mod sockets;
 mod struct_ops;
 mod support;
