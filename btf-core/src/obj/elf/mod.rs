@@ -1,0 +1,270 @@
+//! Reading an object: what the sections and symbols of its ELF file, and its relocations, make of an [`Object`].
+
+mod file;
+mod relocations;
+
+use std::collections::HashMap;
+
+use object::Endianness;
+use object::elf;
+use object::read::elf::{SectionHeader, Sym};
+
+use super::data::{self, DataKind, DataSection, Place};
+use super::externs::{self, Externs, KCONFIG};
+use super::functions::Function;
+use super::{MapSpec, Object, StructOpsSpec, maps, programs, records, struct_ops};
+use crate::btf::ext::BtfExt;
+use crate::btf::{Btf, Kind, TypeId};
+use crate::error::{Context, Error, ErrorKind, Result};
+use crate::insn::Insn;
+use crate::sort;
+use file::{Elf, Symbol};
+
+/// Offsets or ids by name: maps of one type are one instance of code.
+pub(super) type Numbers<'a> = HashMap<&'a str, u64>;
+
+/// Bytes of an instruction.
+pub(super) const INSN_SIZE: u64 = 8;
+
+pub(super) fn parse(name: &str, bytes: &[u8]) -> Result<Object> {
+    let elf = Elf::read(bytes)?;
+    let (btf, externs) = elf.btf()?;
+    let ext = match (&btf, elf.section_bytes(".BTF.ext")?) {
+        (Some(btf), Some(ext)) => Some(BtfExt::parse(ext, btf)?),
+        _ => None,
+    };
+    let mut object = Object {
+        name: name.to_owned(),
+        license: elf.license()?,
+        little_endian: elf.endian == Endianness::Little,
+        maps: elf.maps(btf.as_ref())?,
+        data: elf.data(btf.as_ref(), &externs)?,
+        struct_ops: elf.struct_ops(btf.as_ref())?,
+        functions: elf.functions(btf.as_ref())?,
+        programs: Vec::new(),
+        externs: externs.specs,
+        has_btf_ext: ext.is_some(),
+        btf,
+    };
+    data::check_arena(&object.maps, &object.data)?;
+    object.programs = programs::of(&object.functions)?;
+    elf.relocations(&mut object)?;
+    elf.slots(&mut object)?;
+    if let Some(ext) = ext {
+        records::place(&mut object, ext)?;
+    }
+    Ok(object)
+}
+
+impl Elf<'_> {
+    /// The object's BTF with what only the symbol table knows, and what is external.
+    fn btf(&self) -> Result<(Option<Btf>, Externs)> {
+        let Some(bytes) = self.section_bytes(".BTF")? else {
+            return Ok((None, externs::collect(None, self.undefined())?));
+        };
+        let btf = Btf::parse(bytes.to_vec()).context(|| "section .BTF")?;
+        let externs = externs::collect(Some(&btf), self.undefined())?;
+        let mut places: Vec<(&str, u64, Numbers<'_>)> = self
+            .all_sections()
+            .map(|(index, s, name)| (name, s.sh_size(self.endian), self.offsets_in(index)))
+            .collect();
+        // It is in no file: loading makes it.
+        if externs.config_size > 0 {
+            let size = externs.config_size as u64;
+            places.push((KCONFIG, size, externs.config_offsets()));
+        }
+        let lookups: Vec<_> = places
+            .iter()
+            .map(|(name, size, offsets)| (*name, *size, move |var: &str| offsets.get(var).copied()))
+            .collect();
+        let hidden: Vec<&str> = self
+            .symbols
+            .iter()
+            .filter(|s| matches!(s.st_visibility(), elf::STV_HIDDEN | elf::STV_INTERNAL))
+            .map(|s| self.symbol_name(s))
+            .collect();
+        data::fix_btf(
+            btf,
+            |name| {
+                let place = lookups.iter().rfind(|(section, ..)| *section == name);
+                place.map(|(_, size, offset_of)| Place {
+                    section_size: *size,
+                    offset_of,
+                })
+            },
+            |name| hidden.contains(&name),
+        )
+        .map(|btf| (Some(btf), externs))
+    }
+
+    fn maps(&self, btf: Option<&Btf>) -> Result<Vec<MapSpec>> {
+        if self.all_sections().any(|(_, _, name)| name == "maps") {
+            return Err(
+                Error::new(ErrorKind::Unsupported, "it has a legacy section `maps`")
+                    .hint("declare maps as BTF-defined structs in SEC(\".maps\")"),
+            );
+        }
+        let Some((index, _, _)) = self.all_sections().find(|(_, _, name)| *name == ".maps") else {
+            return Ok(Vec::new());
+        };
+        let Some(btf) = btf else {
+            return Err(Error::not_found(
+                "it declares maps but has no .BTF section to describe them",
+            )
+            .hint("compile it with `clang -target bpf -g`, and don't strip .BTF"));
+        };
+        let offsets = self.offsets_in(index);
+        maps::parse(btf, |name| offsets.get(name).copied())
+    }
+
+    fn data(&self, btf: Option<&Btf>, externs: &Externs) -> Result<Vec<DataSection>> {
+        let mut out = Vec::new();
+        for (index, section, name) in self.all_sections() {
+            let Some(kind) = DataKind::of(name) else {
+                continue;
+            };
+            let size = section.sh_size(self.endian);
+            if section.sh_type(self.endian) == elf::SHT_REL || size == 0 {
+                continue;
+            }
+            let bytes = if section.sh_type(self.endian) == elf::SHT_NOBITS {
+                if size > DataSection::MOST as u64 {
+                    return Err(Error::malformed(format!(
+                        "section {name} of {size} bytes is too large for a map"
+                    )));
+                }
+                Vec::new()
+            } else {
+                self.contents(section, name)?.to_vec()
+            };
+            let datasec = btf
+                .and_then(|b| b.find(name, Kind::DATASEC))
+                .map(|t| t.id());
+            out.push(DataSection {
+                name: name.to_owned(),
+                kind,
+                size: size as usize,
+                bytes,
+                datasec,
+                index,
+            });
+        }
+        if externs.config_size > 0 {
+            out.push(DataSection {
+                name: KCONFIG.to_owned(),
+                kind: DataKind::Kconfig,
+                size: externs.config_size,
+                bytes: Vec::new(),
+                datasec: btf
+                    .and_then(|b| b.find(KCONFIG, Kind::DATASEC))
+                    .map(|t| t.id()),
+                index: usize::MAX,
+            });
+        }
+        Ok(out)
+    }
+
+    fn struct_ops(&self, btf: Option<&Btf>) -> Result<Vec<StructOpsSpec>> {
+        let mut out = Vec::new();
+        for (index, section, name) in self.all_sections() {
+            let holds_data = section.sh_type(self.endian) == elf::SHT_PROGBITS;
+            if !holds_data || struct_ops::section(name).is_none() {
+                continue;
+            }
+            let Some(btf) = btf else {
+                return Err(Error::not_found(
+                    "it has operations but no .BTF section to describe them",
+                )
+                .hint("compile it with `clang -target bpf -g`, and don't strip .BTF"));
+            };
+            out.extend(struct_ops::parse(
+                btf,
+                name,
+                index,
+                self.contents(section, name)?,
+            )?);
+        }
+        Ok(out)
+    }
+
+    /// All functions in order of section and place.
+    fn functions(&self, btf: Option<&Btf>) -> Result<Vec<Function>> {
+        let mut out = Vec::new();
+        for (index, section, name) in self.all_sections() {
+            if !self.is_code(section) {
+                continue;
+            }
+            let code = self.contents(section, name)?;
+            if !(code.len() as u64).is_multiple_of(INSN_SIZE) {
+                return Err(Error::malformed(format!(
+                    "section {name} of {} bytes is no whole number of instructions",
+                    code.len()
+                )));
+            }
+            let first = out.len();
+            for symbol in self.symbols.iter() {
+                let here = usize::from(symbol.st_shndx(self.endian).0) == index;
+                if here && symbol.st_type() == elf::STT_FUNC {
+                    out.push(self.function(symbol, index, name, code)?);
+                }
+            }
+            sort::by_key(&mut out[first..], |f| f.first_insn);
+        }
+        if let Some(btf) = btf {
+            let ids: Numbers<'_> = btf
+                .types()
+                .filter(|t| t.kind() == Kind::FUNC)
+                .map(|t| (t.name(), t.id().0.into()))
+                .collect();
+            for f in &mut out {
+                f.btf_id = ids.get(f.name.as_str()).map(|id| TypeId(*id as u32));
+            }
+        }
+        Ok(out)
+    }
+
+    fn function(
+        &self,
+        symbol: &Symbol,
+        index: usize,
+        section: &str,
+        code: &[u8],
+    ) -> Result<Function> {
+        let name = self.symbol_name(symbol);
+        let (start, size) = (symbol.st_value(self.endian), symbol.st_size(self.endian));
+        let end = start
+            .checked_add(size)
+            .filter(|end| *end <= code.len() as u64);
+        let aligned = start.is_multiple_of(INSN_SIZE) && size.is_multiple_of(INSN_SIZE) && size > 0;
+        let (Some(end), true) = (end, aligned) else {
+            return Err(Error::malformed(format!(
+                "function `{name}` (offset {start}, size {size}) does not fit section {section}"
+            )));
+        };
+        if section != ".text" && symbol.st_bind() == elf::STB_LOCAL {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                format!("program `{name}` in section {section} is static"),
+            )
+            .hint(
+                "a program with a SEC() must not be static; a subprogram must not have a SEC()",
+            ));
+        }
+        let little = self.endian == Endianness::Little;
+        let (chunks, _) = code[start as usize..end as usize].as_chunks::<8>();
+        Ok(Function {
+            name: name.to_owned(),
+            section: section.to_owned(),
+            section_index: index,
+            first_insn: (start / INSN_SIZE) as usize,
+            insns: chunks
+                .iter()
+                .map(|b| Insn::from_bytes(*b, little))
+                .collect(),
+            btf_id: None,
+            relocs: Vec::new(),
+            lines: Vec::new(),
+            core: Vec::new(),
+        })
+    }
+}

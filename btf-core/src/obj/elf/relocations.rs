@@ -1,0 +1,231 @@
+//! What relocations refer to: of instructions, of maps' declarations, of structs of operations.
+
+use object::elf;
+use object::read::elf::{Rel, SectionHeader, Sym};
+use object::{SectionIndex, SymbolIndex};
+
+use super::INSN_SIZE;
+use super::file::{Elf, Symbol, elf_error};
+use crate::error::{Error, ErrorKind, Result};
+use crate::insn::{Insn, op};
+use crate::obj::functions::{ElfReloc, Function, RelocTarget};
+use crate::obj::{Object, SlotTarget, slots, struct_ops};
+use crate::sort;
+
+impl Elf<'_> {
+    /// Gives each function the ELF relocations of its instructions.
+    pub(super) fn relocations(&self, object: &mut Object) -> Result<()> {
+        for section in self.sections.iter() {
+            let about = section.sh_info(self.endian) as usize;
+            let Ok(code) = self.sections.section(SectionIndex(about)) else {
+                continue;
+            };
+            let name = self.section_name(code);
+            let is_ops = struct_ops::section(name).is_some();
+            if section.sh_type(self.endian) != elf::SHT_REL || !(is_ops || self.is_code(code)) {
+                continue;
+            }
+            let Some((rels, _)) = section
+                .rel(self.endian, self.bytes)
+                .map_err(elf_error("relocations"))?
+            else {
+                continue;
+            };
+            for rel in rels {
+                let offset = rel.r_offset(self.endian);
+                let at =
+                    |e: Error| e.context(format!("relocation at byte {offset} of section {name}"));
+                let symbol = rel.r_sym(self.endian);
+                match is_ops {
+                    true => self.operation(object, about, offset, symbol),
+                    false => self.relocation(object, about, offset, symbol),
+                }
+                .map_err(at)?;
+            }
+        }
+        for f in &mut object.functions {
+            sort::by_key(&mut f.relocs, |r| r.insn);
+        }
+        Ok(())
+    }
+
+    /// Gives each map what its declaration puts into it.
+    pub(super) fn slots(&self, object: &mut Object) -> Result<()> {
+        let Some((maps, _, _)) = self.all_sections().find(|(_, _, name)| *name == ".maps") else {
+            return Ok(());
+        };
+        for section in self.sections.iter() {
+            let is_of_maps = section.sh_info(self.endian) as usize == maps;
+            if section.sh_type(self.endian) != elf::SHT_REL || !is_of_maps {
+                continue;
+            }
+            let rels = section
+                .rel(self.endian, self.bytes)
+                .map_err(elf_error("relocations of section .maps"))?;
+            for rel in rels.map_or(&[][..], |(rels, _)| rels) {
+                let offset = rel.r_offset(self.endian);
+                let symbol = SymbolIndex(rel.r_sym(self.endian) as usize);
+                let symbol = self
+                    .symbols
+                    .symbol(symbol)
+                    .map_err(elf_error("a symbol in section .maps"))?;
+                let target = self.slot_target(object, symbol, maps)?;
+                slots::add(object, offset, target)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The map or program that a symbol in a map's declaration stands for.
+    fn slot_target(&self, object: &Object, symbol: &Symbol, maps: usize) -> Result<SlotTarget> {
+        let (name, value) = (self.symbol_name(symbol), symbol.st_value(self.endian));
+        let index = usize::from(symbol.st_shndx(self.endian).0);
+        let map = || object.maps.iter().position(|m| m.offset == value);
+        let function = || {
+            object
+                .functions
+                .iter()
+                .position(|f| f.section_index == index && f.first_insn as u64 * INSN_SIZE == value)
+        };
+        let found = match index == maps {
+            true => map().map(SlotTarget::Map),
+            false => function().map(SlotTarget::Function),
+        };
+        found.ok_or_else(|| {
+            Error::malformed(format!(
+                "symbol `{name}` in section .maps is neither a map nor a program"
+            ))
+        })
+    }
+
+    /// A pointer in a struct of operations: to the program that starts where its symbol says.
+    fn operation(
+        &self,
+        object: &mut Object,
+        section: usize,
+        offset: u64,
+        symbol: u32,
+    ) -> Result<()> {
+        let symbol = self
+            .symbols
+            .symbol(SymbolIndex(symbol as usize))
+            .map_err(elf_error("its symbol"))?;
+        let code = usize::from(symbol.st_shndx(self.endian).0);
+        let start = symbol.st_value(self.endian);
+        let function = object.functions.iter().find(|f| {
+            f.section_index == code && (f.first_insn as u64).checked_mul(INSN_SIZE) == Some(start)
+        });
+        let (Some(function), Some(btf)) = (function, &object.btf) else {
+            return Err(Error::malformed(format!(
+                "no program starts where symbol `{}` is",
+                self.symbol_name(symbol)
+            )));
+        };
+        struct_ops::set_program(
+            &mut object.struct_ops,
+            btf,
+            (section, offset),
+            &function.name,
+        )
+    }
+
+    fn relocation(
+        &self,
+        object: &mut Object,
+        section: usize,
+        offset: u64,
+        symbol: u32,
+    ) -> Result<()> {
+        let place = (offset / INSN_SIZE) as usize;
+        // What a linker leaves of a weak function that another one has replaced is code without a symbol.
+        let Some(function) = function_at(&object.functions, section, place) else {
+            return Ok(());
+        };
+        let insn_index = place - object.functions[function].first_insn;
+        let insn = object.functions[function].insns[insn_index];
+        let symbol = self
+            .symbols
+            .symbol(SymbolIndex(symbol as usize))
+            .map_err(elf_error("its symbol"))?;
+        let target = self.target(object, symbol, insn)?;
+        object.functions[function].relocs.push(ElfReloc {
+            insn: insn_index,
+            target,
+        });
+        Ok(())
+    }
+
+    /// What an instruction's relocation against `symbol` refers to; libbpf's `bpf_program__record_reloc`.
+    fn target(&self, object: &Object, symbol: &Symbol, insn: Insn) -> Result<RelocTarget> {
+        let name = self.symbol_name(symbol);
+        let value = symbol.st_value(self.endian);
+        let is_call = insn.code == op::JMP | op::CALL;
+        if !is_call && !insn.is_ldimm64() {
+            return Err(Error::malformed(format!(
+                "instruction {insn:?} is neither a call nor a 64-bit load, but refers to symbol `{name}`"
+            )));
+        }
+        let index = usize::from(symbol.st_shndx(self.endian).0);
+        if symbol.st_shndx(self.endian) == elf::SHN_UNDEF {
+            return object
+                .externs
+                .iter()
+                .position(|e| e.name == name)
+                .map(RelocTarget::Extern)
+                .ok_or_else(|| {
+                    Error::malformed(format!("its symbol `{name}` is defined nowhere"))
+                });
+        }
+        if let Ok(section) = self.sections.section(SectionIndex(index))
+            && self.is_code(section)
+        {
+            // A call's immediate counts instructions from the one after; a function address's is a byte offset.
+            let first = if is_call {
+                (value / INSN_SIZE) as i64 + i64::from(insn.imm) + 1
+            } else {
+                (value as i64 + i64::from(insn.imm)) / INSN_SIZE as i64
+            };
+            return object
+                .functions
+                .iter()
+                .position(|f| f.section_index == index && f.first_insn as i64 == first)
+                .map(RelocTarget::Function)
+                .ok_or_else(|| {
+                    Error::malformed(format!(
+                        "no function starts at instruction {first} of section {}",
+                        self.section_name(section)
+                    ))
+                });
+        }
+        if let Some(section) = object.data.iter().position(|d| d.index == index) {
+            let offset = u32::try_from(value).map_err(|_| {
+                Error::malformed(format!("symbol `{name}` lies at {value}, past any section"))
+            })?;
+            return Ok(RelocTarget::Data { section, offset });
+        }
+        if let Some(map) = object
+            .maps
+            .iter()
+            .position(|m| m.offset == value && m.name == name)
+        {
+            return Ok(RelocTarget::Map(map));
+        }
+        let section = self
+            .sections
+            .section(SectionIndex(index))
+            .map(|s| self.section_name(s))
+            .unwrap_or_default();
+        Err(Error::new(
+            ErrorKind::Unsupported,
+            format!(
+                "symbol `{name}` of section {section} is neither a function, a map nor a global variable"
+            ),
+        ))
+    }
+}
+
+fn function_at(functions: &[Function], section: usize, insn: usize) -> Option<usize> {
+    functions.iter().position(|f| {
+        f.section_index == section && (f.first_insn..f.first_insn + f.insns.len()).contains(&insn)
+    })
+}
