@@ -9,6 +9,7 @@ use btf_core::binary::Binary;
 use btf_core::btf::ext::BtfExt;
 use btf_core::btf::{Archive, Btf, dump, value};
 use btf_core::obj::{self, Object};
+use btf_core::private;
 use btf_core::relo::{Relo, Targets, describe, essential_name};
 
 /// Reads BTF and asks every type everything.
@@ -76,9 +77,32 @@ pub fn btf_ext(bytes: &[u8]) {
 
 /// Reads an object and links its programs.
 pub fn object(bytes: &[u8]) {
-    let Ok(object) = Object::parse("fuzzed", bytes) else {
+    if let Ok(object) = Object::parse("fuzzed", bytes) {
+        use_object(&object);
+    }
+}
+
+/// Reads an object's digest, damaged: each three bytes that follow the object are a place in it and what stands there.
+pub fn digest(bytes: &[u8]) {
+    let Some((first, second)) = two(bytes) else {
         return;
     };
+    let Ok(object) = Object::parse("fuzzed", first) else {
+        return;
+    };
+    let mut digest = private::digest(&object);
+    assert!(private::object(&digest).is_ok());
+    for &[low, high, byte] in second.as_chunks::<3>().0 {
+        if let Some(place) = digest.get_mut(usize::from(u16::from_le_bytes([low, high]))) {
+            *place = byte;
+        }
+    }
+    if let Ok(object) = private::object(&digest) {
+        use_object(&object);
+    }
+}
+
+fn use_object(object: &Object) {
     for program in object.programs() {
         let _ = object.reachable(program);
         let _ = object.link(program, |f| &object.functions()[f].insns);

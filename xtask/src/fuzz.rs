@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 pub(crate) const USAGE: &str = "cargo xtask fuzz [--seconds N] [TARGET]...
 
   --seconds N   how long each target runs (60)
-  TARGET        btf, btf-ext, archive, object, link, relocate, dump, value, minimise or binary (all of them)";
+  TARGET        btf, btf-ext, archive, object, digest, link, relocate, dump, value, minimise or binary (all of them)";
 
 /// What makes rustc count which branches an input takes; libFuzzer reads the counters.
 const COVERAGE: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
@@ -41,6 +41,10 @@ const TARGETS: &[Target] = &[
     Target {
         name: "object",
         seeds: |m| m.objects.iter().map(|o| o.elf.clone()).collect(),
+    },
+    Target {
+        name: "digest",
+        seeds: |m| m.objects.iter().map(|o| pair(&o.elf, &[0; 12])).collect(),
     },
     Target {
         name: "relocate",
