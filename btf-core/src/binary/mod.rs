@@ -3,12 +3,13 @@
 //! [`Binary`] is an ELF file for a machine, not a BPF object. What it has is read when asked for; nothing here asks the kernel,
 //! but [`Binary::open`] looks for files.
 
+mod apk;
 mod arguments;
 mod path;
 mod probes;
 mod symbols;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use object::elf::{FileHeader32, FileHeader64};
 use object::read::elf::{FileHeader, ProgramHeader, SectionTable};
@@ -25,6 +26,10 @@ pub(crate) use symbols::matches;
 #[derive(Debug)]
 pub struct Binary {
     name: String,
+    /// The file that has it: itself, or the archive that it is in.
+    path: PathBuf,
+    /// Where it begins in that file.
+    start: u64,
     bytes: Vec<u8>,
 }
 
@@ -42,32 +47,60 @@ macro_rules! by_class {
 
 impl Binary {
     /// Reads a file. A name without a `/` is searched for as libbpf does: `libc.so.6` where libraries are, `bash` where
-    /// programs are.
+    /// programs are. `base.apk!/lib/arm64-v8a/libx.so` is a library that is stored in an archive (zip), uncompressed.
     ///
     /// # Errors
     ///
-    /// [`crate::ErrorKind::NotFound`] if there is no such file, and what else the file system answers.
+    /// [`crate::ErrorKind::NotFound`] if there is no such file, and what else the file system answers;
+    /// [`crate::ErrorKind::Malformed`] if an archive is damaged, or the library compressed in it.
     pub fn open(path: &str) -> Result<Binary> {
+        if let Some((archive, name)) = apk::split(path) {
+            return Binary::open_in(Path::new(archive), name);
+        }
         let path = path::resolve(path)?;
         let bytes = std::fs::read(&path)
             .map_err(|e| Error::os(format!("cannot read {}", path.display()), e))?;
         Ok(Binary::from_bytes(&path, bytes))
     }
 
+    /// The file of this name that is stored in an archive. Programs execute it there, so its places are the archive's.
+    fn open_in(path: &Path, name: &str) -> Result<Binary> {
+        let archive = path.display();
+        let mut bytes =
+            std::fs::read(path).map_err(|e| Error::os(format!("cannot read {archive}"), e))?;
+        let (start, length) = apk::find(&bytes, name).context(|| format!("archive `{archive}`"))?;
+        let name = format!("{archive}!/{name}");
+        bytes.drain(..start);
+        bytes.truncate(length);
+        Ok(Binary {
+            name,
+            path: path.to_owned(),
+            start: start as u64,
+            bytes,
+        })
+    }
+
     /// Takes a file's contents; `path` is its name in errors.
     pub fn from_bytes(path: &Path, bytes: Vec<u8>) -> Binary {
         Binary {
             name: path.display().to_string(),
+            path: path.to_owned(),
+            start: 0,
             bytes,
         }
     }
 
-    /// The path it was read from.
+    /// The path it was read from: of a library in an archive, the archive's.
     pub fn path(&self) -> &Path {
-        Path::new(&self.name)
+        &self.path
     }
 
-    /// Where a function is in the file: `malloc`, or of this version `memcpy@GLIBC_2.2.5`. The symbols for dynamic linking
+    /// A place in the file that has it.
+    fn in_file(&self, offset: u64) -> u64 {
+        self.start.wrapping_add(offset)
+    }
+
+    /// Where a function is in the file ([`Binary::path`]): `malloc`, or of this version `memcpy@GLIBC_2.2.5`. The symbols for dynamic linking
     /// are searched first. Of several versions without one being named, the one that programs are linked with counts;
     /// libbpf finds those ambiguous.
     ///
@@ -76,7 +109,7 @@ impl Binary {
     /// [`crate::ErrorKind::NotFound`] with names that come close; [`crate::ErrorKind::InvalidInput`] if several functions have
     /// the name; [`crate::ErrorKind::Malformed`] if it is not an ELF file.
     pub fn function(&self, name: &str) -> Result<u64> {
-        by_class!(self, symbols::function, name)
+        by_class!(self, symbols::function, name).map(|offset| self.in_file(offset))
     }
 
     /// The functions whose names match a pattern, in which `*` stands for any characters and `?` for any one: those of the
@@ -86,7 +119,11 @@ impl Binary {
     ///
     /// [`crate::ErrorKind::NotFound`] if none matches; [`crate::ErrorKind::Malformed`] if it is not an ELF file.
     pub fn functions(&self, pattern: &str) -> Result<Vec<Function>> {
-        by_class!(self, symbols::functions, pattern)
+        let mut functions = by_class!(self, symbols::functions, pattern)?;
+        for function in &mut functions {
+            function.offset = self.in_file(function.offset);
+        }
+        Ok(functions)
     }
 
     /// Its static probes (USDT), in the order of their notes.
@@ -95,7 +132,12 @@ impl Binary {
     ///
     /// [`crate::ErrorKind::Malformed`] if it is not an ELF file, or a probe does not lie in it.
     pub fn static_probes(&self) -> Result<Vec<StaticProbe>> {
-        by_class!(self, probes::all)
+        let mut probes = by_class!(self, probes::all)?;
+        for probe in &mut probes {
+            probe.offset = self.in_file(probe.offset);
+            probe.semaphore = probe.semaphore.map(|offset| self.in_file(offset));
+        }
+        Ok(probes)
     }
 
     /// Whether it is loaded to any address, as libraries are and most programs.

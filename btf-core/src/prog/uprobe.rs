@@ -73,7 +73,7 @@ impl UprobeOptions {
         options
     }
 
-    /// So many bytes from the start of the file.
+    /// So many bytes from the start of the file; of an archive, if the library is in one ([`crate::binary::Binary::function`] counts so).
     pub fn at(binary: &str, offset: u64) -> UprobeOptions {
         UprobeOptions {
             binary: binary.to_owned(),

@@ -3,6 +3,7 @@
 //! Run in a booted kernel by `cargo xtask test` (or `cargo xtask vm`), with `--test-threads=1`: the cases count system calls
 //! of this process. Everything they need is in the binary; files that they open lie in the folder for temporary files.
 
+mod apk;
 mod arena;
 mod asked;
 mod attach;
