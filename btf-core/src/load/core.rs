@@ -48,7 +48,20 @@ impl<'a> Code<'a> {
     }
 }
 
-fn explain(code: &Code<'_>, function: usize, insn: usize, kernel: &Kernel) -> Option<Poison> {
+/// Where to look: for fields alone, unless the object asks for more.
+fn targets<const ALL: bool>(vmlinux: &Btf) -> Targets<'_> {
+    match ALL {
+        true => Targets::new(vmlinux),
+        false => Targets::for_fields(vmlinux),
+    }
+}
+
+fn explain<const ALL: bool>(
+    code: &Code<'_>,
+    function: usize,
+    insn: usize,
+    kernel: &Kernel,
+) -> Option<Poison> {
     let vmlinux = kernel.core_target().ok()?;
     let modules: Vec<Btf> = match code.with_modules {
         true => kernel
@@ -57,7 +70,7 @@ fn explain(code: &Code<'_>, function: usize, insn: usize, kernel: &Kernel) -> Op
             .collect(),
         false => Vec::new(),
     };
-    let targets = Targets::new(vmlinux).with_modules(&modules);
+    let targets = targets::<ALL>(vmlinux).with_modules(&modules);
     let (access, why) = code.relocated.why_poisoned(function, insn, &targets)?;
     Some(Poison {
         insn,
@@ -73,7 +86,7 @@ const GUARD_HINT: &str = "guard the access so that the branch is dead where the 
                           (bpf_core_field_exists and its like)";
 
 /// Relocates all functions that these programs reach, in one go. The kernel's types are looked for only if there is a need.
-pub(super) fn relocate<'a>(
+pub(super) fn relocate<'a, const ALL: bool>(
     object: &'a Object,
     programs: &[&'a ProgramSpec],
     kernel: &Kernel,
@@ -82,17 +95,17 @@ pub(super) fn relocate<'a>(
     if sites.is_empty() {
         return Ok(Code::unchanged(object));
     }
-    let (fixups, with_modules) = fixups(object, object.types()?, &sites, kernel)?;
+    let (fixups, with_modules) = fixups::<ALL>(object, object.types()?, &sites, kernel)?;
     Ok(Code {
         relocated: Relocated::patch(object, sites, fixups)?,
-        explain: Some(explain),
+        explain: Some(explain::<ALL>),
         with_modules,
     })
 }
 
 /// Answers the relocations against the kernel proper, and against its modules too if one asks for a type that the kernel
 /// proper does not have; and says whether modules were looked at.
-fn fixups(
+fn fixups<const ALL: bool>(
     object: &Object,
     btf: &Btf,
     sites: &[Site<'_>],
@@ -101,7 +114,7 @@ fn fixups(
     let vmlinux = kernel
         .core_target()
         .context(|| "its CO-RE relocations need the kernel's types")?;
-    let fixups = relocated::fixups(object, sites, &Targets::new(vmlinux))?;
+    let fixups = relocated::fixups(object, sites, &targets::<ALL>(vmlinux))?;
     // An access that was answered has its type; only what was not, or is a question about the type itself, may need more.
     let may_lack_type = |(site, fixup): (&Site<'_>, &Fixup)| {
         fixup.poisons(site.insn())
@@ -118,7 +131,7 @@ fn fixups(
         return Ok((fixups, false));
     }
     let modules: Vec<Btf> = modules.map(|(_, btf)| btf).collect::<Result<_>>()?;
-    let targets = Targets::new(vmlinux).with_modules(&modules);
+    let targets = targets::<ALL>(vmlinux).with_modules(&modules);
     Ok((relocated::fixups(object, sites, &targets)?, true))
 }
 

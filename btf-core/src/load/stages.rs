@@ -75,6 +75,8 @@ pub(super) struct Slots {
 #[derive(Debug, Clone, Copy)]
 pub struct Stages {
     pub(super) relocate: Option<Relocate>,
+    /// Whether it relocates more than fields.
+    relocates_all: bool,
     pub(super) resolve: Option<Resolve>,
     pub(super) contexts: Option<FindContexts>,
     pub(super) operations: Option<Operations>,
@@ -87,6 +89,7 @@ impl Stages {
     /// None but those that every object needs.
     pub const NONE: Stages = Stages {
         relocate: None,
+        relocates_all: false,
         resolve: None,
         contexts: None,
         operations: None,
@@ -98,6 +101,7 @@ impl Stages {
     /// All.
     pub const ALL: Stages = Stages::NONE
         .relocations()
+        .type_relocations()
         .externs()
         .contexts()
         .operations()
@@ -108,7 +112,17 @@ impl Stages {
     /// With [`Stage::Relocations`].
     #[must_use]
     pub const fn relocations(mut self) -> Stages {
-        self.relocate = Some(core::relocate);
+        if !self.relocates_all {
+            self.relocate = Some(core::relocate::<false>);
+        }
+        self
+    }
+
+    /// With [`Stage::TypeRelocations`], and [`Stage::Relocations`].
+    #[must_use]
+    pub const fn type_relocations(mut self) -> Stages {
+        self.relocate = Some(core::relocate::<true>);
+        self.relocates_all = true;
         self
     }
 
@@ -166,6 +180,7 @@ impl Stages {
     fn has(&self, stage: Stage) -> bool {
         match stage {
             Stage::Relocations => self.relocate.is_some(),
+            Stage::TypeRelocations => self.relocates_all,
             Stage::Externs => self.resolve.is_some(),
             Stage::Contexts => self.contexts.is_some(),
             Stage::Operations => self.operations.is_some(),

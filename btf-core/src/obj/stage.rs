@@ -2,13 +2,16 @@
 
 use super::{Attach, Object, Pinning};
 use crate::btf::Kind;
+use crate::btf::ext::CoreKind;
 
 /// A step of loading that not every object needs. A skeleton links in those of its object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Stage {
-    /// CO-RE relocation.
+    /// CO-RE relocation, of what depends on fields.
     Relocations,
+    /// CO-RE relocation of what depends on whole types or on enumerators.
+    TypeRelocations,
     /// Looking up what the kernel defines: configuration values, variables, functions.
     Externs,
     /// Types for parameters tagged `__arg_ctx`, on kernels that do not know the tag.
@@ -25,8 +28,9 @@ pub enum Stage {
 
 impl Stage {
     /// All of them.
-    pub const ALL: [Stage; 7] = [
+    pub const ALL: [Stage; 8] = [
         Stage::Relocations,
+        Stage::TypeRelocations,
         Stage::Externs,
         Stage::Contexts,
         Stage::Operations,
@@ -39,6 +43,7 @@ impl Stage {
     pub const fn name(self) -> &'static str {
         match self {
             Stage::Relocations => "relocations",
+            Stage::TypeRelocations => "type_relocations",
             Stage::Externs => "externs",
             Stage::Contexts => "contexts",
             Stage::Operations => "operations",
@@ -56,6 +61,10 @@ impl Stage {
         };
         match self {
             Stage::Relocations => object.functions().iter().any(|f| !f.core.is_empty()),
+            Stage::TypeRelocations => {
+                let mut relos = object.functions().iter().flat_map(|f| &f.core);
+                relos.any(|relo| !relo.kind.is_field() && relo.kind != CoreKind::TYPE_ID_LOCAL)
+            }
             Stage::Externs => !object.externs().is_empty(),
             Stage::Contexts => object.btf().is_some_and(|btf| {
                 let mut tags = btf.types().filter(|t| t.kind() == Kind::DECL_TAG);

@@ -7,7 +7,8 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::access::{Accessor, Spec};
 use super::effort::Effort;
-use super::{Relo, Relocator, Targets, describe, essential_name, matching};
+use super::rules::{self, Rules};
+use super::{Relo, Relocator, Targets, describe, essential_name};
 use crate::btf::ext::CoreKind;
 use crate::btf::{Btf, Kind, Type, TypeId};
 use crate::error::Result;
@@ -64,7 +65,9 @@ impl Footprint {
         effort: &mut Effort,
     ) {
         for candidate in candidates {
-            let Ok(Some(found)) = matching::spec(kind, local, *candidate, effort) else {
+            let Ok(Some(found)) =
+                rules::matching(Some(Rules::ALL), kind, local, *candidate, effort)
+            else {
                 continue;
             };
             self.roots.insert(found.root.id());

@@ -2,8 +2,7 @@
 
 use super::access::{Accessor, MAX_LEN, Spec, is_flexible};
 use super::effort::Effort;
-use super::{compat, essential_name, types_match};
-use crate::btf::ext::CoreKind;
+use super::{compat, essential_name};
 use crate::btf::{Member, Type};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -12,26 +11,12 @@ use crate::error::{Error, ErrorKind, Result};
 /// # Errors
 ///
 /// [`ErrorKind::Relocation`] if the path is too long or a type too deep.
-pub(super) fn spec<'t>(
-    kind: CoreKind,
+pub(super) fn field<'t>(
     local: &Spec<'_>,
     candidate: Type<'t>,
     effort: &mut Effort,
 ) -> Result<Option<Spec<'t>>> {
     let mut found = Spec::new(candidate);
-    if kind == CoreKind::TYPE_MATCHES {
-        return Ok(types_match::types(local.root, candidate, effort)?.then_some(found));
-    }
-    if kind.is_type() {
-        return Ok(compat::types(local.root, candidate, effort)?.then_some(found));
-    }
-    if kind.is_enumval() {
-        return Ok(enumerator(local, candidate).map(|step| {
-            found.steps.push(step);
-            found.raw_len = 1;
-            found
-        }));
-    }
     let mut ty = candidate;
     for (n, step) in local.steps.iter().enumerate() {
         match self::step(n, step, ty, &mut found, effort)? {

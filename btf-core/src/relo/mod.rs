@@ -14,6 +14,7 @@ mod explain;
 mod fixup;
 pub(crate) mod footprint;
 mod matching;
+mod rules;
 pub(crate) mod shrink;
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,7 @@ use access::Spec;
 use candidates::Candidates;
 use effort::Effort;
 use explain::types::titled;
+use rules::Rules;
 
 pub use access::describe;
 pub(crate) use explain::survey;
@@ -52,6 +54,8 @@ pub struct Relo<'a> {
 pub struct Targets<'a> {
     vmlinux: &'a Btf,
     modules: &'a [Btf],
+    /// For what is no question about a field.
+    rules: Option<Rules>,
 }
 
 impl<'a> Targets<'a> {
@@ -60,6 +64,17 @@ impl<'a> Targets<'a> {
         Targets {
             vmlinux,
             modules: &[],
+            rules: Some(Rules::ALL),
+        }
+    }
+
+    /// The same, for who asks for fields alone.
+    #[cfg(feature = "load")]
+    pub(crate) fn for_fields(vmlinux: &'a Btf) -> Self {
+        Targets {
+            vmlinux,
+            modules: &[],
+            rules: None,
         }
     }
 
@@ -154,12 +169,14 @@ impl<'l, 't> Relocator<'l, 't> {
             .left
             .entry(relo.root)
             .or_insert_with(|| self.found.of(spec.root).to_vec());
-        one(relo.kind, &spec, candidates, &mut self.effort)
+        let rules = self.targets.rules;
+        one(rules, relo.kind, &spec, candidates, &mut self.effort)
     }
 }
 
 /// Answers from those candidates that match, which are the only ones from then on.
 fn one<'t>(
+    rules: Option<Rules>,
     kind: CoreKind,
     spec: &Spec<'_>,
     candidates: &mut Vec<Type<'t>>,
@@ -168,7 +185,7 @@ fn one<'t>(
     let mut answer: Option<(Spec<'t>, Fixup)> = None;
     let mut matching = Vec::with_capacity(candidates.len());
     for &candidate in candidates.iter() {
-        let Some(found) = matching::spec(kind, spec, candidate, effort)? else {
+        let Some(found) = rules::matching(rules, kind, spec, candidate, effort)? else {
             continue;
         };
         let fixup = value::fixup(kind, spec, Some(&found))?;

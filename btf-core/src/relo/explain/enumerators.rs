@@ -18,7 +18,7 @@ fn wanted<'l>(spec: &Spec<'l>) -> Option<&'l str> {
 }
 
 /// Why `candidate` does not have the enumerator; `None` if it does.
-pub(super) fn missing(
+pub(in crate::relo) fn missing(
     spec: &Spec<'_>,
     candidate: Type<'_>,
     targets: &Targets<'_>,

@@ -91,7 +91,7 @@ pub(super) fn resized(
     fixup: &Fixup,
     effort: &mut Effort,
 ) -> Explanation {
-    let found = matching::spec(fixup.kind, local, candidate, effort);
+    let found = matching::field(local, candidate, effort);
     let there = match found {
         Ok(Some(found)) => {
             let ty = found.steps.last().map_or_else(String::new, type_at);

@@ -8,7 +8,7 @@
 //! * `enumerators`: an enumerator that is not there;
 //! * `renames`: what kernels have renamed and no rule finds.
 
-mod enumerators;
+pub(super) mod enumerators;
 mod members;
 mod renames;
 #[cfg(test)]
@@ -180,12 +180,12 @@ impl<'t> Relocator<'_, 't> {
         spec: &Spec<'_>,
         candidate: Type<'t>,
     ) -> Option<Explanation> {
-        if relo.kind.is_type() {
-            types::differs(relo.kind, spec.root, candidate, &mut self.effort)
-        } else if relo.kind.is_enumval() {
-            enumerators::missing(spec, candidate, &self.targets)
-        } else {
-            members::missing(spec, candidate, &mut self.effort)
+        let targets = &self.targets;
+        match targets.rules {
+            Some(rules) if !relo.kind.is_field() => {
+                (rules.differs)(relo.kind, spec, candidate, targets, &mut self.effort)
+            }
+            _ => members::missing(spec, candidate, &mut self.effort),
         }
     }
 

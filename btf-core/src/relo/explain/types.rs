@@ -80,7 +80,7 @@ fn is_of_interest(kind: Kind) -> bool {
 }
 
 /// Why `candidate`, which has the name, is not like the object's type; `None` if it is.
-pub(super) fn differs(
+pub(in crate::relo) fn differs(
     kind: CoreKind,
     local: Type<'_>,
     candidate: Type<'_>,
