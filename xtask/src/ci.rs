@@ -41,6 +41,18 @@ const STEPS: &[Step] = &[
             "warnings",
         ],
     },
+    // `--all-targets` leaves out what plain `cargo test` does.
+    Step {
+        name: "lints of kernel cases",
+        args: &[
+            "clippy",
+            "--package=btf-tests",
+            "--test=kernel",
+            "--",
+            "-D",
+            "warnings",
+        ],
+    },
     Step {
         name: "docs",
         args: &["doc", "--workspace", "--no-deps"],
@@ -105,7 +117,7 @@ fn table(rows: &[(&str, Duration, bool)]) -> String {
     let mut text = String::new();
     for (name, elapsed, passed) in rows {
         let result = if *passed { "passed" } else { "FAILED" };
-        text += &format!("{name:<10} {:>7.1} s  {result}\n", elapsed.as_secs_f64());
+        text += &format!("{name:<22} {:>7.1} s  {result}\n", elapsed.as_secs_f64());
     }
     let passed = rows.iter().filter(|(_, _, passed)| *passed).count();
     text + &format!("{passed} steps passed, {} failed\n", rows.len() - passed)
@@ -119,7 +131,10 @@ mod tests {
     fn a_failed_step_stands_out() {
         let second = Duration::from_secs(1);
         let text = table(&[("format", second, true), ("lints", second, false)]);
-        assert!(text.contains("lints          1.0 s  FAILED"), "{text}");
+        assert!(
+            text.contains("lints                      1.0 s  FAILED"),
+            "{text}"
+        );
         assert!(text.ends_with("1 steps passed, 1 failed\n"), "{text}");
     }
 }

@@ -33,7 +33,7 @@ impl Feature {
     }
 
     /// This kernel is new enough, but built without it, by this option.
-    pub(crate) fn is_not_built_in(mut self, option: &str) {
+    pub(crate) fn not_built_in(mut self, option: &str) {
         self.works = true;
         row(self.name, &format!("no {option}"));
     }

@@ -67,7 +67,8 @@ fn queues_and_stacks() {
     assert_eq!(skel.maps.queue.peek().unwrap(), None);
     let (.., answers) = run(point(6, 6));
     assert_eq!(answers, -4, "two times ENOENT");
-    (queue.works(), stack.works());
+    queue.works();
+    stack.works();
 }
 
 #[test]
@@ -200,7 +201,8 @@ fn maps_of_maps() {
             .contains("has the type, sizes and flags of the inner map"),
         "{e}"
     );
-    (array.works(), hash.works());
+    array.works();
+    hash.works();
 }
 
 static OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/map_kinds.bpf.o"));
@@ -262,7 +264,8 @@ fn maps_that_forget() {
         skel.bss.recent_key.set(key);
         skel.progs.touch.test_run(&NOTHING).unwrap();
     };
-    (touch(5), touch(5));
+    touch(5);
+    touch(5);
     assert_eq!(skel.maps.recent.get(&5).unwrap(), Some(2));
     let values = skel.maps.recent_per_cpu.get(&5).unwrap().unwrap();
     assert_eq!(values.iter().sum::<u64>(), 2);
@@ -276,5 +279,6 @@ fn maps_that_forget() {
     let kept: BTreeSet<u32> = skel.maps.recent.keys().map(Result::unwrap).collect();
     assert!(kept.len() <= 64 && kept.contains(&399), "{kept:?}");
     assert!(skel.maps.recent_per_cpu.iter().count() <= 64);
-    (one.works(), per_cpu.works());
+    one.works();
+    per_cpu.works();
 }

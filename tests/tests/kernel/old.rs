@@ -161,7 +161,7 @@ fn memory_is_charged_to_the_limit() {
         current: Some(64 << 10),
         maximum: None,
     };
-    setrlimit(Resource::Memlock, some.clone()).unwrap();
+    setrlimit(Resource::Memlock, some).unwrap();
     let skel = without(&[&probe::MEMCG_ACCOUNTING]).load().unwrap();
     assert_eq!(getrlimit(Resource::Memlock).current, None);
     check(&skel);

@@ -134,7 +134,7 @@ fn multi(name: &'static str, since: (u32, u32)) -> Option<Feature> {
     let e = skel.progs.on_multi_cookie.attach().unwrap_err();
     assert_eq!(e.kind(), ErrorKind::Unsupported, "{e}");
     assert!(e.to_string().contains("CONFIG_FPROBE"), "{e}");
-    feature.is_not_built_in("CONFIG_FPROBE");
+    feature.not_built_in("CONFIG_FPROBE");
     None
 }
 
@@ -241,7 +241,8 @@ fn kprobe_session() {
 fn cookies() {
     type Choose = fn(&mut OpenProbes);
     type Attach = fn(&Probes, u64) -> btf_core::Result<Link>;
-    let cases: [(&str, (u32, u32), Choose, Attach, fn()); 6] = [
+    type Case = (&'static str, (u32, u32), Choose, Attach, fn());
+    let cases: [Case; 6] = [
         (
             "cookie: kprobe",
             (5, 15),

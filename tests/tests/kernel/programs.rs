@@ -247,7 +247,7 @@ fn fentry_that_sleeps() {
         Err(e) => {
             let log = e.verifier_log().unwrap_or_default();
             assert!(log.contains("is not sleepable"), "{e:?}");
-            feature.is_not_built_in("CONFIG_FUNCTION_ERROR_INJECTION");
+            feature.not_built_in("CONFIG_FUNCTION_ERROR_INJECTION");
             return;
         }
     };
