@@ -4,7 +4,7 @@
 //! Source: `Documentation/trace/kprobetrace.rst` and `uprobetracer.rst` of the kernel.
 
 use std::fs::File;
-use std::io::{self, BufRead as _, BufReader};
+use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -92,7 +92,7 @@ impl Probed<'_> {
         match *self {
             Probed::Kernel { function, .. }
                 if e.raw_os_error() == Some(libc::EINVAL)
-                    && is_symbol(function).is_ok_and(|is_there| !is_there) =>
+                    && sys::has_symbol(function).is_ok_and(|is_there| !is_there) =>
             {
                 io::Error::from_raw_os_error(libc::ENOENT)
             }
@@ -122,21 +122,6 @@ impl Probed<'_> {
             }
         }
     }
-}
-
-/// Whether the kernel, or a module of it, has a symbol of this name.
-fn is_symbol(wanted: &str) -> io::Result<bool> {
-    let mut symbols = BufReader::new(File::open("/proc/kallsyms")?);
-    let mut line = Vec::new();
-    while symbols.read_until(b'\n', &mut line)? > 0 {
-        // Address, type, name.
-        let name = line.split(u8::is_ascii_whitespace).nth(2);
-        if name == Some(wanted.as_bytes()) {
-            return Ok(true);
-        }
-        line.clear();
-    }
-    Ok(false)
 }
 
 /// The path, unless the kernel would not read all of it: a line is split at spaces and ends at `#`. Then the file by its descriptor.

@@ -1,7 +1,6 @@
 //! Questions about programs, maps and links, one function each.
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use super::asker::{Asker, EXIT, ZERO, answer, call};
@@ -104,18 +103,7 @@ pub(super) fn syscall_wrapper(_: &Asker<'_>) -> io::Result<bool> {
         "riscv32" | "riscv64" => "riscv",
         other => other,
     };
-    let wanted = format!("__{prefix}_sys_bpf");
-    let mut symbols = BufReader::new(File::open("/proc/kallsyms")?);
-    let mut line = Vec::new();
-    while symbols.read_until(b'\n', &mut line)? > 0 {
-        // Address, type, name.
-        let name = line.split(u8::is_ascii_whitespace).nth(2);
-        if name == Some(wanted.as_bytes()) {
-            return Ok(true);
-        }
-        line.clear();
-    }
-    Ok(false)
+    sys::has_symbol(&format!("__{prefix}_sys_bpf"))
 }
 
 pub(super) fn global_data(asker: &Asker<'_>) -> io::Result<bool> {
