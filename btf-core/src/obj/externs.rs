@@ -2,6 +2,8 @@
 //!
 //! Source: libbpf's `bpf_object__collect_externs`, whose order of configuration values in `.kconfig` is kept.
 
+use std::cmp::Ordering;
+
 use super::elf::Numbers;
 use crate::btf::{Btf, IntEncoding, Kind, Type, TypeId};
 use crate::error::{Error, ErrorKind, Result};
@@ -171,7 +173,18 @@ pub(super) fn collect<'a>(
         });
     }
     let config_size = lay_out(&mut specs, config)?;
+    sort::by(&mut specs, in_order);
     Ok(Externs { specs, config_size })
+}
+
+/// libbpf's order (`cmp_externs`): configuration values as they lie, then the others by name. The number of one that is not there
+/// stands in programs that would call it.
+fn in_order(a: &ExternSpec, b: &ExternSpec) -> Ordering {
+    let place = |spec: &ExternSpec| match spec.kind {
+        ExternKind::Config(config) => config.offset,
+        _ => usize::MAX,
+    };
+    (place(a), &a.name).cmp(&(place(b), &b.name))
 }
 
 fn symbol(ty: Type<'_>) -> ExternKind {
@@ -281,6 +294,8 @@ mod tests {
             "CONFIG_TRI",
         ];
         let externs = collect(Some(&btf()), names.iter().map(|n| (*n, false))).unwrap();
+        assert!(externs.specs.is_sorted_by(|a, b| in_order(a, b).is_lt()));
+        assert_eq!(externs.specs[0].name, "CONFIG_LONG");
         let offset = |name: &str| match externs.specs.iter().find(|s| s.name == name).unwrap().kind
         {
             ExternKind::Config(c) => (c.offset, c.size),
@@ -298,14 +313,15 @@ mod tests {
     fn symbols_are_told_apart_by_their_types() {
         let names = ["bpf_prog_active", "_text", "bpf_f", "other", "_text"];
         let externs = collect(Some(&btf()), names.iter().map(|n| (*n, *n == "bpf_f"))).unwrap();
-        let kinds: Vec<_> = externs.specs.iter().map(|s| (s.kind, s.weak)).collect();
+        let externs = externs.specs.iter();
+        let kinds: Vec<_> = externs.map(|s| (&*s.name, s.kind, s.weak)).collect();
         assert_eq!(
             kinds,
             [
-                (ExternKind::Variable, false),
-                (ExternKind::Address, false),
-                (ExternKind::Function, true),
-                (ExternKind::Unknown, false),
+                ("_text", ExternKind::Address, false),
+                ("bpf_f", ExternKind::Function, true),
+                ("bpf_prog_active", ExternKind::Variable, false),
+                ("other", ExternKind::Unknown, false),
             ]
         );
     }
