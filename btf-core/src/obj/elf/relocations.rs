@@ -64,16 +64,18 @@ impl Elf<'_> {
                 .map_err(elf_error("relocations of section .maps"))?;
             for rel in rels.map_or(&[][..], |(rels, _)| rels) {
                 let offset = rel.r_offset(self.endian);
-                let symbol = SymbolIndex(rel.r_sym(self.endian) as usize);
-                let symbol = self
-                    .symbols
-                    .symbol(symbol)
-                    .map_err(elf_error("a symbol in section .maps"))?;
+                let symbol = self.symbol(rel.r_sym(self.endian), "a symbol in section .maps")?;
                 let target = self.slot_target(object, symbol, maps)?;
                 slots::add(object, offset, target)?;
             }
         }
         Ok(())
+    }
+
+    /// The symbol that a relocation names; `what` it is called if there is none.
+    fn symbol(&self, index: u32, what: &str) -> Result<&Symbol> {
+        let symbol = self.symbols.symbol(SymbolIndex(index as usize));
+        symbol.map_err(elf_error(what))
     }
 
     /// The map or program that a symbol in a map's declaration stands for.
@@ -106,10 +108,7 @@ impl Elf<'_> {
         offset: u64,
         symbol: u32,
     ) -> Result<()> {
-        let symbol = self
-            .symbols
-            .symbol(SymbolIndex(symbol as usize))
-            .map_err(elf_error("its symbol"))?;
+        let symbol = self.symbol(symbol, "its symbol")?;
         let code = usize::from(symbol.st_shndx(self.endian).0);
         let start = symbol.st_value(self.endian);
         let function = object.functions.iter().find(|f| {
@@ -143,10 +142,7 @@ impl Elf<'_> {
         };
         let insn_index = place - object.functions[function].first_insn;
         let insn = object.functions[function].insns[insn_index];
-        let symbol = self
-            .symbols
-            .symbol(SymbolIndex(symbol as usize))
-            .map_err(elf_error("its symbol"))?;
+        let symbol = self.symbol(symbol, "its symbol")?;
         let target = self.target(object, symbol, insn)?;
         object.functions[function].relocs.push(ElfReloc {
             insn: insn_index,
