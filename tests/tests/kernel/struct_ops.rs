@@ -74,26 +74,12 @@ fn links_take_other_operations() {
         return;
     };
     let [old, new] = [(), ()].map(|()| cc::Cc::open().unwrap().load().unwrap());
-    let ops = |skel: &cc::Cc| {
-        skel.struct_ops
-            .cc_by_link
-            .as_ref()
-            .unwrap()
-            .name()
-            .to_owned()
-    };
-    assert_eq!(ops(&old), ops(&new));
-    let mut link = old
-        .struct_ops
-        .cc_by_link
-        .as_ref()
-        .unwrap()
-        .attach()
-        .unwrap();
+    let [ops, newer] = [&old, &new].map(|skel| skel.struct_ops.cc_by_link.as_ref().unwrap());
+    assert_eq!(ops.name(), newer.name());
+    let mut link = ops.attach().unwrap();
     assert!(talk("btf_by_link"));
     assert_eq!((old.bss.inits.get(), new.bss.inits.get()), (1, 0));
-    link.update_struct_ops(new.struct_ops.cc_by_link.as_ref().unwrap())
-        .unwrap();
+    link.update_struct_ops(newer).unwrap();
     assert!(talk("btf_by_link"));
     assert_eq!((old.bss.inits.get(), new.bss.inits.get()), (1, 1));
     drop(link);
@@ -102,13 +88,7 @@ fn links_take_other_operations() {
     let mut open = cc::Cc::open().unwrap();
     open.struct_ops.cc_by_value.set_autocreate(true);
     let by_value = open.load().unwrap();
-    let mut link = old
-        .struct_ops
-        .cc_by_link
-        .as_ref()
-        .unwrap()
-        .attach()
-        .unwrap();
+    let mut link = ops.attach().unwrap();
     let e = link
         .update_struct_ops(by_value.struct_ops.cc_by_value.as_ref().unwrap())
         .unwrap_err();
