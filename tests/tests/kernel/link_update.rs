@@ -1,14 +1,14 @@
 //! Programs that take another's place in its link.
 
 use btf_core::link::Link;
-use btf_core::prog::{Netns, OrderOptions, Program, Tc, Tcx, TestRun, Xdp, XdpMode};
-use btf_core::prog::{RawTracepoint, TcAction};
+use btf_core::prog::{Netns, OrderOptions, Program, Tcx, Xdp, XdpMode};
 
 use crate::feature::Feature;
-use crate::net::{Pair, load, packet};
+use crate::net::{Pair, load};
 
-/// `XDP_DROP`, `SK_DROP` is 0, `TC_ACT_SHOT`.
+/// `XDP_DROP`, `SK_PASS` and `TC_ACT_SHOT`.
 const DROP: i32 = 1;
+const PASS: i32 = 1;
 const SHOT: i32 = 2;
 
 /// One program runs while it is in the link, and the other from then on.
@@ -51,7 +51,7 @@ fn network_namespace() {
     changes(
         "link: update of sk_lookup",
         (5, 10),
-        1,
+        PASS,
         "on_sk_lookup",
         |program| Netns::try_from(program).unwrap().attach_here().unwrap(),
     );
@@ -69,23 +69,4 @@ fn tcx() {
             tcx.attach_to("lo", OrderOptions::default()).unwrap()
         },
     );
-}
-
-/// A tracepoint whose programs may write what it passes: here the error with which a run of another program ends.
-#[test]
-fn writable_tracepoint() {
-    let feature = Feature::since("SEC: raw_tp.w", (5, 10)).unwrap();
-    let pair = Pair::new();
-    let (bss, [program, run]) = load(&pair, -7, ["on_test_finish", "on_tc"]);
-    let program = <RawTracepoint>::try_from(program).unwrap();
-    let tc = Tc::try_from(run).unwrap();
-    let packet = packet(1);
-    let run = || tc.test_run(&TestRun::packet(&packet));
-    assert_eq!(run().unwrap().result, TcAction::UNSPEC);
-    let link = program.attach().unwrap();
-    let e = run().unwrap_err();
-    assert_eq!((e.os_error(), bss.hits.get()), (Some(7), 1), "{e}");
-    drop(link);
-    assert!(run().is_ok());
-    feature.works();
 }

@@ -50,5 +50,6 @@ mod uprobes;
 // Its probes are made of this architecture's instructions.
 #[cfg(target_arch = "x86_64")]
 mod usdt;
+mod writable_tracepoint;
 mod xdp_drop;
 mod z_lockdown;
