@@ -19,13 +19,16 @@ const REQUEST_ACK: u16 = 0x1 | 0x4;
 const NESTED: u16 = 1 << 15;
 /// `NLMSG_ERROR`, which also is an acknowledgement.
 const ERROR: u16 = 2;
+/// `NLMSG_DONE`, the end of a list, in place of one.
+const DONE: u16 = 3;
 /// `NLM_F_ACK_TLVS`: attributes follow the error.
 const ACK_TLVS: u16 = 0x200;
 /// `NLMSGERR_ATTR_MSG`.
 const ATTR_MSG: u16 = 1;
-/// Options of `SOL_NETLINK`: errors come without the request, and with words.
+/// Options of `SOL_NETLINK`: errors come without the request, and with words; lists have only what is asked for.
 const CAP_ACK: i32 = 10;
 const EXT_ACK: i32 = 11;
+const GET_STRICT_CHK: i32 = 12;
 /// As much as one answer takes, with room: the kernel sends less than a page at a time to who asks for little.
 const ANSWER: usize = 32 * 1024;
 
@@ -107,15 +110,19 @@ impl Request {
     }
 
     /// Sends it, and gives the bodies of the messages that come before the acknowledgement.
-    pub(crate) fn send(mut self) -> Result<Vec<Vec<u8>>, Refusal> {
+    pub(crate) fn send(self) -> Result<Vec<Vec<u8>>, Refusal> {
+        self.send_on(&netlink_open()?)
+    }
+
+    /// The same on a socket that is there, and so in its network namespace.
+    pub(crate) fn send_on(mut self, socket: &OwnedFd) -> Result<Vec<Vec<u8>>, Refusal> {
         let length = u32::try_from(self.0.len()).unwrap_or(u32::MAX);
         self.0[..4].copy_from_slice(&length.to_ne_bytes());
-        let socket = open()?;
-        send(&socket, &self.0)?;
+        send(socket, &self.0)?;
         let mut bodies = Vec::new();
         let mut answer = vec![0; ANSWER];
         loop {
-            let got = receive(&socket, &mut answer)?;
+            let got = receive(socket, &mut answer)?;
             if read(&answer[..got], &mut bodies)? {
                 return Ok(bodies);
             }
@@ -123,11 +130,13 @@ impl Request {
     }
 }
 
-fn open() -> io::Result<OwnedFd> {
+/// A socket of route netlink in this thread's network namespace.
+pub(crate) fn netlink_open() -> io::Result<OwnedFd> {
     let socket = netlink_socket()?;
     // Kernels that lack one of them say less.
     let _ = set_option(&socket, libc::SOL_NETLINK, CAP_ACK, 1);
     let _ = set_option(&socket, libc::SOL_NETLINK, EXT_ACK, 1);
+    let _ = set_option(&socket, libc::SOL_NETLINK, GET_STRICT_CHK, 1);
     Ok(socket)
 }
 
@@ -139,7 +148,7 @@ fn read(mut datagram: &[u8], bodies: &mut Vec<Vec<u8>>) -> Result<bool, Refusal>
         let Some(body) = datagram.get(HEADER..length) else {
             break;
         };
-        if kind == ERROR {
+        if kind == ERROR || kind == DONE {
             return match u32_at(body, 0).cast_signed() {
                 0 => Ok(true),
                 errno => Err(Refusal {
@@ -215,13 +224,18 @@ mod tests {
     }
 
     #[test]
-    fn answers_end_with_an_acknowledgement_or_words() {
+    fn answers_end_with_an_acknowledgement_a_mark_or_words() {
         let mut bodies = Vec::new();
         let mut datagram = message(44, 0, &[5; 8]);
         assert!(!read(&datagram, &mut bodies).unwrap());
         datagram.extend(message(ERROR, 0, &[0; 20]));
         assert!(read(&datagram, &mut bodies).unwrap());
         assert_eq!(bodies, [[5; 8], [5; 8]]);
+
+        let mut list = message(24, 2, &[6; 12]);
+        list.extend(message(DONE, 2, &[0; 4]));
+        assert!(read(&list, &mut bodies).unwrap());
+        assert_eq!(bodies[2], [6; 12]);
 
         let mut body = (-16i32).to_ne_bytes().to_vec();
         body.extend([0; HEADER]);

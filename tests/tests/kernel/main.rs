@@ -39,6 +39,7 @@ mod programs;
 mod prototypes;
 mod refused;
 mod resize;
+mod routes;
 mod sockets;
 mod struct_ops;
 mod support;

@@ -125,6 +125,34 @@ fn add_address(device: &str, address: IpAddr, bits: u8) {
     ask(NEW_ADDRESS, REQUEST_ACK | CREATE_EXCL, &message).expect("the address is new");
 }
 
+const NEW_ROUTE: u16 = 24;
+const DELETE_ROUTE: u16 = 25;
+const CREATE_REPLACE: u16 = 0x400 | 0x100;
+
+/// Puts a plain route in the place of one with this destination, device and metric.
+pub(crate) fn replace_route(to: IpAddr, bits: u8, device: &str, metric: u32) -> io::Result<()> {
+    let message = route(to, bits, device, metric);
+    ask(NEW_ROUTE, REQUEST_ACK | CREATE_REPLACE, &message)
+}
+
+/// Removes a plain route.
+pub(crate) fn delete_route(to: IpAddr, bits: u8, device: &str, metric: u32) -> io::Result<()> {
+    ask(DELETE_ROUTE, REQUEST_ACK, &route(to, bits, device, metric))
+}
+
+fn route(to: IpAddr, bits: u8, device: &str, metric: u32) -> Vec<u8> {
+    let (family, bytes) = match to {
+        IpAddr::V4(v4) => (2, v4.octets().to_vec()),
+        IpAddr::V6(v6) => (10, v6.octets().to_vec()),
+    };
+    // struct rtmsg: family, prefixes, tos, table (main), protocol, scope (link), type, flags
+    let mut message = vec![family, bits, 0, 0, 254, 3, 253, 1, 0, 0, 0, 0];
+    attribute(&mut message, 1, &bytes);
+    attribute(&mut message, 4, pod::bytes_of(&index(device)));
+    attribute(&mut message, 6, pod::bytes_of(&metric));
+    message
+}
+
 /// Adds a netlink attribute, padded to four bytes.
 fn attribute(message: &mut Vec<u8>, kind: u16, payload: &[u8]) {
     let len = u16::try_from(payload.len() + 4).expect("short");

@@ -160,10 +160,7 @@ impl Attach {
             Attach::Socket => (false, "attach_to takes the socket"),
             Attach::SkReuseport => (false, "attach_to takes a socket of the group"),
             Attach::Netfilter => (false, "attach_to takes the hook and the priority"),
-            Attach::Lwt => (
-                false,
-                "`ip route … encap bpf` attaches it, by the path it is pinned at",
-            ),
+            Attach::Lwt => (false, "attach_to takes the route, and adds it"),
             Attach::Lirc => (false, "attach_to takes the receiver"),
             Attach::StructOps => (false, "its struct_ops map attaches it"),
             Attach::Syscall => (false, "run it"),
