@@ -7,7 +7,7 @@ use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
-use super::{Binding, Link, refused};
+use super::{Binding, Link, refused_request};
 use crate::error::{Error, ErrorKind, Result};
 use crate::obj::ProgType;
 use crate::prog::{Lwt, Program, Route};
@@ -292,11 +292,7 @@ fn bytes(address: IpAddr) -> Vec<u8> {
 
 fn explain(route: &Route<'_>, is_segment: bool, refusal: Refusal) -> Error {
     let errno = refusal.error.raw_os_error();
-    let mut doing = format!("cannot add the {route}");
-    if let Some(words) = refusal.words {
-        doing += &format!(" (the kernel says: {words})");
-    }
-    let error = refused(doing, refusal.error);
+    let error = refused_request(format!("cannot add the {route}"), refusal);
     match errno {
         Some(libc::EEXIST) => error.hint(
             "a route with this destination and metric is in the table: take another metric; `ip route` lists them",

@@ -293,6 +293,14 @@ fn refused(doing: String, e: io::Error) -> Error {
     }
 }
 
+/// The same of a request of netlink, with the kernel's own words if it has any.
+fn refused_request(mut doing: String, refusal: sys::Refusal) -> Error {
+    if let Some(words) = refusal.words {
+        doing += &format!(" (the kernel says: {words})");
+    }
+    refused(doing, refusal.error)
+}
+
 /// Says of a refused cookie what kernels take it, if that may be the reason.
 fn no_cookie(cookie: u64, error: Error) -> Error {
     match error.os_error() {

@@ -5,7 +5,7 @@
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-use super::{Binding, Link, refused};
+use super::{Binding, Link, refused, refused_request};
 use crate::error::{Error, ErrorKind, Result};
 use crate::obj::{AttachType, ProgType};
 use crate::prog::{Direction, Interface, OrderOptions, Program, TcOptions};
@@ -182,11 +182,7 @@ fn make_clsact(index: u32) -> Result<(), Refusal> {
 
 fn explain(interface: Interface<'_>, options: TcOptions, refusal: Refusal) -> Error {
     let errno = refusal.error.raw_os_error();
-    let mut doing = format!("cannot attach to {interface}");
-    if let Some(words) = refusal.words {
-        doing += &format!(" (the kernel says: {words})");
-    }
-    let error = refused(doing, refusal.error);
+    let error = refused_request(format!("cannot attach to {interface}"), refusal);
     match errno {
         Some(libc::ENOENT) => {
             error.hint("this kernel may lack the modules: modprobe sch_ingress cls_bpf")

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-use super::{Binding, Link, refused};
+use super::{Binding, Link, refused_request};
 use crate::error::{Error, Result};
 use crate::obj::AttachType;
 use crate::prog::{Interface, Program, XdpMode, XdpOptions};
@@ -109,11 +109,7 @@ fn set(index: u32, fd: i32, flags: u32, expected: Option<i32>) -> Result<(), Ref
 
 fn explain(interface: Interface<'_>, mode: XdpMode, refusal: Refusal) -> Error {
     let errno = refusal.error.raw_os_error();
-    let mut doing = format!("cannot attach to {interface}");
-    if let Some(words) = refusal.words {
-        doing += &format!(" (the kernel says: {words})");
-    }
-    let error = refused(doing, refusal.error);
+    let error = refused_request(format!("cannot attach to {interface}"), refusal);
     match errno {
         Some(libc::EBUSY | libc::EEXIST) => error.hint(
             "another program is attached there; `ip link` shows it, and XdpOptions::replace takes its place unless a link holds it",
