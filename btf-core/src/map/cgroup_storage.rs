@@ -1,4 +1,4 @@
-//! Values that belong to a cgroup and an attach type: the older storage of cgroups.
+//! Values that belong to a cgroup and an attach type: the older storages of cgroups.
 
 use std::marker::PhantomData;
 
@@ -52,6 +52,57 @@ impl<K: Pod, V: Pod> CgroupStorage<K, V> {
     pub fn set(&self, key: &K, value: &V) -> Result<()> {
         self.map
             .update(pod::bytes_of(key), pod::bytes_of(value), Flags::EXIST)
+    }
+
+    /// The keys; nothing comes after an error.
+    pub fn keys(&self) -> impl Iterator<Item = Result<K>> + '_ {
+        keys::typed(&self.map)
+    }
+}
+
+/// As [`CgroupStorage`], with a value for each CPU (`BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE`), which needs no atomic additions.
+pub struct PerCpuCgroupStorage<K: Pod, V: Pod> {
+    map: Map,
+    types: PhantomData<fn(K) -> V>,
+}
+typed!(PerCpuCgroupStorage<K: Pod, V: Pod>);
+
+impl<K: Pod, V: Pod> TryFrom<Map> for PerCpuCgroupStorage<K, V> {
+    type Error = Error;
+
+    fn try_from(map: Map) -> Result<Self> {
+        map.expect_type(
+            "a per-CPU storage of cgroups",
+            &[MapType::PERCPU_CGROUP_STORAGE],
+        )?;
+        map.expect_size::<K>("key", map.key_size())?;
+        map.expect_size::<V>("value", map.value_size())?;
+        Ok(PerCpuCgroupStorage {
+            map,
+            types: PhantomData,
+        })
+    }
+}
+
+impl<K: Pod, V: Pod> PerCpuCgroupStorage<K, V> {
+    /// Copies of the values of `key`, one for each possible CPU, if a program is attached there.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel answers, with the map's name.
+    pub fn get(&self, key: &K) -> Result<Option<Vec<V>>> {
+        self.map.values(pod::bytes_of(key))
+    }
+
+    /// Sets the values of `key`, which must be there, one for each possible CPU.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::ErrorKind::InvalidInput`] if there are not as many values as [`super::possible_cpus`];
+    /// [`crate::ErrorKind::NotFound`] if no program is attached there; else what the kernel answers.
+    pub fn set(&self, key: &K, values: &[V]) -> Result<()> {
+        self.map
+            .set_values(pod::bytes_of(key), values, Flags::EXIST)
     }
 
     /// The keys; nothing comes after an error.

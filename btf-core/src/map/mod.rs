@@ -17,7 +17,7 @@
 //! | sockmap, sockhash, reuseport_sockarray | [`SockMap`], [`SockHash`], [`ReuseportSockArray`] |
 //! | devmap, devmap_hash, cpumap, xskmap | [`DevMap`], [`DevMapHash`], [`CpuMap`], [`XskMap`] |
 //! | task_storage, sk_storage, inode_storage, cgrp_storage | [`LocalStorage`] |
-//! | cgroup_storage | [`CgroupStorage`] |
+//! | cgroup_storage, percpu_cgroup_storage | [`CgroupStorage`], [`PerCpuCgroupStorage`] |
 //! | ringbuf, user_ringbuf, perf_event_array | [`RingBuf`], [`UserRingBuf`], [`PerfEventArray`]; [`Consumers`] waits for several |
 //!
 //! [`Mapped`] is a section of global variables, [`MappedArray`] the memory of an array; a section that was resized has more
@@ -63,7 +63,7 @@ pub use array::Array;
 pub use batch::{Batched, OneByOne, Single};
 pub use bloom_filter::BloomFilter;
 pub use cgroup_array::CgroupArray;
-pub use cgroup_storage::CgroupStorage;
+pub use cgroup_storage::{CgroupStorage, PerCpuCgroupStorage};
 pub use consumers::{Consume, Consumers};
 pub(crate) use create::{absent, absent_of, create, params};
 pub use elements::Elements;

@@ -22,7 +22,7 @@ typed!(PerCpuArray<V: Pod>);
 
 impl Map {
     /// The values of all CPUs of one key.
-    fn values<V: Pod>(&self, key: &[u8]) -> Result<Option<Vec<V>>> {
+    pub(super) fn values<V: Pod>(&self, key: &[u8]) -> Result<Option<Vec<V>>> {
         let mut bytes = vec![0; self.value_len()?];
         if !self.lookup(key, &mut bytes)? {
             return Ok(None);
@@ -30,7 +30,7 @@ impl Map {
         Ok(self.all_values(&bytes))
     }
 
-    fn set_values<V: Pod>(&self, key: &[u8], values: &[V], flags: Flags) -> Result<()> {
+    pub(super) fn set_values<V: Pod>(&self, key: &[u8], values: &[V], flags: Flags) -> Result<()> {
         let mut bytes = vec![0; self.value_len()?];
         let (stride, cpus) = (self.fd.stride(), super::possible_cpus()?);
         if values.len() != cpus {

@@ -82,6 +82,11 @@ const KINDS: &[(MapType, &str, &[Part])] = {
         (MapType::INODE_STORAGE, "LocalStorage", &[Value]),
         (MapType::CGRP_STORAGE, "LocalStorage", &[Value]),
         (MapType::CGROUP_STORAGE, "CgroupStorage", &[Key, Value]),
+        (
+            MapType::PERCPU_CGROUP_STORAGE,
+            "PerCpuCgroupStorage",
+            &[Key, Value],
+        ),
         (MapType::RINGBUF, "RingBuf", &[Sample]),
         (MapType::PERF_EVENT_ARRAY, "PerfEventArray", &[Sample]),
         (MapType::USER_RINGBUF, "UserRingBuf", &[Value]),

@@ -21,10 +21,10 @@ static CGROUP: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/cgroup.bpf.o"))
 const ROOT: &str = "/sys/fs/cgroup";
 
 /// A cgroup that this process is in until this is dropped.
-struct Inside(PathBuf);
+pub(crate) struct Inside(pub(crate) PathBuf);
 
 impl Inside {
-    fn new(name: &str) -> Inside {
+    pub(crate) fn new(name: &str) -> Inside {
         let path = PathBuf::from(ROOT).join(name);
         fs::create_dir_all(&path).unwrap();
         enter(&path);

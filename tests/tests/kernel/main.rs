@@ -3,6 +3,7 @@
 //! Run in a booted kernel by `cargo xtask test` (or `cargo xtask vm`), with `--test-threads=1`: the cases count system calls
 //! of this process. Everything they need is in the binary; files that they open lie in the folder for temporary files.
 
+mod af_xdp;
 mod apk;
 mod arena;
 mod asked;
@@ -40,6 +41,7 @@ mod prototypes;
 mod refused;
 mod resize;
 mod routes;
+mod sock_redirect;
 mod sockets;
 mod struct_ops;
 mod support;
@@ -53,4 +55,5 @@ mod uprobes;
 mod usdt;
 mod writable_tracepoint;
 mod xdp_drop;
+mod xdp_redirect;
 mod z_lockdown;

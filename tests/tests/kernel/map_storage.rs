@@ -1,16 +1,23 @@
 //! Values that belong to tasks, sockets, inodes and cgroups, and Bloom filters: later kernels have more of them.
 
 use std::fs::File;
-use std::net::TcpListener;
+use std::net::{TcpListener, UdpSocket};
 use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt as _;
 
 use btf_core::load::{LoadedObject, OpenObject};
-use btf_core::map::{BloomFilter, Flags, Global, LocalStorage, Mapped, Section, pidfd};
-use btf_core::prog::{MAX_WORDS, Program, RawTracepoint};
-use btf_core::{ErrorKind, Pod};
+use btf_core::map::{
+    BloomFilter, Flags, Global, LocalStorage, Mapped, Section, pidfd, possible_cpus,
+};
+use btf_core::prog::{CgroupSharing, MAX_WORDS, Program, RawTracepoint};
+use btf_core::{ErrorKind, Pod, pod};
+use btf_skel_macros::include_skel;
 
+use crate::cgroup::Inside;
 use crate::feature::Feature;
 use crate::support::{GETPPID, getppid, load_only, set};
+
+include_skel!("cgroup_storage");
 
 static OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/map_storage.bpf.o"));
 
@@ -139,6 +146,61 @@ fn of_cgroups() {
     let root = File::open("/sys/fs/cgroup").unwrap();
     both_sides(&storage, &root, || getppid(1));
     feature.works();
+}
+
+/// `BPF_CGROUP_INET_EGRESS`.
+const EGRESS: u32 = 1;
+
+/// What the kernel makes when a program is attached to a cgroup.
+#[test]
+fn of_cgroups_with_a_program() {
+    use cgroup_storage::Visits;
+    let one = Feature::since("map: cgroup_storage", (4, 19)).unwrap();
+    let per_cpu = Feature::since("map: percpu_cgroup_storage", (4, 20)).unwrap();
+    let open = cgroup_storage::CgroupStorage::open().unwrap();
+    let skel = open.load().unwrap();
+    let (by_type, by_cgroup) = (&skel.maps.by_attach_type, &skel.maps.by_cgroup);
+    let cgroup = Inside::new("btf-kernel-storage");
+    let id = std::fs::metadata(&cgroup.0).unwrap().ino();
+    let key = |attach_type| cgroup_storage::BpfCgroupStorageKey {
+        cgroup_inode_id: id,
+        attach_type,
+        ..pod::zeroed()
+    };
+    let visits = |count, step| Visits { count, step };
+    let e = by_type.set(&key(EGRESS), &visits(0, 0)).unwrap_err();
+    assert_eq!(e.kind(), ErrorKind::NotFound, "no program is there: {e}");
+    let program = &skel.progs.on_egress;
+    let link = program.attach_to(&cgroup.0, CgroupSharing::Link).unwrap();
+    assert_eq!(by_type.get(&key(EGRESS)).unwrap(), Some(visits(0, 0)));
+    assert_eq!(by_type.get(&key(EGRESS + 1)).unwrap(), None);
+    by_type.set(&key(EGRESS), &visits(10, 4)).unwrap();
+    let cpus = possible_cpus().unwrap();
+    by_cgroup.set(&id, &vec![visits(0, 2); cpus]).unwrap();
+    send_datagram();
+    assert_eq!(by_type.get(&key(EGRESS)).unwrap(), Some(visits(15, 4)));
+    let values = by_cgroup.get(&id).unwrap().unwrap();
+    assert_eq!(values.len(), cpus);
+    assert_eq!(values.iter().map(|visits| visits.count).sum::<u64>(), 3);
+    let keys: Vec<u32> = by_type.keys().map(|key| key.unwrap().attach_type).collect();
+    assert_eq!(keys, [EGRESS]);
+    assert_eq!(
+        by_cgroup.keys().map(Result::unwrap).collect::<Vec<u64>>(),
+        [id]
+    );
+    link.detach().unwrap();
+    send_datagram();
+    assert_ne!(by_type.get(&key(EGRESS)).unwrap(), Some(visits(20, 4)));
+    one.works();
+    per_cpu.works();
+}
+
+/// One packet leaves a socket of this process.
+fn send_datagram() {
+    let to = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let from = UdpSocket::bind("127.0.0.1:0").unwrap();
+    from.send_to(b"datagram", to.local_addr().unwrap()).unwrap();
+    to.recv(&mut [0; 16]).unwrap();
 }
 
 #[test]

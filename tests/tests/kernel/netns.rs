@@ -1,4 +1,5 @@
-//! Two network namespaces with a cable between them: a pair of virtual devices, each in a namespace of its own.
+//! Network namespaces with a cable between them: a pair of virtual devices, each in a namespace of its own; or several such
+//! cables from one.
 
 use std::fs::File;
 use std::io;
@@ -16,27 +17,44 @@ pub(crate) const NEAR: &str = "near";
 /// The device on the other side.
 pub(crate) const FAR: &str = "far";
 
-/// The other side of the cable.
+/// The other side of a cable.
 pub(crate) struct Pair {
     near: OwnedFd,
     far: OwnedFd,
+    device: &'static str,
 }
 
 /// Runs a case on a thread that is alone in a namespace, with the pair [`NEAR`] and [`FAR`] up. All goes with the thread.
 pub(crate) fn joined(case: impl FnOnce(&Pair) + Send) {
-    let ended = std::thread::scope(|scope| scope.spawn(|| case(&Pair::new())).join());
+    star([NEAR], |[pair]| case(pair));
+}
+
+/// The same with a cable for each of the names, which this side's devices have; each has a namespace of its own at its other end,
+/// and [`FAR`] there.
+pub(crate) fn star<const N: usize>(
+    devices: [&'static str; N],
+    case: impl FnOnce(&[Pair; N]) + Send,
+) {
+    let run = || {
+        let far = devices.map(|_| new_namespace());
+        let near = new_namespace();
+        let mut far = far.into_iter();
+        case(&devices.map(|device| {
+            let near = near.try_clone().expect("a descriptor");
+            Pair::new(device, near, far.next().expect("one for each"))
+        }));
+    };
+    let ended = std::thread::scope(|scope| scope.spawn(run).join());
     if let Err(panic) = ended {
         std::panic::resume_unwind(panic);
     }
 }
 
 impl Pair {
-    fn new() -> Pair {
-        let far = new_namespace();
-        let near = new_namespace();
-        let pair = Pair { near, far };
-        create(&pair.far).expect("a pair of devices (is the module veth there?)");
-        up(NEAR);
+    fn new(device: &'static str, near: OwnedFd, far: OwnedFd) -> Pair {
+        let pair = Pair { near, far, device };
+        create(device, &pair.far).expect("a pair of devices (is the module veth there?)");
+        up(device);
         pair.on_far(|| up(FAR));
         pair
     }
@@ -51,7 +69,7 @@ impl Pair {
 
     /// Gives this side's device an address.
     pub(crate) fn near_address(&self, address: IpAddr, bits: u8) {
-        add_address(NEAR, address, bits);
+        add_address(self.device, address, bits);
     }
 
     /// Gives the other side's device an address.
@@ -90,7 +108,7 @@ const NEW_ADDRESS: u16 = 20;
 const REQUEST_ACK: u16 = 1 | 4;
 const CREATE_EXCL: u16 = 0x400 | 0x200;
 
-fn create(far: &OwnedFd) -> io::Result<()> {
+fn create(near: &str, far: &OwnedFd) -> io::Result<()> {
     let device = [0; 16]; // struct ifinfomsg: any index, no flags
     let mut peer = device.to_vec();
     attribute(&mut peer, 3, FAR.as_bytes());
@@ -99,7 +117,7 @@ fn create(far: &OwnedFd) -> io::Result<()> {
     attribute(&mut data, 1, &peer);
     attribute(&mut info, 1, b"veth");
     attribute(&mut info, 2, &data);
-    attribute(&mut message, 3, NEAR.as_bytes());
+    attribute(&mut message, 3, near.as_bytes());
     attribute(&mut message, 18, &info);
     ask(NEW_LINK, REQUEST_ACK | CREATE_EXCL, &message)
 }

@@ -49,15 +49,21 @@ fn socket_filter() {
     feature.works();
 }
 
+/// A socket that shares its port.
+pub(crate) fn sharing(port: u16) -> UdpSocket {
+    let socket = rustix::net::socket(AddressFamily::INET, SocketType::DGRAM, None).unwrap();
+    sockopt::set_socket_reuseport(&socket, true).unwrap();
+    rustix::net::bind(&socket, &SocketAddr::from(([127, 0, 0, 1], port))).unwrap();
+    let socket = UdpSocket::from(socket);
+    let wait = Some(Duration::from_millis(200));
+    socket.set_read_timeout(wait).unwrap();
+    socket
+}
+
 #[test]
 fn sk_reuseport() {
     let feature = Feature::since("SEC: sk_reuseport", (5, 10)).unwrap();
-    let socket = rustix::net::socket(AddressFamily::INET, SocketType::DGRAM, None).unwrap();
-    sockopt::set_socket_reuseport(&socket, true).unwrap();
-    rustix::net::bind(&socket, &SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
-    let to = UdpSocket::from(socket);
-    to.set_read_timeout(Some(Duration::from_millis(200)))
-        .unwrap();
+    let to = sharing(0);
     let from = UdpSocket::bind("127.0.0.1:0").unwrap();
     let send = || {
         from.send_to(b"x", to.local_addr().unwrap()).unwrap();
@@ -93,8 +99,8 @@ fn load_cgroup(names: &[&str]) -> (Mapped<Bss>, Map, Vec<Program>) {
     (bss, map, programs.collect())
 }
 
-/// A connection of this process with itself.
-fn connection() -> (TcpStream, TcpStream) {
+/// A connection of this process with itself: the end that accepted, and the one that connected.
+pub(crate) fn connection() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let there = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (here, _) = listener.accept().unwrap();
