@@ -15,6 +15,7 @@ fn main() {
         .source("bpf/callbacks.bpf.c")
         .source("bpf/config.bpf.c")
         .source("bpf/cycle.bpf.c")
+        .source("bpf/dummy_ops.bpf.c")
         .source("bpf/iters.bpf.c")
         .source("bpf/ksyms.bpf.c")
         .source("bpf/map_events.bpf.c")

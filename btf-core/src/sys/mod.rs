@@ -70,7 +70,7 @@ pub(crate) use prog::{
 pub(crate) use socket::interface_index;
 pub(crate) use struct_ops::{OpsMap, struct_ops_delete};
 pub(crate) use symbols::has_symbol;
-pub(crate) use test_run::{TestRun, prog_run};
+pub(crate) use test_run::{TestRun, prog_run, struct_op_run};
 pub(crate) use token::{token_create, tokens_are_known};
 pub(crate) use uname::uname;
 pub(crate) use version::{Version, kernel_version};

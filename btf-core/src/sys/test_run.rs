@@ -82,3 +82,33 @@ pub(crate) fn prog_run(prog: impl AsFd, run: TestRun<'_>) -> io::Result<Answer> 
         context: context_out,
     })
 }
+
+/// Bytes of room for a state, of which the kernel's has a few.
+const STATE: usize = 4096;
+
+/// Runs an operation with these words for its arguments, of which the first becomes the address of the state.
+pub(crate) fn struct_op_run(
+    prog: impl AsFd,
+    state: Option<&mut [u8]>,
+    mut words: Vec<u64>,
+) -> io::Result<u32> {
+    // The kernel reads and writes as much as its own type for a state has, however long the caller's is.
+    let mut room = vec![0; STATE.max(state.as_ref().map_or(0, |state| state.len()))];
+    if let Some(state) = &state {
+        room[..state.len()].copy_from_slice(state);
+    }
+    if let Some(first) = words.first_mut() {
+        *first = state.as_ref().map_or(0, |_| address_mut(&mut room));
+    }
+    let mut context: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
+    let run = TestRun {
+        context: &mut context,
+        ..TestRun::default()
+    };
+    let answer = prog_run(prog, run)?;
+    if let Some(state) = state {
+        let length = state.len();
+        state.copy_from_slice(&room[..length]);
+    }
+    Ok(answer.result)
+}

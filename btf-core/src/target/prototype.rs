@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::naming;
-use crate::btf::{Kind, Type, dump};
+use crate::btf::{Kind, Member, Type, dump};
 use crate::obj::AttachType;
 
 /// What a program's context holds: 64-bit words with the arguments of the target, and behind them its result where a
@@ -67,6 +67,12 @@ impl<'a> Prototype<'a> {
     /// Reads a declaration of a program's own, as `BPF_PROG` makes it: what follows its first parameter, the context.
     pub fn of_body(name: &str, func: Type<'a>) -> Option<Prototype<'a>> {
         Some(Prototype::new(name, func.func_proto()?, 1))
+    }
+
+    /// Reads an operation: a member of a struct that is a pointer to a function.
+    pub fn of_operation(member: Member<'a>) -> Option<Prototype<'a>> {
+        let proto = member.ty().strip().target()?.strip().func_proto()?;
+        Some(Prototype::new(member.name(), proto, 0))
     }
 
     fn new(name: &str, proto: Type<'a>, skip: usize) -> Prototype<'a> {

@@ -1,7 +1,7 @@
 //! Arguments of programs: what their targets' prototypes say, and which Rust type stands for each word of the context.
 
 use btf_core::btf::{Btf, IntEncoding, Kind, Type};
-use btf_core::obj::ProgramSpec;
+use btf_core::obj::{Attach, Object, ProgramSpec};
 use btf_core::target::{Arg, Prototype, Target};
 
 use crate::names::Scope;
@@ -39,9 +39,17 @@ pub(crate) enum Form {
     Bytes(u64),
 }
 
-/// The arguments of a program, as the BTF beside the object has them.
-pub(super) fn of(program: &ProgramSpec, prototypes: &Btf, scope: &mut Scope) -> Option<Arguments> {
-    let prototype = Target::of(program)?.prototype(prototypes)?;
+/// The arguments of a program: as the BTF beside the object has them, or, of an operation, as its struct in the object does.
+pub(super) fn of(
+    program: &ProgramSpec,
+    object: &Object,
+    prototypes: Option<&Btf>,
+    scope: &mut Scope,
+) -> Option<Arguments> {
+    let prototype = match program.def?.attach {
+        Attach::StructOps => operation(program, object)?,
+        _ => Target::of(program)?.prototype(prototypes?)?,
+    };
     let mut names = Scope::default();
     let fields = prototype.args().iter().enumerate();
     let fields = fields.map(|(n, arg)| argument(n, arg, &mut names));
@@ -49,6 +57,19 @@ pub(super) fn of(program: &ProgramSpec, prototypes: &Btf, scope: &mut Scope) -> 
         name: scope.ty(&format!("{}_args", program.name)),
         fields: fields.collect(),
         prototype: shown(&prototype),
+    })
+}
+
+/// That of the first struct of operations that the program is in.
+fn operation<'a>(program: &ProgramSpec, object: &'a Object) -> Option<Prototype<'a>> {
+    let btf = object.btf()?;
+    object.struct_ops().iter().find_map(|ops| {
+        let (place, _) = ops
+            .programs
+            .iter()
+            .find(|(_, name)| *name == program.name)?;
+        let mut members = btf.ty(ops.ty).members().iter();
+        Prototype::of_operation(members.find(|m| m.bit_offset() == 8 * place)?)
     })
 }
 

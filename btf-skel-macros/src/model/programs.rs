@@ -57,6 +57,7 @@ const TYPES: &[(Attach, &str)] = &[
     (Attach::Usdt, "Usdt"),
     (Attach::PerfEvent, "PerfEvent"),
     (Attach::Freplace, "Freplace"),
+    (Attach::StructOps, "StructOp"),
 ];
 
 pub(super) fn all(
@@ -82,7 +83,7 @@ pub(super) fn all(
                 comment: docs.of("function", &spec.name),
                 ty: ty.unwrap_or("Program"),
                 attaches: attach.is_some_and(Attach::is_by_section),
-                arguments: prototypes.and_then(|btf| arguments::of(spec, btf, types)),
+                arguments: arguments::of(spec, object, prototypes, types),
             }
         })
         .collect()

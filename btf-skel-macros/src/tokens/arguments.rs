@@ -29,7 +29,8 @@ pub(super) fn doc(arguments: &Arguments) -> String {
 pub(super) fn parameter(program: &Program) -> Option<TokenStream> {
     let arguments = program.arguments.as_ref()?;
     let name = ident(&arguments.name);
-    let is_used = program.ty == "RawTracepoint" && !arguments.fields.is_empty();
+    let is_run = matches!(program.ty, "RawTracepoint" | "StructOp");
+    let is_used = is_run && !arguments.fields.is_empty();
     is_used.then(|| quote! { <#name> })
 }
 

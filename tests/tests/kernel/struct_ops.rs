@@ -5,6 +5,7 @@ use std::net::{TcpListener, TcpStream};
 
 use btf_core::ErrorKind;
 use btf_core::load::OpenObject;
+use btf_core::prog::StructOp;
 use btf_skel_macros::include_skel;
 use rustix::net::sockopt::set_tcp_congestion;
 
@@ -12,7 +13,9 @@ use crate::feature::Feature;
 use crate::support::{needs, running};
 
 include_skel!("cc");
+include_skel!("dummy_ops");
 
+static DUMMY_OPS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/dummy_ops.bpf.o"));
 static CC: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/cc.bpf.o"));
 
 /// Talks over a connection of which one end has this congestion control; whether there is such.
@@ -165,4 +168,89 @@ fn what_cannot_be_set_or_loaded_is_told() {
             && e.contains("a member that must be set may be zero"),
         "{e}"
     );
+}
+
+use dummy_ops::{BpfDummyOpsState, DummyOps, Test1Args, Test2Args, TestSleepableArgs};
+
+/// The kernel's struct of operations to test with: its programs see a state, and what they are given besides.
+#[test]
+fn operations_run_by_themselves() {
+    let Some(feature) = Feature::since("test_run: struct_ops", (5, 16)) else {
+        return;
+    };
+    let skel = DummyOps::open().unwrap().load().unwrap();
+    let mut state = BpfDummyOpsState { val: 7 };
+    let first = &skel.progs.test_1;
+    let returned = first.test_run(Some(&mut state), &Test1Args::default());
+    assert_eq!((returned.unwrap(), state.val), (7, 8));
+    let none = None::<&mut BpfDummyOpsState>;
+    assert_eq!(first.test_run(none, &Test1Args::default()).unwrap(), -2);
+
+    let arguments = Test2Args {
+        arg1: -100,
+        arg2: 60_000,
+        arg3: b'c' as _,
+        arg4: u64::MAX - 1,
+        ..Test2Args::default()
+    };
+    let returned = skel.progs.test_2.test_run(Some(&mut state), &arguments);
+    assert_eq!((returned.unwrap(), state.val), (8, 8));
+    let seen = skel.bss.seen.get();
+    assert_eq!(
+        seen,
+        [
+            (-100i32).cast_unsigned().into(),
+            60_000,
+            b'c'.into(),
+            u64::MAX - 1
+        ]
+    );
+
+    // A state that is longer than the kernel's keeps the rest; words alone stand for arguments, too.
+    let mut long = [3u32, 4, 5];
+    let returned = first.test_run(Some(&mut long), &Test1Args::default());
+    assert_eq!((returned.unwrap(), long), (3, [4, 4, 5]));
+    let mut loaded = OpenObject::open("dummy_ops", DUMMY_OPS)
+        .unwrap()
+        .load()
+        .unwrap();
+    let words = StructOp::<[u64; 2]>::try_from(loaded.take_program("test_1").unwrap()).unwrap();
+    let e = words.test_run(Some(&mut long), &[0, 0]).unwrap_err();
+    assert!(
+        e.to_string()
+            .contains("as many arguments as the operation has"),
+        "{e}"
+    );
+    let tcp = cc::Cc::open().unwrap().load().unwrap();
+    let e = tcp
+        .progs
+        .cc_init
+        .test_run(Some(&mut long), &cc::CcInitArgs::default())
+        .unwrap_err();
+    assert_eq!(e.kind(), ErrorKind::Unsupported, "{e}");
+    let e = skel
+        .struct_ops
+        .dummy
+        .as_ref()
+        .unwrap()
+        .attach()
+        .unwrap_err();
+    assert!(e.to_string().contains("operations `dummy`"), "{e}");
+    feature.works();
+}
+
+#[test]
+fn operations_that_sleep() {
+    let Some(feature) = Feature::since("SEC: struct_ops.s", (6, 3)) else {
+        return;
+    };
+    let mut open = DummyOps::open().unwrap();
+    open.struct_ops.dummy.set_autocreate(false);
+    open.struct_ops.sleepable.set_autocreate(true);
+    let skel = open.load().unwrap();
+    let mut state = BpfDummyOpsState { val: 21 };
+    let program = &skel.progs.test_sleepable;
+    let returned = program.test_run(Some(&mut state), &TestSleepableArgs::default());
+    assert_eq!((returned.unwrap(), state.val), (1, 42));
+    feature.works();
 }
