@@ -13,6 +13,9 @@
 //! * `probe`: what the running kernel can do;
 //! * `binary`: what programs of user space offer to be attached to.
 //!
+//! The feature `tokio`, which is off by default, has the samples of ring and perf buffers as async streams (`map::RingBuf::stream`).
+//! Any other reactor waits for the descriptor of a consumer (`AsFd`).
+//!
 //! Applications mostly meet this crate through the skeletons that `btf_skel_macros::include_skel!` generates; they name it
 //! for its errors, its typed maps and its links. By itself it answers questions about objects and kernels:
 //!

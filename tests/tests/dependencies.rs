@@ -31,6 +31,7 @@ fn a_project_gets_few_crates() {
     for expected in ["btf-core", "btf-build", "btf-skel-macros", "object", "syn"] {
         assert!(crates.contains(expected), "no {expected} in {crates:?}");
     }
+    assert!(!crates.contains("tokio"), "its feature is on: {crates:?}");
     assert!(
         crates.len() <= MOST,
         "{} crates, of which at most {MOST} are allowed: {crates:?}",

@@ -36,6 +36,7 @@ const STEPS: &[Step] = &[
             "clippy",
             "--workspace",
             "--all-targets",
+            "--all-features",
             "--",
             "-D",
             "warnings",
@@ -48,6 +49,7 @@ const STEPS: &[Step] = &[
             "clippy",
             "--package=btf-tests",
             "--test=kernel",
+            "--all-features",
             "--",
             "-D",
             "warnings",
@@ -55,7 +57,7 @@ const STEPS: &[Step] = &[
     },
     Step {
         name: "docs",
-        args: &["doc", "--workspace", "--no-deps"],
+        args: &["doc", "--workspace", "--no-deps", "--all-features"],
     },
     // Verified by building what is packed, each crate against the others' packages: a header or
     // a file that is not packed shows here.

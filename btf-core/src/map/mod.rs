@@ -18,7 +18,7 @@
 //! | devmap, devmap_hash, cpumap, xskmap | [`DevMap`], [`DevMapHash`], [`CpuMap`], [`XskMap`] |
 //! | task_storage, sk_storage, inode_storage, cgrp_storage | [`LocalStorage`] |
 //! | cgroup_storage, percpu_cgroup_storage | [`CgroupStorage`], [`PerCpuCgroupStorage`] |
-//! | ringbuf, user_ringbuf, perf_event_array | [`RingBuf`], [`UserRingBuf`], [`PerfEventArray`]; [`Consumers`] waits for several |
+//! | ringbuf, user_ringbuf, perf_event_array | [`RingBuf`], [`UserRingBuf`], [`PerfEventArray`]; [`Consumers`] waits for several, any reactor for their descriptors; as async streams with the feature `tokio` |
 //!
 //! [`Mapped`] is a section of global variables, [`MappedArray`] the memory of an array; a section that was resized has more
 //! [`elements`](Mapped::elements).
@@ -47,6 +47,8 @@ mod prog_array;
 mod queue;
 mod redirect;
 mod ring_buf;
+#[cfg(feature = "tokio")]
+mod samples;
 mod sock_map;
 mod stack_traces;
 mod untyped;
@@ -82,6 +84,8 @@ pub use prog_array::ProgArray;
 pub use queue::{Queue, Stack};
 pub use redirect::{CpuMap, DevMap, DevMapHash, Redirect, XskMap};
 pub use ring_buf::{Consumer, RingBuf, Sample};
+#[cfg(feature = "tokio")]
+pub use samples::{PerfSample, PerfSamples, Samples};
 pub use sock_map::{ReuseportSockArray, SockHash, SockMap};
 pub use stack_traces::{BuildIdFrame, StackTraces};
 pub(crate) use untyped::{Info, Inner};

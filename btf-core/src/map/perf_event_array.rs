@@ -72,13 +72,30 @@ impl<T: Sample + ?Sized> PerfEventArray<T> {
         on_sample: F,
         on_lost: L,
     ) -> Result<PerfConsumer<T, F, L>> {
+        let rings = self.open(pages)?;
+        let epoll = Epoll::new().map_err(|e| self.map.refused("make an epoll descriptor", e))?;
+        for (number, (event, _)) in rings.iter().enumerate() {
+            watch(&epoll, event, number).context(|| self.map.what())?;
+        }
+        Ok(PerfConsumer {
+            epoll,
+            rings,
+            name: self.map.name().to_owned(),
+            buffer: Vec::new(),
+            on_sample,
+            on_lost,
+            sample: PhantomData,
+        })
+    }
+
+    /// Opens an event for each CPU that is on, with so many pages of memory, and puts it into the map.
+    pub(super) fn open(&self, pages: usize) -> Result<Vec<(OwnedFd, Ring)>> {
         self.map.require().context(|| self.map.what())?;
         let size = pages.checked_mul(page_size());
         let Some(size) = size.filter(|_| pages.is_power_of_two()) else {
             let why = format!("{pages} pages are no power of two");
             return Err(self.map.unfit(why));
         };
-        let epoll = Epoll::new().map_err(|e| self.map.refused("make an epoll descriptor", e))?;
         let mut rings = Vec::new();
         let cpus = u32::try_from(possible_cpus()?).unwrap_or(u32::MAX);
         for cpu in 0..cpus.min(self.map.max_entries()) {
@@ -92,30 +109,17 @@ impl<T: Sample + ?Sized> PerfEventArray<T> {
                 .map_err(|e| self.map.refused("map the memory of a CPU", e))?;
             self.map
                 .set_fd(pod::bytes_of(&cpu), event.as_fd(), Flags::ANY)?;
-            watch(&epoll, &event, rings.len()).context(|| self.map.what())?;
-            rings.push(Ring {
-                cpu,
-                mapping,
-                size,
-                _event: event,
-            });
+            rings.push((event, Ring { cpu, mapping, size }));
         }
-        Ok(PerfConsumer {
-            epoll,
-            rings,
-            name: self.map.name().to_owned(),
-            buffer: Vec::new(),
-            on_sample,
-            on_lost,
-            sample: PhantomData,
-        })
+        Ok(rings)
     }
 }
 
 /// Reads the samples of all CPUs and calls a function for each. Made by [`PerfEventArray::consumer`].
 pub struct PerfConsumer<T: Sample + ?Sized, F, L> {
     epoll: Epoll,
-    rings: Vec<Ring>,
+    /// The events are open, and thereby in the map, while these are.
+    rings: Vec<(OwnedFd, Ring)>,
     name: String,
     /// For samples that wrap around.
     buffer: Vec<u8>,
@@ -164,27 +168,17 @@ impl<T: Sample + ?Sized, F: FnMut(u32, &T), L: FnMut(u32, u64)> PerfConsumer<T, 
     /// call goes on behind it.
     pub fn consume(&mut self) -> Result<usize> {
         let mut count = 0;
-        for ring in &mut self.rings {
+        for (_, ring) in &mut self.rings {
             let cpu = ring.cpu;
+            let on_sample = &mut self.on_sample;
             let what = || format!("map `{}`: CPU {cpu}", self.name);
-            while let Some(record) = ring.next(&mut self.buffer).context(what)? {
-                match record.kind {
-                    RECORD_SAMPLE => {
-                        let bytes = sample(record.body);
-                        let shown = T::view(bytes, |sample| (self.on_sample)(cpu, sample));
-                        if shown.is_none() {
-                            let why = format!(
-                                "a sample has {} bytes, but {}",
-                                bytes.len(),
-                                T::describe()
-                            );
-                            return Err(Error::new(ErrorKind::InvalidInput, why).context(what()));
-                        }
-                        count += 1;
-                    }
-                    // Two numbers: whose, and how many.
-                    RECORD_LOST => (self.on_lost)(cpu, pod::read_at(record.body, 8)),
-                    _ => {}
+            while let Some(event) = ring
+                .next_event(&mut self.buffer, |sample| on_sample(cpu, sample))
+                .context(what)?
+            {
+                match event {
+                    Event::Sample(()) => count += 1,
+                    Event::Lost(lost) => (self.on_lost)(cpu, lost),
                 }
             }
         }
@@ -205,15 +199,20 @@ fn sample(body: &[u8]) -> &[u8] {
     &data[..data.len().min(len as usize)]
 }
 
+/// What a CPU's memory told.
+pub(super) enum Event<S> {
+    Sample(S),
+    /// So many samples had no room.
+    Lost(u64),
+}
+
 /// The memory of one CPU.
-struct Ring {
-    cpu: u32,
+pub(super) struct Ring {
+    pub(super) cpu: u32,
     /// One page with positions, then the data.
     mapping: Mapping,
     /// Bytes of data, a power of two.
     size: usize,
-    /// Keeps the event open, and in the map.
-    _event: OwnedFd,
 }
 
 /// A record being read. Dropping it gives its memory back to the kernel.
@@ -232,6 +231,31 @@ impl Drop for Record<'_> {
 }
 
 impl Ring {
+    /// The next sample, shown, or the number of those that were lost; `None` if there is nothing.
+    pub(super) fn next_event<T: Sample + ?Sized, R>(
+        &mut self,
+        buffer: &mut Vec<u8>,
+        show: impl FnOnce(&T) -> R,
+    ) -> Result<Option<Event<R>>> {
+        while let Some(record) = self.next(buffer)? {
+            match record.kind {
+                RECORD_SAMPLE => {
+                    let bytes = sample(record.body);
+                    let Some(shown) = T::view(bytes, show) else {
+                        let (len, wanted) = (bytes.len(), T::describe());
+                        let why = format!("a sample has {len} bytes, but {wanted}");
+                        return Err(Error::new(ErrorKind::InvalidInput, why));
+                    };
+                    return Ok(Some(Event::Sample(shown)));
+                }
+                // Two numbers: whose, and how many.
+                RECORD_LOST => return Ok(Some(Event::Lost(pod::read_at(record.body, 8)))),
+                _ => {}
+            }
+        }
+        Ok(None)
+    }
+
     fn position(&self, offset: usize) -> &AtomicU64 {
         // SAFETY: both offsets lie within the first page, which is mapped.
         let at = unsafe { self.mapping.start().add(offset) };

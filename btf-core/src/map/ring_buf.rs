@@ -4,7 +4,7 @@
 use std::marker::PhantomData;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering, fence};
 use std::time::Duration;
 
 use super::consumers::Consume;
@@ -120,6 +120,16 @@ impl<T: Sample + ?Sized> RingBuf<T> {
     /// [`crate::ErrorKind::InvalidInput`] if there is a consumer already: only one may read a ring buffer at a time, in
     /// other processes that share the map too. Else what the kernel answers to mapping its memory.
     pub fn consumer<F: FnMut(&T)>(&self, on_sample: F) -> Result<Consumer<T, F>> {
+        let (fd, reader) = self.reader()?;
+        Ok(Consumer {
+            reader,
+            fd,
+            on_sample,
+        })
+    }
+
+    /// Takes the right to read the buffer, with a descriptor to wait for what there is to read.
+    pub(super) fn reader(&self) -> Result<(OwnedFd, Reader<T>)> {
         let fd = self
             .map
             .as_fd()
@@ -135,7 +145,7 @@ impl<T: Sample + ?Sized> RingBuf<T> {
             Mapping::new(&self.map, offset, len, access)
                 .map_err(|e| self.map.refused("map its memory", e))
         };
-        Ok(Consumer {
+        let reader = Reader {
             ring: Ring {
                 consumer: map(0, page, Access::ReadWrite)?,
                 // The data is mapped twice in a row, so that a sample that wraps around is in one piece.
@@ -144,11 +154,10 @@ impl<T: Sample + ?Sized> RingBuf<T> {
                 page,
             },
             name: self.map.name().to_owned(),
-            fd,
-            on_sample,
             sample: PhantomData,
             _claim: claim,
-        })
+        };
+        Ok((fd, reader))
     }
 }
 
@@ -165,13 +174,13 @@ impl Drop for Claim {
 ///
 /// Made by [`RingBuf::consumer`]. Samples are handed out where the kernel has put them, without a copy (but for types that want
 /// more than its eight bytes of alignment), and given back when the function returns, even by a panic.
+///
+/// Its descriptor ([`AsFd`]) is all that a reactor needs, one that tells changes rather than states (`EPOLLET`) included: once it is
+/// readable, [`Consumer::consume`] takes all there is. For tokio's, `RingBuf::stream` does so (feature `tokio`).
 pub struct Consumer<T: Sample + ?Sized, F: FnMut(&T)> {
-    ring: Ring,
-    name: String,
+    reader: Reader<T>,
     fd: OwnedFd,
     on_sample: F,
-    sample: PhantomData<fn(&T)>,
-    _claim: Claim,
 }
 
 /// The map's descriptor, which polls as readable when there are samples.
@@ -184,7 +193,7 @@ impl<T: Sample + ?Sized, F: FnMut(&T)> AsFd for Consumer<T, F> {
 impl<T: Sample + ?Sized, F: FnMut(&T)> std::fmt::Debug for Consumer<T, F> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Consumer")
-            .field("map", &self.name)
+            .field("map", &self.reader.name)
             .finish_non_exhaustive()
     }
 }
@@ -202,9 +211,7 @@ impl<T: Sample + ?Sized, F: FnMut(&T)> Consumer<T, F> {
         match wait_for(&self.fd, Until::Readable, timeout) {
             Ok(false) => Ok(0),
             Ok(true) => self.consume(),
-            Err(e) => {
-                Err(Error::os("cannot wait for samples", e).context(format!("map `{}`", self.name)))
-            }
+            Err(e) => Err(Error::os("cannot wait for samples", e).context(self.reader.what())),
         }
     }
 
@@ -216,24 +223,66 @@ impl<T: Sample + ?Sized, F: FnMut(&T)> Consumer<T, F> {
     /// call goes on behind it.
     pub fn consume(&mut self) -> Result<usize> {
         let mut count = 0;
-        let what = || format!("map `{}`", self.name);
-        while let Some(sample) = self.ring.next().context(what)? {
-            let Some(bytes) = sample.bytes() else {
-                continue;
-            };
-            if T::view(bytes, &mut self.on_sample).is_none() {
-                let why = format!("a sample has {} bytes, but {}", bytes.len(), T::describe());
-                return Err(Error::new(ErrorKind::InvalidInput, why).context(what()));
+        loop {
+            while self.reader.next(&mut self.on_sample)?.is_some() {
+                count += 1;
+            }
+            self.reader.before_last_look();
+            if self.reader.next(&mut self.on_sample)?.is_none() {
+                return Ok(count);
             }
             count += 1;
         }
-        Ok(count)
     }
 }
 
 impl<T: Sample + ?Sized, F: FnMut(&T)> Consume for Consumer<T, F> {
     fn consume(&mut self) -> Result<usize> {
         Consumer::consume(self)
+    }
+}
+
+/// The one that reads a ring buffer.
+pub(super) struct Reader<T: Sample + ?Sized> {
+    ring: Ring,
+    name: String,
+    sample: PhantomData<fn(&T)>,
+    _claim: Claim,
+}
+
+impl<T: Sample + ?Sized> Reader<T> {
+    /// Shows the next sample that is complete and gives it back to the kernel; `None` if there is none.
+    pub(super) fn next<R>(&mut self, show: impl FnOnce(&T) -> R) -> Result<Option<R>> {
+        let what = || format!("map `{}`", self.name);
+        while let Some(sample) = self.ring.next().context(what)? {
+            let Some(bytes) = sample.bytes() else {
+                continue;
+            };
+            let Some(shown) = T::view(bytes, show) else {
+                let why = format!("a sample has {} bytes, but {}", bytes.len(), T::describe());
+                return Err(Error::new(ErrorKind::InvalidInput, why).context(what()));
+            };
+            return Ok(Some(shown));
+        }
+        Ok(None)
+    }
+
+    /// Comes between what was consumed and the look that finds nothing more, before waiting for the descriptor to become readable.
+    ///
+    /// The kernel wakes who waits only by a sample that is committed where the consumer stands. Pairs with the full barrier of
+    /// the commit, between its mark on the sample and its look at where that is: either we see the mark, or the kernel sees
+    /// that all before was consumed.
+    pub(super) fn before_last_look(&self) {
+        fence(Ordering::SeqCst);
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn what(&self) -> String {
+        format!("map `{}`", self.name)
     }
 }
 

@@ -43,6 +43,7 @@ mod resize;
 mod routes;
 mod sock_redirect;
 mod sockets;
+mod streams;
 mod struct_ops;
 mod support;
 mod tc;
