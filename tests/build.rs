@@ -27,6 +27,7 @@ fn main() {
         .source("bpf/maps.bpf.c")
         .source("bpf/modules.bpf.c")
         .source("bpf/net.bpf.c")
+        .source("bpf/newer_maps.bpf.c")
         .source("bpf/old.bpf.c")
         .source("bpf/optional.bpf.c")
         .source("bpf/probes.bpf.c")

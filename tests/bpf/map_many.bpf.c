@@ -7,6 +7,7 @@ char LICENSE[] SEC("license") = "GPL";
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1024);
+	__uint(numa_node, 0);
 	__type(key, __u32);
 	__type(value, __u64);
 } hash SEC(".maps");
@@ -61,6 +62,7 @@ SEC("raw_tp")
 int add_one(void *ctx)
 {
 	__u32 key = wanted, *slot;
+	__u16 *small;
 	__u64 *value;
 
 	value = bpf_map_lookup_elem(&hash, &key);
@@ -72,5 +74,11 @@ int add_one(void *ctx)
 	slot = bpf_map_lookup_elem(&array, &key);
 	if (slot)
 		__sync_fetch_and_add(slot, 1);
+	slot = bpf_map_lookup_elem(&per_cpu_hash, &key);
+	if (slot)
+		*slot += 1;
+	small = bpf_map_lookup_elem(&per_cpu_array, &key);
+	if (small)
+		*small += 1;
 	return 0;
 }

@@ -92,6 +92,19 @@ impl<K: Pod, V: Pod> PerCpuHash<K, V> {
         self.map.set_values(pod::bytes_of(key), values, flags)
     }
 
+    /// Removes `key` and returns its values, one for each possible CPU, at once.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::ErrorKind::Unsupported`] before 5.14; else what the kernel answers, with the map's name.
+    pub fn take(&self, key: &K) -> Result<Option<Vec<V>>> {
+        let mut bytes = vec![0; self.map.value_len()?];
+        if !self.map.take(pod::bytes_of(key), &mut bytes)? {
+            return Ok(None);
+        }
+        Ok(self.map.all_values(&bytes))
+    }
+
     /// Removes `key`; `false` if it is not there.
     ///
     /// # Errors

@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 
+use btf_core::btf::Kind;
 use btf_core::helper::{self, helpers};
+use btf_core::load::kernel_btf;
 use btf_core::map::MapType;
 use btf_core::obj::ProgType;
 use btf_core::probe::{self, Features};
@@ -93,6 +95,26 @@ fn types_of_maps() {
     });
     none(wrong.collect());
     assert!(!features.has_map_type(MapType(1000)).unwrap());
+    // A kernel newer than the table would have a type more.
+    let kernel = kernel_btf().unwrap();
+    let types = kernel.find("bpf_map_type", Kind::ENUM).unwrap();
+    let named: Vec<_> = types
+        .enumerators()
+        .iter()
+        .filter_map(|e| {
+            Some((
+                e.value(),
+                e.name().strip_prefix("BPF_MAP_TYPE_")?.to_lowercase(),
+            ))
+        })
+        // Other names of numbers that have one.
+        .filter(|(_, name)| name != "unspec" && !name.ends_with("_deprecated"))
+        .collect();
+    assert!(named.len() > 25, "{named:?}");
+    for (number, name) in named {
+        let map_type = MapType(u32::try_from(number).unwrap());
+        assert_eq!(map_type.to_string(), name, "number {number}");
+    }
 }
 
 /// Each helper is offered to some type of program from its kernel on, and to none before.

@@ -5,6 +5,7 @@ use btf_core::load::OpenObject;
 use btf_core::map::{Flags, LpmKey, LpmTrie};
 use btf_skel_macros::include_skel;
 
+use crate::feature::Feature;
 use crate::support::needs;
 
 include_skel!("lpm_trie");
@@ -19,7 +20,7 @@ fn prefix(bits: u32, address: [u8; 4]) -> Prefix {
 
 #[test]
 fn prefixes_are_looked_up_and_written_from_both_sides() {
-    needs(5, 10);
+    let feature = Feature::since("map: lpm_trie", (4, 11)).unwrap();
     let skel = lpm_trie::LpmTrie::open().unwrap().load().unwrap();
     let routes: &LpmTrie<Prefix, u64> = &skel.maps.routes;
     routes.insert(&prefix(8, [10, 0, 0, 0]), &8).unwrap();
@@ -60,6 +61,7 @@ fn prefixes_are_looked_up_and_written_from_both_sides() {
     assert_eq!(routes.get(&prefix(32, [10, 1, 2, 9])).unwrap(), Some(8));
     let taken = routes.update(&prefix(8, [10, 0, 0, 0]), &9, Flags::NO_EXIST);
     assert_eq!(taken.unwrap_err().os_error(), Some(17));
+    feature.works();
 }
 
 #[test]

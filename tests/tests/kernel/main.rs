@@ -30,6 +30,7 @@ mod maps;
 mod module_functions;
 mod net;
 mod netns;
+mod newer_maps;
 mod no_btf;
 mod old;
 mod opensnoop;

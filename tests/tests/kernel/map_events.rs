@@ -39,6 +39,8 @@ fn event(seq: u64) -> Event {
 
 #[test]
 fn several_ring_buffers_at_once() {
+    let one = Feature::since("map: ringbuf", (5, 8)).unwrap();
+    let several = Feature::since("map: several ring buffers in one epoll", (5, 8)).unwrap();
     let skel = open().load().unwrap();
     let (mut seqs, mut numbers) = (Vec::new(), Vec::new());
     let mut all = Consumers::new().unwrap();
@@ -69,6 +71,8 @@ fn several_ring_buffers_at_once() {
     assert_eq!(all.consume().unwrap(), 0);
     drop(all);
     assert_eq!((seqs, numbers), (vec![1, 2, 3], vec![1, 2, 3]));
+    one.works();
+    several.works();
 }
 
 #[test]
@@ -100,6 +104,8 @@ fn perf_buffers() {
     let all: Vec<Event> = (1..=20 * BURST).map(event).collect();
     assert_eq!(seen, all);
 
+    feature.works();
+    let feature = Feature::since("map: lost events of perf_event_array", (4, 4)).unwrap();
     // Too much: what does not fit is counted, to the event, once there is room to say so.
     skel.bss.seq.set(0);
     skel.bss.dropped.set(0);

@@ -74,6 +74,7 @@ fn queues_and_stacks() {
 #[test]
 fn arrays_of_programs() {
     let feature = Feature::since("map: prog_array", (4, 2)).unwrap();
+    let declared = Feature::since("map: declared values of prog_array", (4, 2)).unwrap();
     let skel = loaded();
     let handlers: &ProgArray = &skel.maps.handlers;
     let call = |index| {
@@ -82,6 +83,7 @@ fn arrays_of_programs() {
     };
     // What the declaration says.
     assert_eq!((call(0), call(1), call(2)), (-1, 101, -1));
+    declared.works();
     handlers.set(2, &skel.progs.on_two).unwrap();
     handlers.set_fd(0, skel.progs.on_one.fd().unwrap()).unwrap();
     assert_eq!((call(0), call(1), call(2)), (101, 101, 102));
@@ -139,6 +141,8 @@ fn a_program_that_a_map_holds_must_be_loaded() {
 fn maps_of_maps() {
     let array = Feature::since("map: array_of_maps", (4, 12)).unwrap();
     let hash = Feature::since("map: hash_of_maps", (4, 12)).unwrap();
+    let declared = Feature::since("map: declared values of array_of_maps", (4, 12)).unwrap();
+    let inline = Feature::since("map: inner map declared inline", (4, 12)).unwrap();
     let skel = loaded();
     let count = |generation, name| {
         skel.bss.wanted_generation.set(generation);
@@ -156,6 +160,7 @@ fn maps_of_maps() {
         (Some(1), Some(2))
     );
 
+    declared.works();
     let generations = &skel.maps.generations;
     let third = generations.new_inner("third").unwrap();
     generations.set(1, &third).unwrap();
@@ -177,6 +182,7 @@ fn maps_of_maps() {
     by_name.insert(&77, &inner).unwrap();
     assert_eq!(count(0, 77), 2);
     assert_eq!(inner.get(&0).unwrap(), Some(point(7, 8)));
+    inline.works();
     inner.insert(&1, &point(1, 1)).unwrap();
     let opened = by_name.get(&77).unwrap().unwrap();
     assert_eq!(opened.get(&1).unwrap(), Some(point(1, 1)));

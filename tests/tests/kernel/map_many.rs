@@ -48,6 +48,43 @@ fn add_one(skel: &MapMany, key: u32) {
 }
 
 #[test]
+fn hash_maps_and_arrays_from_both_sides() {
+    let features = [
+        Feature::since("map: hash", (3, 19)).unwrap(),
+        Feature::since("map: array", (3, 19)).unwrap(),
+        Feature::since("map: percpu_hash", (4, 6)).unwrap(),
+        Feature::since("map: percpu_array", (4, 6)).unwrap(),
+    ];
+    let pins = Pins::new("sides");
+    let skel = open(&pins.0).load().unwrap();
+    let (maps, cpus) = (&skel.maps, possible_cpus().unwrap());
+    maps.hash.insert(&7, &70).unwrap();
+    maps.array.set(7, &71).unwrap();
+    maps.per_cpu_hash.insert(&7, &vec![72; cpus]).unwrap();
+    maps.per_cpu_array.set(7, &vec![73; cpus]).unwrap();
+    add_one(&skel, 7);
+    assert_eq!(maps.hash.get(&7).unwrap(), Some(71));
+    assert_eq!(maps.array.get(7).unwrap(), Some(72));
+    // On the CPU where the program ran.
+    let values = maps.per_cpu_hash.get(&7).unwrap().unwrap();
+    assert_eq!(values.iter().sum::<u32>() as usize, 72 * cpus + 1);
+    let values = maps.per_cpu_array.get(7).unwrap().unwrap();
+    assert_eq!(
+        usize::from(values.iter().sum::<u16>()),
+        73 * cpus + 1,
+        "{values:?}"
+    );
+    assert!(maps.hash.remove(&7).unwrap() && maps.per_cpu_hash.remove(&7).unwrap());
+    add_one(&skel, 7);
+    assert_eq!(
+        (maps.hash.iter().count(), maps.per_cpu_hash.iter().count()),
+        (0, 0)
+    );
+    assert_eq!(maps.array.get(7).unwrap(), Some(73));
+    features.into_iter().for_each(Feature::works);
+}
+
+#[test]
 fn hash_maps_in_batches() {
     let feature = Feature::since("map: batches of hash", (5, 6)).unwrap();
     let pins = Pins::new("batches");
@@ -108,7 +145,9 @@ fn a_value_is_taken_with_its_key() {
     let skel = open(&pins.0).load().unwrap();
     let hash = &skel.maps.hash;
     hash.insert(&5, &50).unwrap();
-    let Some(feature) = Feature::since("map: lookup and delete of hash", (5, 14)) else {
+    let hash_feature = Feature::since("map: lookup and delete of hash", (5, 14));
+    let per_cpu = Feature::since("map: lookup and delete of percpu_hash", (5, 14));
+    let Some((feature, per_cpu)) = hash_feature.zip(per_cpu) else {
         let e = hash.take(&5).unwrap_err();
         assert_eq!(e.kind(), ErrorKind::Unsupported);
         assert_eq!(
@@ -121,6 +160,14 @@ fn a_value_is_taken_with_its_key() {
     assert_eq!(hash.take(&5).unwrap(), Some(51));
     assert_eq!(hash.take(&5).unwrap(), None);
     feature.works();
+    let (map, cpus) = (&skel.maps.per_cpu_hash, possible_cpus().unwrap());
+    map.insert(&5, &vec![50; cpus]).unwrap();
+    add_one(&skel, 5);
+    let values = map.take(&5).unwrap().unwrap();
+    assert_eq!(values.len(), cpus);
+    assert_eq!(values.iter().sum::<u32>() as usize, 50 * cpus + 1);
+    assert_eq!(map.take(&5).unwrap(), None);
+    per_cpu.works();
 }
 
 #[test]
@@ -193,6 +240,11 @@ fn other_maps_in_batches() {
 
 #[test]
 fn bytes_of_a_map() {
+    /// `BPF_F_NUMA_NODE`.
+    const NUMA_NODE: u32 = 4;
+    let told = Feature::since("map: info", (4, 13)).unwrap();
+    let frozen = Feature::since("map: freeze", (5, 2)).unwrap();
+    let numa = Feature::since("map: NUMA node", (4, 14)).unwrap();
     let pins = Pins::new("bytes");
     let skel = open(&pins.0).load().unwrap();
     let map = skel.maps.hash.map();
@@ -237,11 +289,19 @@ fn bytes_of_a_map() {
     );
     assert!(info.id != 0 && info.btf_id != 0, "{info:?}");
     assert_eq!(Map::from_id(info.id).unwrap().info().unwrap(), info);
+    told.works();
+    assert_eq!(info.map_flags, NUMA_NODE, "its declaration names one");
+    let mut elsewhere = open(&pins.0);
+    elsewhere.maps.hash.set_numa_node(1000);
+    let e = elsewhere.load().unwrap_err();
+    assert_eq!(e.os_error(), Some(22), "there is no such node: {e}");
+    numa.works();
 
     map.freeze().unwrap();
     let e = skel.maps.hash.insert(&1, &1).unwrap_err();
     assert_eq!(e.kind(), ErrorKind::Permission);
     assert!(e.to_string().contains("the map may be frozen"), "{e}");
+    frozen.works();
 }
 
 #[test]

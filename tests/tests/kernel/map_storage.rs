@@ -205,7 +205,9 @@ fn send_datagram() {
 
 #[test]
 fn bloom_filters() {
-    let Some(feature) = Feature::since("map: bloom_filter", (5, 16)) else {
+    let filter = Feature::since("map: bloom_filter", (5, 16));
+    let extra = Feature::since("map: extra argument", (5, 16));
+    let Some((feature, extra)) = filter.zip(extra) else {
         return;
     };
     let (mut loaded, program) = only("seen", "ask_filter");
@@ -213,6 +215,7 @@ fn bloom_filters() {
     let bss: Mapped<Bss> = loaded.take_data(".bss").unwrap();
     let seen: BloomFilter<u64> = loaded.take_map("seen").unwrap().try_into().unwrap();
     assert_eq!(seen.map().info().unwrap().map_extra, 3);
+    extra.works();
     let ask = |added, asked| {
         bss.added.set(added);
         bss.asked.set(asked);

@@ -107,6 +107,7 @@ fn links_take_other_operations() {
 #[test]
 fn by_value() {
     let feature = Feature::since("struct_ops: .struct_ops", (5, 10)).unwrap();
+    let map = Feature::since("map: struct_ops", (5, 6)).unwrap();
     let mut open = cc::Cc::open().unwrap();
     open.struct_ops.cc_by_link.set_autocreate(false);
     let ops = &mut open.struct_ops.cc_by_value;
@@ -131,6 +132,7 @@ fn by_value() {
     drop(links);
     assert!(!talk("btf_named"), "it is not registered any more");
     feature.works();
+    map.works();
 }
 
 #[test]
