@@ -21,7 +21,8 @@ pub(super) fn create(
 ) -> Result<LoadedData> {
     let name = data.map_name(object.name());
     let is_frozen = data.kind.is_frozen();
-    fill(data, &name, bytes, btf, features)
+    let is_visible = object.btf().is_some_and(|types| data.is_visible(types));
+    fill(data, &name, bytes, btf, is_visible, features)
         .map(|map| LoadedData {
             section: data.name.clone(),
             // What is not in the kernel is what it would have started with.
@@ -58,13 +59,11 @@ fn fill(
     name: &str,
     bytes: &[u8],
     btf: Option<&OwnedFd>,
+    is_visible: bool,
     features: &Features,
 ) -> Result<Map> {
     let is_frozen = data.kind.is_frozen();
-    // What has no variables, such as string literals, is not looked at from here. (libbpf also leaves out sections
-    // whose variables are all static, which it does not show; skeletons of ours may.)
-    let is_seen = data.datasec.is_some();
-    let mut flags = match is_seen && features.knows(&probe::ARRAY_MMAP) {
+    let mut flags = match is_visible && features.knows(&probe::ARRAY_MMAP) {
         true => MMAPABLE,
         false => 0,
     };

@@ -2,13 +2,15 @@
 #![allow(unsafe_code)] // Views a memory map as a struct; each block has its proof.
 
 use std::fmt;
+use std::io;
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
 use super::Map;
-use crate::error::{Error, Result};
+use super::untyped::ENOTSUPP;
+use crate::error::{Error, ErrorKind, Result};
 use crate::obj::map_flags::MMAPABLE;
 use crate::pod::Pod;
 use crate::sys::{Access, Mapping};
@@ -101,8 +103,17 @@ impl<T: Section> Mapped<T> {
         } else {
             Access::ReadWrite
         };
-        let failed = |e| {
-            let error = Error::os(format!("cannot map section {section} into memory"), e);
+        let failed = |e: io::Error| {
+            let error = match e.raw_os_error() {
+                Some(ENOTSUPP) => Error::new(
+                    ErrorKind::Unsupported,
+                    format!(
+                        "the kernel maps section {section} for nobody, as it holds a lock, a timer or a pointer to an object of the kernel's"
+                    ),
+                )
+                .hint("declare such variables __hidden, in a section of their own, SEC(\".data.locks\") for instance"),
+                _ => Error::os(format!("cannot map section {section} into memory"), e),
+            };
             error.context(format!("map `{}`", map.name()))
         };
         if map.is_created() && map.map_flags() & MMAPABLE != 0 {

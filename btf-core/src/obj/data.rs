@@ -74,6 +74,17 @@ impl DataSection {
     /// had, but this bounds what a load allocates.
     pub(super) const MOST: usize = 1 << 30;
 
+    /// Whether an application sees any of its variables: those that are neither static nor hidden. As libbpf does
+    /// (`map_is_mmapable`), only sections that have one are mapped into memory, which the kernel refuses for what it alone may
+    /// touch: locks, timers, pointers to its objects.
+    pub fn is_visible(&self, btf: &Btf) -> bool {
+        self.datasec.is_some_and(|id| {
+            let variables = btf.ty(id).variables();
+            let mut all = variables.iter().map(|variable| variable.ty());
+            all.any(|ty| ty.kind() == Kind::VAR && ty.linkage() != Some(Linkage::STATIC))
+        })
+    }
+
     /// The initial contents in full.
     pub fn contents(&self) -> Vec<u8> {
         let mut contents = vec![0; self.size];
@@ -132,8 +143,8 @@ pub(super) struct Place<'a> {
     pub offset_of: &'a dyn Fn(&str) -> Option<u64>,
 }
 
-/// Fills in sizes and offsets of DATASECs and the linkage of hidden functions, as libbpf's `btf_fixup_datasec` and
-/// `mark_btf_static` do, and reads the result.
+/// Fills in sizes and offsets of DATASECs and the linkage of what is hidden, functions and variables, as libbpf's
+/// `btf_fixup_datasec` and `mark_btf_static` do, and reads the result.
 pub(super) fn fix_btf<'a>(
     btf: Btf,
     place_of: impl Fn(&str) -> Option<Place<'a>>,
@@ -158,6 +169,8 @@ pub(super) fn fix_btf<'a>(
             let is_config = t.name() == KCONFIG;
             if is_extern && is_config && v.ty().kind() == Kind::VAR {
                 edits.push((v.ty().id(), Edit::Defined));
+            } else if v.ty().linkage() == Some(Linkage::GLOBAL) && is_hidden(v.name()) {
+                edits.push((v.ty().id(), Edit::Hidden));
             }
             // What is external has no place in this object, but for what loading makes one for.
             let offset = if (is_extern || is_linked) && !is_config {
@@ -202,6 +215,8 @@ enum Edit {
     Static,
     /// Of a variable that was external.
     Defined,
+    /// Of a variable.
+    Hidden,
     Datasec {
         size: u32,
         vars: Vec<[u32; 3]>,
@@ -217,6 +232,7 @@ fn apply(btf: &Btf, bytes: &mut [u8], id: TypeId, edit: &Edit) {
         // The linkage is the vlen of the info word, in the low bits.
         Edit::Static => words[1] = (u32::from_ne_bytes(words[1]) & 0xff00_0000).to_ne_bytes(),
         Edit::Defined => words[3] = Linkage::GLOBAL.0.to_ne_bytes(),
+        Edit::Hidden => words[3] = Linkage::STATIC.0.to_ne_bytes(),
         Edit::Datasec { size, vars } => {
             words[2] = size.to_ne_bytes();
             for (to, from) in words[3..].iter_mut().zip(vars.iter().flatten()) {
@@ -252,6 +268,42 @@ mod tests {
             named(".data.custom_section").map_name("x"),
             ".data.custom_se"
         );
+    }
+
+    #[test]
+    fn hidden_variables_are_seen_as_little_as_static_ones() {
+        let mut b = crate::btf::Builder::new();
+        let int = b.int("int", 4, crate::btf::IntEncoding::SIGNED);
+        let one = b.variable("lock", int, Linkage::GLOBAL);
+        let other = b.variable("local", int, Linkage::STATIC);
+        let datasec = b.section(".data.x", 0, [(one, 0, 4), (other, 0, 4)]);
+        let data = DataSection {
+            datasec: Some(datasec),
+            ..named(".data.x")
+        };
+        let btf = b.finish().unwrap();
+        let fixed = |is_hidden: bool| {
+            let offset_of = |name: &str| Some(if name == "lock" { 4 } else { 0 });
+            let place = |_: &str| {
+                Some(Place {
+                    section_size: 8,
+                    offset_of: &offset_of,
+                })
+            };
+            let btf = Btf::parse(btf.as_bytes().to_vec()).unwrap();
+            fix_btf(btf, place, |name| is_hidden && name == "lock").unwrap()
+        };
+        let (seen, hidden) = (fixed(false), fixed(true));
+        assert!(data.is_visible(&seen) && !data.is_visible(&hidden));
+        assert_eq!(hidden.ty(one).linkage(), Some(Linkage::STATIC));
+        let offsets = |btf: &Btf| -> Vec<u32> {
+            btf.ty(datasec)
+                .variables()
+                .iter()
+                .map(|v| v.offset())
+                .collect()
+        };
+        assert_eq!((offsets(&hidden), offsets(&seen)), (vec![0, 4], vec![0, 4]));
     }
 
     #[test]

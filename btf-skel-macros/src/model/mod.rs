@@ -74,7 +74,7 @@ impl Skeleton {
         let mut scope = Scope::reserving(&RESERVED);
         let loaded = scope.ty(object.name());
         let open = scope.ty(&format!("open_{}", object.name()));
-        let sections = sections::names(object, &mut scope);
+        let sections = sections::names(object, btf, &mut scope);
         let programs = programs::all(object, prototypes, docs, &mut scope);
         let mut types = types::Types::new(scope, docs);
         let maps = maps::all(object, btf, &mut types);

@@ -50,11 +50,13 @@ pub(super) struct Names {
     shared: Option<String>,
 }
 
-pub(super) fn names(object: &Object, scope: &mut Scope) -> Vec<Names> {
+/// Of the sections that applications see. The others hold what their sources keep to themselves, and locks and the like, which the
+/// kernel has nobody map.
+pub(super) fn names(object: &Object, btf: &Btf, scope: &mut Scope) -> Vec<Names> {
     let mut fields = Scope::reserving(&["maps", "progs", "struct_ops", "object", "warnings"]);
     let mut out = Vec::new();
     for (section, data) in object.data().iter().enumerate() {
-        if data.datasec.is_none() {
+        if !data.is_visible(btf) {
             continue;
         }
         // Its name in ELF is a number, so it has the one that libbpf's skeletons give it.

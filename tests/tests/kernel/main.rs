@@ -36,6 +36,7 @@ mod old;
 mod opensnoop;
 mod optional;
 mod packets;
+mod private;
 mod probes;
 mod programs;
 mod prototypes;
