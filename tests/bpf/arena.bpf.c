@@ -1,5 +1,4 @@
 /* Memory that programs and the application share: variables, pages, and pointers between them. */
-#define BPF_NO_KFUNC_PROTOTYPES /* Some kernels' types have them without __arena. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_arena_common.h>

@@ -11,7 +11,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use btf_core::btf::dump::{self, Options};
-use btf_core::btf::{Btf, Kind, Member, Type};
+use btf_core::btf::{Btf, Builder, IntEncoding, Kind, Linkage, Member, Type, TypeId};
 use btf_core::obj::Object;
 
 /// No flag changes the language; the header needs none.
@@ -101,6 +101,65 @@ fn one_type_comes_with_all_that_it_needs() {
             compile(&Job::whole(&clang, &source), "types", &dir, &kernel);
         }
     }
+}
+
+/// Kernels' types have the pointers of functions of arenas with their address space or, older ones, without, and clang has address
+/// spaces or, before 19, does without: a source that includes the header that declares such functions compiles with all of them.
+#[test]
+fn functions_of_arenas_are_declared_twice_without_contradiction() {
+    const HEADER: &str = include_str!("../../btf-build/include/bpf/bpf_arena_common.h");
+    const SOURCE: &str = "#include \"vmlinux.h\"\n#include \"bpf_arena_common.h\"\n\
+        void __arena *page(void *map) { return bpf_arena_alloc_pages(map, (void __arena *)0, 1, 0, 0); }\n\
+        void give(void *map, void __arena *page) { bpf_arena_free_pages(map, page, 1); }\n\
+        int keep(void *map, void __arena *page) { return bpf_arena_reserve_pages(map, page, 1); }\n";
+    let mut kernels = kernels();
+    kernels.extend([false, true].map(|tagged| (format!("tagged-{tagged}"), arena_types(tagged))));
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("vmlinux_h-arena");
+    std::fs::create_dir_all(&dir).unwrap();
+    std::fs::write(dir.join("bpf_arena_common.h"), HEADER).unwrap();
+    for (kernel, btf) in kernels {
+        // Types that kernels without arenas lack.
+        if btf.find("bpf_arena_alloc_pages", Kind::FUNC).is_none() {
+            continue;
+        }
+        let header = dump::header(&btf, &Options::default()).unwrap();
+        std::fs::write(dir.join("vmlinux.h"), &header).unwrap();
+        for clang in clangs() {
+            compile(&Job::whole(&clang, SOURCE), "arena", &dir, &kernel);
+        }
+    }
+}
+
+/// The functions of arenas as kernels have them, with their pointers' address space or not.
+fn arena_types(has_spaces: bool) -> Btf {
+    let mut types = Builder::new();
+    let int = types.int("int", 4, IntEncoding::SIGNED);
+    let long = types.int("unsigned long long", 8, IntEncoding(0));
+    let unsigned = types.int("unsigned int", 4, IntEncoding(0));
+    let word = types.typedef("__u32", unsigned);
+    let double_word = types.typedef("__u64", long);
+    let map = types.pointer(TypeId::VOID);
+    // Without any, clang finds no use for the header's attributes.
+    types.structure("task_struct", 4, [("tgid", int, 0)]);
+    let page = match has_spaces {
+        true => types.type_attribute("address_space(1)", TypeId::VOID),
+        false => TypeId::VOID,
+    };
+    let page = types.pointer(page);
+    let start = [("p__map", map), ("ptr__ign", page), ("page_cnt", word)];
+    let alloc = start
+        .into_iter()
+        .chain([("node_id", int), ("flags", double_word)]);
+    let protos = [
+        ("bpf_arena_alloc_pages", types.prototype(page, alloc)),
+        ("bpf_arena_free_pages", types.prototype(TypeId::VOID, start)),
+        ("bpf_arena_reserve_pages", types.prototype(int, start)),
+    ];
+    for (name, proto) in protos {
+        let func = types.function(name, proto, Linkage::STATIC);
+        types.decl_tag("bpf_kfunc", func, None);
+    }
+    types.finish().unwrap()
 }
 
 /// Names of the clangs of this machine.

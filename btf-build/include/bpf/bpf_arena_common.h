@@ -65,11 +65,12 @@
 #endif
 
 /*
- * Pages of the arena `map`, `page_cnt` of them in a row, at `addr` or anywhere (NULL); NULL if there are none left. Newer
- * kernels' vmlinux.h declares both itself.
+ * Pages of the arena `map`, `page_cnt` of them in a row, at `addr` or anywhere (NULL); NULL if there are none left. Pages that
+ * are reserved (6.17) are given out at their `ptr` only. Newer kernels' vmlinux.h declares them, too, and in the same way.
  */
 void __arena *bpf_arena_alloc_pages(void *map, void __arena *addr, __u32 page_cnt, int node_id, __u64 flags) __ksym __weak;
 void bpf_arena_free_pages(void *map, void __arena *ptr, __u32 page_cnt) __ksym __weak;
+int bpf_arena_reserve_pages(void *map, void __arena *ptr, __u32 page_cnt) __ksym __weak;
 
 /* `arena_alloc(&arena, 2)`: two pages. The program uses the map by that, as it must to cast pointers. */
 #define arena_alloc(map, pages) bpf_arena_alloc_pages((map), NULL, (pages), NUMA_NO_NODE, 0)

@@ -319,7 +319,7 @@ impl<'a> Writer<'a> {
     }
 }
 
-fn is_address_space(tag: Type<'_>) -> bool {
+pub(super) fn is_address_space(tag: Type<'_>) -> bool {
     tag.name()
         .strip_prefix("address_space(")
         .and_then(|rest| rest.strip_suffix(')'))

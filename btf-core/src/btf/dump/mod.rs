@@ -5,11 +5,13 @@
 //!
 //! 1. `order` finds in what order, and learns the `layout` of each type on the way;
 //! 2. `names` gives types of one name different ones;
-//! 3. `writer` writes them: `declarator`s, bodies of `composite`s and `enumeration`s, `scalar`s.
+//! 3. `writer` writes them: `declarator`s, bodies of `composite`s and `enumeration`s, `scalar`s;
+//! 4. `kfuncs` says which functions programs may call, and how those are declared.
 
 mod composite;
 mod declarator;
 mod enumeration;
+mod kfuncs;
 mod layout;
 mod names;
 mod order;
@@ -21,8 +23,9 @@ mod writer;
 
 use super::{Btf, Kind, Type, TypeId};
 use crate::error::Result;
+use kfuncs::Kfuncs;
 use order::{Need, Order};
-use writer::Writer;
+use writer::{Around, Writer};
 
 /// What stands around the types of a header. The default is that of `vmlinux.h`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -167,13 +170,10 @@ fn write<'a>(
         writer.constants(*ty)?;
     }
     if kfuncs.all.is_empty() {
-        writer.functions("", |_| "")?;
+        writer.functions(|_| Around::default())?;
     } else {
-        writer.text.push(KFUNC_MACROS);
-        writer.functions("extern ", |func| match kfuncs.is_fast(func.id()) {
-            true => " __weak __ksym __bpf_fastcall",
-            false => " __weak __ksym",
-        })?;
+        writer.text.push(kfuncs::MACROS);
+        writer.functions(|func| kfuncs.around(func))?;
         writer.text.push("#endif\n\n");
     }
     if options.preserve_access_index {
@@ -187,53 +187,4 @@ fn write<'a>(
         writer.text.push("\n#endif\n");
     }
     Ok(writer.text.finish())
-}
-
-const KFUNC_MACROS: &str = "\
-#ifndef BPF_NO_KFUNC_PROTOTYPES
-#ifndef __ksym
-#define __ksym __attribute__((section(\".ksyms\")))
-#endif
-#ifndef __weak
-#define __weak __attribute__((weak))
-#endif
-#ifndef __bpf_fastcall
-#if __has_attribute(bpf_fastcall)
-#define __bpf_fastcall __attribute__((bpf_fastcall))
-#else
-#define __bpf_fastcall
-#endif
-#endif
-
-";
-
-/// The functions that programs may call, as DECL_TAGs mark them.
-#[derive(Default)]
-struct Kfuncs {
-    all: Vec<TypeId>,
-    /// Those that leave the argument registers alone; in order.
-    fast: Vec<TypeId>,
-}
-
-impl Kfuncs {
-    fn of(btf: &Btf) -> Kfuncs {
-        let mut kfuncs = Kfuncs::default();
-        for header in btf.headers().filter(|h| h.kind == Kind::DECL_TAG) {
-            let tag = btf.ty(header.id);
-            let Some(func) = tag.target().filter(|ty| ty.kind() == Kind::FUNC) else {
-                continue;
-            };
-            match (tag.name_bytes(), tag.component()) {
-                (b"bpf_kfunc", Some(-1)) => kfuncs.all.push(func.id()),
-                (b"bpf_fastcall", Some(-1)) => kfuncs.fast.push(func.id()),
-                _ => {}
-            }
-        }
-        kfuncs.fast.sort_unstable();
-        kfuncs
-    }
-
-    fn is_fast(&self, func: TypeId) -> bool {
-        self.fast.binary_search(&func).is_ok()
-    }
 }

@@ -435,23 +435,34 @@ fn kfuncs_are_declared_once_and_weak() {
     let arena = s.ptr(space);
     let user = s.refer(Kind::TYPE_TAG, "user", 0);
     let user = s.ptr(user);
-    let proto = s.proto(arena, &[("map", user), ("to", arena)]);
-    for name in ["alloc", "other", "alloc"] {
+    let plain = s.proto(user, &[("map", user), ("to", user)]);
+    let spaced = s.proto(0, &[("map", user), ("to", arena)]);
+    let kfunc = |s: &mut Sample, name: &str, proto: u32| {
         let func = s.refer(Kind::FUNC, name, proto);
-        if name == "alloc" {
-            tag(&mut s, "bpf_kfunc", func);
+        tag(s, "bpf_kfunc", func);
+        func
+    };
+    for name in ["quick", "quick", "bpf_arena_alloc_pages"] {
+        let func = kfunc(&mut s, name, plain);
+        if name == "quick" {
             tag(&mut s, "bpf_fastcall", func);
         }
     }
+    kfunc(&mut s, "bpf_arena_free_pages", spaced);
+    s.refer(Kind::FUNC, "other", plain);
     let c = s.c();
     assert!(c.starts_with("#ifndef BPF_NO_KFUNC_PROTOTYPES\n"), "{c}");
-    let declared: Vec<&str> = c.lines().filter(|line| line.ends_with(';')).collect();
+    let (_, declared) = c.split_once("#endif\n#endif\n\n").unwrap();
     assert_eq!(
         declared,
-        [
-            "extern void __attribute__((address_space(1))) *alloc(void *map, \
-          void __attribute__((address_space(1))) *to) __weak __ksym __bpf_fastcall;"
-        ]
+        "extern void *quick(void *map, void *to) __weak __ksym __bpf_fastcall;\n\
+         #if !defined(__BPF_FEATURE_ADDR_SPACE_CAST) || defined(BPF_ARENA_FORCE_ASM)\n\
+         extern void *bpf_arena_alloc_pages(void *map, void *to) __weak __ksym;\n\
+         #endif\n\
+         #if defined(__BPF_FEATURE_ADDR_SPACE_CAST) && !defined(BPF_ARENA_FORCE_ASM)\n\
+         extern void bpf_arena_free_pages(void *map, void __attribute__((address_space(1))) *to) __weak __ksym;\n\
+         #endif\n\
+         #endif\n\n"
     );
 }
 

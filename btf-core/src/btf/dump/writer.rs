@@ -163,26 +163,27 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Writes the functions' prototypes, each between `before` and `after`; but not one whose name is taken, since
+    /// Writes the functions' prototypes, each with what stands around it; but not one whose name is taken, since
     /// under another name it would be another function.
     ///
     /// # Errors
     ///
     /// For types that cannot be written, with the function's name.
-    pub(super) fn functions(
-        &mut self,
-        before: &str,
-        after: impl Fn(Type<'a>) -> &'static str,
-    ) -> Result<()> {
+    pub(super) fn functions(&mut self, around: impl Fn(Type<'a>) -> Around) -> Result<()> {
         for func in std::mem::take(&mut self.order.functions) {
             if !self.names.function(func.name_bytes()) {
                 continue;
             }
-            self.text.push(before);
+            let around = around(func);
+            self.text.push(around.condition);
+            self.text.push(around.storage);
             self.prototype(func)
                 .map_err(|e| e.context(format!("function `{}`", func.name())))?;
-            self.text.push(after(func));
+            self.text.push(around.attributes);
             self.text.push(";\n");
+            if !around.condition.is_empty() {
+                self.text.push("#endif\n");
+            }
         }
         Ok(())
     }
@@ -192,4 +193,13 @@ impl<'a> Writer<'a> {
         let proto = func.func_proto().unwrap_or(func);
         self.declare(proto, func.name_bytes(), 0)
     }
+}
+
+/// What stands around a function's prototype.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Around {
+    /// The line of a condition of the preprocessor, or nothing.
+    pub(super) condition: &'static str,
+    pub(super) storage: &'static str,
+    pub(super) attributes: &'static str,
 }
