@@ -76,8 +76,8 @@ impl<V: Pod> Array<V> {
     ///
     /// # Errors
     ///
-    /// [`crate::ErrorKind::InvalidInput`] past the end; else what the kernel answers, with the number of the value: those before it
-    /// were written.
+    /// [`crate::ErrorKind::InvalidInput`] past the end; else what the kernel answers, with how many it had written before
+    /// that.
     pub fn set_many(&self, first: u32, values: &[V]) -> Result<()> {
         let end = u64::from(first) + values.len() as u64;
         if end > u64::from(self.len()) {

@@ -2,8 +2,8 @@
 
 use super::keys::{KeyBuffer, Keys};
 use super::untyped::ENOTSUPP;
-use super::{Flags, Map};
-use crate::error::{ErrorKind, Result};
+use super::{Flags, Map, MapType};
+use crate::error::{Error, ErrorKind, Result};
 use crate::pod::{self, Pod};
 use crate::sys::{BatchRead, Position};
 
@@ -11,6 +11,9 @@ use crate::sys::{BatchRead, Position};
 ///
 /// Every entry that is there from the start to the end is handed out, whatever comes and goes meanwhile; of those that do, some may
 /// be missed. Nothing comes after an error.
+///
+/// A hash map is read by whole buckets. Where one has more entries than a batch has room for, the kernel answers `ENOSPC` and
+/// copies none; the batch is then fetched again with room for twice as many, and the next ones are as large.
 ///
 /// ```no_run
 /// # fn main() -> btf_core::Result<()> {
@@ -108,10 +111,8 @@ impl<'a, K: Pod, V> Batched<'a, K, V> {
                     )));
                 }
                 Err(e) if is_unknown(&e) => {
-                    return Err(self.map.unsupported(
-                        "read many entries at once",
-                        "5.6 (hash maps and arrays), 5.13 (per-CPU arrays)",
-                    ));
+                    let instead = "or_one_by_one walks the entries";
+                    return Err(self.map.no_batches("read many entries at once", instead));
                 }
                 Err(e) => return Err(self.map.refused("read a batch of entries", e)),
             };
@@ -127,6 +128,14 @@ const MOST: usize = 1 << 24;
 /// Whether the kernel does not know the operation, or not for this type of map.
 fn is_unknown(e: &std::io::Error) -> bool {
     matches!(e.raw_os_error(), Some(libc::EOPNOTSUPP | ENOTSUPP))
+}
+
+/// What the kernel did not go on with, and how much it had done by then.
+fn beyond(what: &str, done: usize, count: usize, of: &str) -> String {
+    match done {
+        0 => format!("{what} any of {count} {of}"),
+        _ => format!("{what} more than the first {done} of {count} {of}"),
+    }
 }
 
 impl<K: Pod, V> Iterator for Batched<'_, K, V> {
@@ -225,12 +234,8 @@ impl Map {
         self.fd
             .update_batch(keys, values, flags.0)
             .map_err(|(done, e)| match done == 0 && is_unknown(&e) {
-                true => self.unsupported("write many entries at once", "5.6"),
-                false => {
-                    let doing =
-                        format!("write entry {done} of {count}, those before it were written");
-                    self.refused(&doing, e)
-                }
+                true => self.no_batches("write many entries at once", "write them one by one"),
+                false => self.refused(&beyond("write", done, count, "entries"), e),
             })
     }
 
@@ -247,14 +252,11 @@ impl Map {
                     at += done + 1;
                 }
                 Err((0, e)) if is_unknown(&e) => {
-                    return Err(self.unsupported("remove many keys at once", "5.6"));
+                    let instead = "remove them one by one";
+                    return Err(self.no_batches("remove many keys at once", instead));
                 }
                 Err((done, e)) => {
-                    let doing = format!(
-                        "remove key {} of {count}, those before it were removed",
-                        at + done
-                    );
-                    return Err(self.refused(&doing, e));
+                    return Err(self.refused(&beyond("remove", at + done, count, "keys"), e));
                 }
             }
         }
@@ -282,6 +284,18 @@ impl Map {
         if keys == values {
             return Ok(());
         }
-        Err(self.unfit(format!("{keys} keys and {values} values were given")))
+        Err(self.unfit(format!(
+            "{keys} keys and {values} values were given, and each key takes one value"
+        )))
+    }
+
+    /// An error that this kernel has no batches for this type of map, with what does the same.
+    fn no_batches(&self, doing: &str, instead: &str) -> Error {
+        let since = match self.map_type() {
+            MapType::LPM_TRIE | MapType::PERCPU_ARRAY => "5.13",
+            _ => "5.6",
+        };
+        self.unsupported(doing, since)
+            .hint(format!("kernels from {since} on can; here {instead}"))
     }
 }

@@ -143,7 +143,7 @@ impl<K: Pod, V: Pod> Hash<K, V> {
     /// # Errors
     ///
     /// [`crate::ErrorKind::InvalidInput`] if there are not as many keys as values; [`crate::ErrorKind::Unsupported`] before
-    /// 5.6; else what the kernel answers, with the number of the entry: those before it were written.
+    /// 5.6; else what the kernel answers, with how many it had written before that.
     pub fn insert_many(&self, keys: &[K], values: &[V]) -> Result<()> {
         self.map.check_lengths(keys.len(), values.len())?;
         self.map.update_many(
@@ -157,8 +157,7 @@ impl<K: Pod, V: Pod> Hash<K, V> {
     ///
     /// # Errors
     ///
-    /// [`crate::ErrorKind::Unsupported`] before 5.6; else what the kernel answers, with the number of the key: those before it were
-    /// removed.
+    /// [`crate::ErrorKind::Unsupported`] before 5.6; else what the kernel answers, with how far it had come before that.
     pub fn remove_many(&self, keys: &[K]) -> Result<usize> {
         self.map.delete_many(pod::bytes_of_all(keys))
     }

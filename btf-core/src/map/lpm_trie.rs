@@ -141,7 +141,7 @@ impl<K: Pod, V: Pod> LpmTrie<K, V> {
 
     /// As [`LpmTrie::try_iter`], but fetches `size` entries at a time, which is many times faster. See [`Batched`].
     ///
-    /// Where the kernel has no batches for this map (before 5.6) it hands out [`crate::ErrorKind::Unsupported`], and
+    /// Where the kernel has no batches for this map (before 5.13) it hands out [`crate::ErrorKind::Unsupported`], and
     /// [`Batched::or_one_by_one`] goes on without them.
     pub fn batched(&self, size: usize) -> Batched<'_, K, V> {
         Batched::new(&self.map, size, false, Map::one_value)
@@ -151,10 +151,12 @@ impl<K: Pod, V: Pod> LpmTrie<K, V> {
     ///
     /// # Errors
     ///
-    /// [`crate::ErrorKind::InvalidInput`] if there are not as many keys as values; [`crate::ErrorKind::Unsupported`] before
-    /// 5.6; else what the kernel answers, with the number of the entry: those before it were written.
+    /// [`crate::ErrorKind::InvalidInput`] if there are not as many keys as values, or a key's prefix is longer than its data;
+    /// [`crate::ErrorKind::Unsupported`] before 5.13; else what the kernel answers, with how many it had written before that.
     pub fn insert_many(&self, keys: &[K], values: &[V]) -> Result<()> {
         self.map.check_lengths(keys.len(), values.len())?;
+        keys.iter()
+            .try_for_each(|key| self.checked(key).map(drop))?;
         self.map.update_many(
             pod::bytes_of_all(keys),
             pod::bytes_of_all(values),
@@ -166,9 +168,11 @@ impl<K: Pod, V: Pod> LpmTrie<K, V> {
     ///
     /// # Errors
     ///
-    /// [`crate::ErrorKind::Unsupported`] before 5.6; else what the kernel answers, with the number of the key: those before it were
-    /// removed.
+    /// [`crate::ErrorKind::InvalidInput`] if a key's prefix is longer than its data; [`crate::ErrorKind::Unsupported`] before 5.13;
+    /// else what the kernel answers, with how far it had come before that.
     pub fn remove_many(&self, keys: &[K]) -> Result<usize> {
+        keys.iter()
+            .try_for_each(|key| self.checked(key).map(drop))?;
         self.map.delete_many(pod::bytes_of_all(keys))
     }
 

@@ -31,6 +31,11 @@ impl Map {
     }
 
     pub(super) fn set_values<V: Pod>(&self, key: &[u8], values: &[V], flags: Flags) -> Result<()> {
+        self.update(key, &self.padded(values)?, flags)
+    }
+
+    /// The bytes of the values of all CPUs as the kernel takes them.
+    fn padded<V: Pod>(&self, values: &[V]) -> Result<Vec<u8>> {
         let mut bytes = vec![0; self.value_len()?];
         let (stride, cpus) = (self.fd.stride(), super::possible_cpus()?);
         if values.len() != cpus {
@@ -42,7 +47,7 @@ impl Map {
         for (to, from) in bytes.chunks_exact_mut(stride).zip(values) {
             to[..size_of::<V>()].copy_from_slice(pod::bytes_of(from));
         }
-        self.update(key, &bytes, flags)
+        Ok(bytes)
     }
 }
 
@@ -143,6 +148,40 @@ impl<K: Pod, V: Pod> PerCpuHash<K, V> {
     /// the iterator is dropped before it handed it out.
     pub fn drain(&self, size: usize) -> Batched<'_, K, Vec<V>> {
         Batched::new(&self.map, size, true, Map::all_values)
+    }
+
+    /// Sets the values of many keys in one step, for each key one for each possible CPU.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::ErrorKind::InvalidInput`] if there are not as many lists as keys, or one has not as many values as
+    /// [`super::possible_cpus`]; [`crate::ErrorKind::Unsupported`] before 5.6; else what the kernel answers, with how many it had
+    /// written before that.
+    pub fn insert_many<'v>(
+        &self,
+        keys: &[K],
+        values: impl IntoIterator<Item = &'v [V]>,
+    ) -> Result<()>
+    where
+        V: 'v,
+    {
+        let (mut bytes, mut count) = (Vec::new(), 0);
+        for values in values {
+            bytes.extend(self.map.padded(values)?);
+            count += 1;
+        }
+        self.map.check_lengths(keys.len(), count)?;
+        self.map
+            .update_many(pod::bytes_of_all(keys), &bytes, Flags::ANY)
+    }
+
+    /// Removes many keys in one step, and returns how many were there.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::ErrorKind::Unsupported`] before 5.6; else what the kernel answers, with how far it had come before that.
+    pub fn remove_many(&self, keys: &[K]) -> Result<usize> {
+        self.map.delete_many(pod::bytes_of_all(keys))
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a user is told when the kernel refuses something about a map or a link: whole texts, each with what to do.
 
 use btf_core::load::OpenObject;
-use btf_core::map::{Flags, Hash, Map, MapType};
+use btf_core::map::{Flags, Hash, LpmKey, LpmTrie, Map, MapType};
 use btf_core::obj::MapSpec;
 use btf_core::prog::{Xdp, XdpMode};
 use btf_core::{Error, ErrorKind};
@@ -98,6 +98,93 @@ fn operations_that_a_map_does_not_have() {
             .get_bytes(&[]),
         Unsupported,
         "map `m`: cannot look up a key: maps of type ringbuf do not have that",
+    );
+}
+
+/// What is told of many entries says how many of them were done.
+#[test]
+fn batches() {
+    use ErrorKind::{InvalidInput, Os, Permission, Unsupported};
+    let map: Hash<u32, u64> = created(MapType::HASH, 4, 8).try_into().unwrap();
+    told(
+        map.insert_many(&[1, 2, 3, 4], &[10, 20, 30, 40]),
+        Os,
+        "map `m`: cannot write more than the first 2 of 4 entries: Argument list too long (os error 7) (it is full: its \
+         max_entries is 2; use an LRU map or set_max_entries before the load)",
+    );
+    let mut entries: Vec<(u32, u64)> = map.iter().collect();
+    entries.sort_unstable();
+    assert_eq!(entries, [(1, 10), (2, 20)]);
+    told(
+        map.insert_many(&[3, 4], &[30, 40]),
+        Os,
+        "map `m`: cannot write any of 2 entries: Argument list too long (os error 7) (it is full: its max_entries is 2; use an \
+         LRU map or set_max_entries before the load)",
+    );
+    told(
+        map.insert_many(&[3, 4], &[30]),
+        InvalidInput,
+        "map `m`: 2 keys and 1 values were given, and each key takes one value",
+    );
+    map.map().freeze().unwrap();
+    let frozen = [
+        map.insert_many(&[1], &[11]).unwrap_err(),
+        map.remove_many(&[1, 2]).unwrap_err(),
+        map.drain(8).next().unwrap().unwrap_err(),
+    ];
+    for (e, doing) in frozen.iter().zip([
+        "write any of 1 entries",
+        "remove any of 2 keys",
+        "read a batch of entries",
+    ]) {
+        let start = format!(
+            "map `m`: cannot {doing}: Operation not permitted (os error 1) (the map may be frozen, or open for reading only; if it \
+             is not, "
+        );
+        assert!(e.to_string().starts_with(&start), "{e}");
+        assert_eq!(e.kind(), Permission);
+    }
+    assert_eq!(map.batched(8).count(), 2, "it is read as before");
+
+    let spec = MapSpec {
+        map_flags: 1,
+        ..spec(MapType::LPM_TRIE, 8, 4, 2)
+    };
+    let trie: LpmTrie<LpmKey<[u8; 4]>, u32> = Map::create(&spec).unwrap().try_into().unwrap();
+    let prefix = |bits| LpmKey::new(bits, [10, 0, 0, 0]);
+    told(
+        trie.insert_many(&[prefix(8), prefix(33)], &[8, 33]),
+        InvalidInput,
+        "map `m`: a prefix of 33 bits is longer than the 32 bits of a key",
+    );
+    assert_eq!(trie.iter().count(), 0);
+    if running() >= (5, 13) {
+        told(
+            trie.insert_many(&[prefix(8), prefix(16), prefix(24)], &[8, 16, 24]),
+            Os,
+            "map `m`: cannot write more than the first 2 of 3 entries: No space left on device (os error 28) (it is full: its \
+             max_entries is 2; use set_max_entries before the load)",
+        );
+        assert_eq!(trie.iter().count(), 2);
+        return;
+    }
+    told(
+        trie.insert_many(&[prefix(8)], &[8]),
+        Unsupported,
+        "map `m`: this kernel cannot write many entries at once in a map of type lpm_trie (kernels from 5.13 on can; here write \
+         them one by one)",
+    );
+    told(
+        trie.remove_many(&[prefix(8)]),
+        Unsupported,
+        "map `m`: this kernel cannot remove many keys at once in a map of type lpm_trie (kernels from 5.13 on can; here remove \
+         them one by one)",
+    );
+    told(
+        trie.batched(8).next().unwrap(),
+        Unsupported,
+        "map `m`: this kernel cannot read many entries at once in a map of type lpm_trie (kernels from 5.13 on can; here \
+         or_one_by_one walks the entries)",
     );
 }
 

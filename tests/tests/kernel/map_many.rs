@@ -123,9 +123,7 @@ fn hash_maps_in_batches() {
     let e = hash.insert_many(&keys, &vec![0; 1100]).unwrap_err();
     let text = e.to_string();
     assert!(
-        text.starts_with(
-            "map `hash`: cannot write entry 1024 of 1100, those before it were written: "
-        ),
+        text.starts_with("map `hash`: cannot write more than the first 1024 of 1100 entries: "),
         "{text}"
     );
     assert!(
@@ -134,7 +132,10 @@ fn hash_maps_in_batches() {
     );
     assert_eq!(hash.keys().count(), 1024);
     let e = hash.insert_many(&[1], &[]).unwrap_err();
-    assert_eq!(e.to_string(), "map `hash`: 1 keys and 0 values were given");
+    assert_eq!(
+        e.to_string(),
+        "map `hash`: 1 keys and 0 values were given, and each key takes one value"
+    );
     feature.works();
 }
 
@@ -199,6 +200,14 @@ fn other_maps_in_batches() {
     let all: BTreeMap<u32, Vec<u32>> = maps.per_cpu_hash.batched(50).map(Result::unwrap).collect();
     assert_eq!(all.len(), 200);
     assert!(all.iter().all(|(key, values)| *values == vec![*key; cpus]));
+    let keys: Vec<u32> = (100..300).collect();
+    let values = vec![7; cpus];
+    maps.per_cpu_hash
+        .insert_many(&keys, keys.iter().map(|_| &values[..]))
+        .unwrap();
+    assert_eq!(maps.per_cpu_hash.iter().count(), 300);
+    assert_eq!(maps.per_cpu_hash.get(&150).unwrap(), Some(values));
+    assert_eq!(maps.per_cpu_hash.remove_many(&keys[100..]).unwrap(), 100);
     assert_eq!(maps.per_cpu_hash.drain(50).map(Result::unwrap).count(), 200);
     assert_eq!(maps.per_cpu_hash.iter().count(), 0);
     per_cpu.works();
@@ -227,15 +236,25 @@ fn other_maps_in_batches() {
         })
         .collect();
     let values: Vec<u32> = (0..300).collect();
-    for (key, value) in keys.iter().zip(&values) {
-        maps.trie.insert(key, value).unwrap();
-    }
-    let all = maps.trie.batched(40).or_one_by_one().unwrap();
-    let all: BTreeMap<u32, u32> = all
-        .map(Result::unwrap)
-        .map(|(k, v)| (k.address, v))
-        .collect();
+    let Some(trie) = Feature::since("map: batches of lpm_trie", (5, 13)) else {
+        for (key, value) in keys.iter().zip(&values) {
+            maps.trie.insert(key, value).unwrap();
+        }
+        let all = maps.trie.batched(40).or_one_by_one().unwrap();
+        assert!(matches!(all, OneByOne::Single(_)));
+        let all = all.map(Result::unwrap);
+        let all: BTreeMap<u32, u32> = all.map(|(k, v)| (k.address, v)).collect();
+        assert!(all.len() == 300 && all.iter().all(|(k, v)| k == v));
+        return;
+    };
+    maps.trie.insert_many(&keys, &values).unwrap();
+    let all = maps.trie.batched(40).map(Result::unwrap);
+    let all: BTreeMap<u32, u32> = all.map(|(k, v)| (k.address, v)).collect();
     assert!(all.len() == 300 && all.iter().all(|(k, v)| k == v));
+    assert_eq!(maps.trie.remove_many(&keys[..100]).unwrap(), 100);
+    assert_eq!(maps.trie.remove_many(&keys[50..]).unwrap(), 200);
+    assert_eq!(maps.trie.iter().count(), 0);
+    trie.works();
 }
 
 #[test]

@@ -37,6 +37,8 @@ fn resizable_hash_maps() {
     assert_eq!((count(1000), count(4999)), (1, 1));
     let keys: BTreeSet<u32> = growing.keys().map(Result::unwrap).collect();
     assert_eq!(keys.len(), 4001);
+    let batched: BTreeSet<u32> = growing.batched(64).map(|e| e.unwrap().0).collect();
+    assert_eq!(batched, keys);
     assert_eq!(growing.take(&7).unwrap(), Some(tally(41, 7)));
     assert!(growing.remove(&1000).unwrap());
     assert!(!growing.remove(&1000).unwrap());
