@@ -43,6 +43,19 @@ fn remedy(summary: &str) -> Option<&'static str> {
     if summary.contains("GPL") {
         return Some("declare `char LICENSE[] SEC(\"license\") = \"GPL\";` if its license is such");
     }
+    // What 5.10 says of an atomic operation with an operand that it takes for reserved.
+    if summary.starts_with("BPF_STX uses reserved fields") {
+        return Some(
+            "Linux 5.12 brought atomic operations other than an addition whose result is not used: use no result of \
+             __sync_fetch_and_add and its like, no exchange and no __sync_fetch_and_or, or let the program need Linux \
+             5.12",
+        );
+    }
+    if summary.starts_with("BPF_ATOMIC uses invalid atomic opcode") {
+        return Some(
+            "this kernel does not know the atomic operation: loads that acquire and stores that release came with Linux 6.15",
+        );
+    }
     let is_helper = summary.contains("unknown func bpf_") || summary.contains("cannot use helper ");
     is_helper.then(sys::helper_hint).flatten()
 }
@@ -142,6 +155,20 @@ mod tests {
         assert_eq!(e.verifier_log(), Some(log));
         let e = refused("unknown opcode 00\n", &[]);
         assert_eq!(e.message(), "the verifier refused it: unknown opcode 00");
+    }
+
+    #[test]
+    fn atomic_operations_are_dated() {
+        let hint = |log| refused(log, &[]).to_string();
+        let old = hint("BPF_STX uses reserved fields\nprocessed 0 insns (limit 1000000)\n");
+        assert!(
+            old.contains("Linux 5.12 brought atomic operations"),
+            "{old}"
+        );
+        let newer = hint(
+            "3: (db) r1 = atomic64_load((u64 *)(r2 +0))\nBPF_ATOMIC uses invalid atomic opcode 100\n",
+        );
+        assert!(newer.contains("came with Linux 6.15"), "{newer}");
     }
 
     #[test]

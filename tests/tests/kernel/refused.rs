@@ -48,6 +48,21 @@ fn the_verifiers_words_come_with_the_error() {
 }
 
 #[test]
+fn atomic_operations_that_an_older_kernel_lacks_are_dated() {
+    let loaded = load_only(open(), "fetches").map(|_| ());
+    if running() >= (5, 12) {
+        loaded.unwrap();
+        return;
+    }
+    assert_eq!(
+        loaded.unwrap_err().to_string(),
+        "object `refused`: program `fetches`: the verifier refused it: BPF_STX uses reserved fields (Linux 5.12 brought atomic \
+         operations other than an addition whose result is not used: use no result of __sync_fetch_and_add and its like, no \
+         exchange and no __sync_fetch_and_or, or let the program need Linux 5.12)"
+    );
+}
+
+#[test]
 fn a_long_log_is_whole() {
     let e = load_error("unchecked_late");
     let log = e.verifier_log().unwrap();
