@@ -44,6 +44,16 @@ int on_element(struct bpf_iter__bpf_map_elem *ctx)
 	return put(ctx->meta, *key + *value);
 }
 
+SEC("iter/bpf_map_elem")
+int on_value(struct bpf_iter__bpf_map_elem *ctx)
+{
+	__u64 *value = ctx->value;
+
+	if (!value)
+		return 0;
+	return put(ctx->meta, *value);
+}
+
 SEC("iter/bpf_sk_storage_map")
 int on_socket(struct bpf_iter__bpf_sk_storage_map *ctx)
 {

@@ -1,5 +1,6 @@
 //! What the kernel says of a link.
 
+use std::io;
 use std::os::fd::BorrowedFd;
 
 use crate::error::{Error, Result};
@@ -98,6 +99,44 @@ pub enum LinkDetails {
 
 /// Bytes for a name.
 const NAME: usize = 128;
+
+impl LinkType {
+    /// Whether the kernel can put another program into such a link.
+    fn takes_another(self) -> bool {
+        matches!(
+            self,
+            LinkType::CGROUP
+                | LinkType::ITER
+                | LinkType::NETNS
+                | LinkType::XDP
+                | LinkType::TCX
+                | LinkType::NETKIT
+                | LinkType::SOCKMAP
+        )
+    }
+}
+
+/// Why the kernel may have refused to put another program into a link.
+pub(super) fn not_updated(link: BorrowedFd<'_>, e: &io::Error) -> Option<&'static str> {
+    let errno = e.raw_os_error()?;
+    if errno == libc::ENOLINK {
+        return Some("what it was attached to is gone: attach the program anew");
+    }
+    let is_refused = matches!(errno, libc::EINVAL | libc::EOPNOTSUPP | libc::EPERM);
+    let link_type = sys::link_info(link)
+        .ok()
+        .map(|info| LinkType(info.link_type));
+    match link_type.filter(|_| is_refused)? {
+        LinkType::ITER => Some("it takes a program that iterates over the same alone"),
+        link_type if link_type.takes_another() => Some(
+            "it takes a program of the same type alone, which attaches the same way; attach this one by a link of its own",
+        ),
+        _ => Some(
+            "links of this type (tracing, netfilter, perf events) keep their program: attach the other by a link of its own, \
+             then drop this one",
+        ),
+    }
+}
 
 pub(super) fn of(link: BorrowedFd<'_>) -> Result<LinkInfo> {
     let ask = |e| Error::os("the kernel does not describe it", e);

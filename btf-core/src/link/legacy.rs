@@ -24,14 +24,36 @@ pub(super) struct Listed {
     file: &'static str,
     group: &'static str,
     name: String,
+    is_removed: bool,
 }
 
-impl Taken for Listed {}
+impl Taken for Listed {
+    fn give_back(mut self: Box<Self>) -> Result<()> {
+        self.is_removed = true;
+        self.remove()
+    }
+}
+
+impl Listed {
+    fn remove(&self) -> Result<()> {
+        let Listed {
+            file, group, name, ..
+        } = self;
+        tracefs::append(file, &format!("-:{group}/{name}"))?.map_err(|e| {
+            let doing = format!("the program is detached, but the probe {group}/{name} stays in tracefs");
+            Error::os(doing, e).hint(format!(
+                "something else uses it; it goes with the next boot, or when `-:{group}/{name}` is appended to {file} there"
+            ))
+        })
+    }
+}
 
 impl Drop for Listed {
     fn drop(&mut self) {
-        // It does nothing by itself; the next boot ends it.
-        let _ = tracefs::append(self.file, &format!("-:{}/{}", self.group, self.name));
+        if !self.is_removed {
+            // It does nothing by itself; the next boot ends it.
+            let _ = self.remove();
+        }
     }
 }
 
@@ -63,7 +85,13 @@ fn add(
     };
     let line = format!("{kind}:{group}/{name} {place}");
     tracefs::append(file, &line)?.map_err(|e| explain(probed.told_apart(e)))?;
-    Ok((Listed { file, group, name }, held))
+    let listed = Listed {
+        file,
+        group,
+        name,
+        is_removed: false,
+    };
+    Ok((listed, held))
 }
 
 impl Probed<'_> {

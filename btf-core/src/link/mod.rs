@@ -70,7 +70,12 @@ pub struct Link {
 }
 
 /// What a link takes elsewhere, and gives back when this is dropped.
-trait Taken: std::fmt::Debug + Send + Sync {}
+trait Taken: std::fmt::Debug + Send + Sync {
+    /// The same, but says if that fails.
+    fn give_back(self: Box<Self>) -> Result<()> {
+        Ok(())
+    }
+}
 
 /// The descriptors that hold an attachment. Fields are dropped in this order: the link before the event it is about.
 #[derive(Debug)]
@@ -174,28 +179,22 @@ impl Link {
     }
 
     /// Puts another program of the same kind into the link, without a moment in which none is attached. Links of cgroups,
-    /// network devices and namespaces, iterators and operations can do that; those of tracing programs cannot.
+    /// network devices and namespaces, socket maps (whose sockets that are there keep the former one), iterators and operations
+    /// can do that; those of tracing programs and of netfilter cannot.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unsupported`] if such a link cannot be updated; else what the kernel answers.
+    /// [`ErrorKind::Unsupported`] if there is no link that could be updated; else what the kernel answers.
     pub fn update(&mut self, program: &Program) -> Result<()> {
         let what = format!("link of program `{}`", self.program);
         let link = self.bpf_link().map_err(|e| e.context(what.clone()))?;
         sys::link_update(link, program.fd()?).map_err(|e| {
-            let is_fixed = matches!(
-                e.raw_os_error(),
-                Some(libc::EINVAL | libc::EOPNOTSUPP | libc::EPERM)
-            );
-            let error = Error::os(
-                format!("cannot put program `{}` into it", program.name()),
-                e,
-            );
-            let error = match is_fixed {
-                true => error.hint(
-                    "links of tracing programs keep theirs, and others take a program of the same type alone: attach it by a link of its own",
-                ),
-                false => error,
+            let hint = info::not_updated(link, &e);
+            let doing = format!("cannot put program `{}` into it", program.name());
+            let error = Error::os(doing, e);
+            let error = match hint {
+                Some(hint) => error.hint(hint),
+                None => error,
             };
             error.context(what)
         })?;
@@ -248,15 +247,35 @@ impl Link {
         }
     }
 
-    /// Detaches the program, as dropping does, but says if that fails.
+    /// Detaches the program, as dropping does, but says if that fails; of several places, what failed first.
     ///
     /// # Errors
     ///
-    /// What the kernel answers.
-    pub fn detach(self) -> Result<()> {
-        self.stop().map_err(|e| {
-            Error::os("cannot detach it", e).context(format!("program `{}`", self.program))
-        })
+    /// What the kernel answers, also if it leaves the probe in tracefs by which an older kernel attached.
+    pub fn detach(mut self) -> Result<()> {
+        let stopped = self.stop().map_err(|e| Error::os("cannot detach it", e));
+        let left = match self.stays {
+            true => Ok(()),
+            false => self.give_back(),
+        };
+        stopped
+            .and(left)
+            .context(|| format!("program `{}`", self.program))
+    }
+
+    /// Closes the descriptors, and gives back what was taken: the kernel keeps what they use.
+    fn give_back(&mut self) -> Result<()> {
+        let mut taken: Vec<_> = self.taken.take().into_iter().collect();
+        match std::mem::replace(&mut self.held, Held::Many(Vec::new())) {
+            Held::Many(links) => {
+                for mut link in links {
+                    taken.extend(link.taken.take());
+                }
+            }
+            one => drop(one),
+        }
+        let given: Vec<_> = taken.into_iter().map(Taken::give_back).collect();
+        given.into_iter().collect()
     }
 
     /// Stops the event, so that it is over even if a forked process holds a copy of its descriptor.

@@ -79,6 +79,37 @@ fn kprobes() {
     feature.works();
 }
 
+/// The kernel keeps a probe that is in use.
+#[test]
+fn what_stays_in_tracefs_is_told() {
+    let skel = probes::load(|open| open.progs.on_kprobe.set_autoload(true));
+    let at = KprobeOptions::new("vfs_unlink").mode(AttachMode::Legacy);
+    let link = skel.progs.on_kprobe.attach_with(&at).unwrap();
+    let lines = listed();
+    let name = lines[0].split([':', ' ']).nth(1).unwrap();
+    let tracefs = Path::new("/sys/kernel/tracing");
+    let enable = tracefs.join("events").join(name).join("enable");
+    fs::write(&enable, "1").unwrap();
+    let e = link.detach().unwrap_err();
+    assert_eq!(
+        e.to_string(),
+        format!(
+            "program `on_kprobe`: the program is detached, but the probe {name} stays in tracefs: Device or resource busy (os error \
+             16) (something else uses it; it goes with the next boot, or when `-:{name}` is appended to kprobe_events there)"
+        )
+    );
+    assert_eq!(probes::hits(&skel, unlink), 0);
+    fs::write(&enable, "0").unwrap();
+    let events = fs::File::options()
+        .append(true)
+        .open(tracefs.join("kprobe_events"));
+    std::io::Write::write_all(&mut events.unwrap(), format!("-:{name}").as_bytes()).unwrap();
+    assert_eq!(listed(), [""; 0]);
+    let link = skel.progs.on_kprobe.attach_with(&at).unwrap();
+    link.detach().unwrap();
+    assert_eq!(listed(), [""; 0]);
+}
+
 #[test]
 fn kretprobe() {
     let feature = Feature::since("attach: kretprobe by tracefs", (5, 10)).unwrap();

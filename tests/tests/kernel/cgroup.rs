@@ -44,7 +44,7 @@ fn enter(path: &std::path::Path) {
     fs::write(path.join("cgroup.procs"), std::process::id().to_string()).unwrap();
 }
 
-fn load(name: &str) -> btf_core::Result<(Mapped<Bss>, Cgroup)> {
+pub(crate) fn load(name: &str) -> btf_core::Result<(Mapped<Bss>, Cgroup)> {
     let mut open = OpenObject::open("cgroup", CGROUP)?;
     let mut program = open.take_program(name)?;
     program.set_autoload(true);
@@ -56,7 +56,8 @@ fn load(name: &str) -> btf_core::Result<(Mapped<Bss>, Cgroup)> {
     ))
 }
 
-fn udp4() {
+/// Sends and connects, which sets off most of the kinds.
+pub(crate) fn udp4() {
     let (a, b) = (
         UdpSocket::bind("127.0.0.1:0").unwrap(),
         UdpSocket::bind("127.0.0.1:0").unwrap(),

@@ -241,8 +241,10 @@ fn maps_that_cannot_be_made() {
 fn links_that_cannot_be_made_or_changed() {
     let [one, two] = [(), ()].map(|()| load_only(open(), "looks").unwrap().1);
     let mut link = one.attach().unwrap();
-    const KEPT: &str = "Invalid argument (os error 22) (links of tracing programs keep theirs, and others take a program of the \
-                        same type alone: attach it by a link of its own)";
+    const KEPT: &str = "Invalid argument (os error 22) (links of this type (tracing, netfilter, perf events) keep their program: \
+                        attach the other by a link of its own, then drop this one)";
+    const OF_ANOTHER_TYPE: &str = "Invalid argument (os error 22) (it takes a program of the same type alone, which attaches the \
+                                   same way; attach this one by a link of its own)";
     told(
         link.update(&two),
         ErrorKind::Os,
@@ -254,7 +256,7 @@ fn links_that_cannot_be_made_or_changed() {
     told(
         link.update(&two),
         ErrorKind::Os,
-        &format!("link of program `on_xdp`: cannot put program `looks` into it: {KEPT}"),
+        &format!("link of program `on_xdp`: cannot put program `looks` into it: {OF_ANOTHER_TYPE}"),
     );
     told(
         second.attach_to("lo", XdpMode::Skb.into()),

@@ -70,6 +70,32 @@ fn elements_of_a_map() {
     feature.works();
 }
 
+/// Whoever reads the pin next sees what the new program writes.
+#[test]
+fn a_link_takes_another_program() {
+    let feature = Feature::since("link: update of iter", (5, 9)).unwrap();
+    let skel = loaded();
+    skel.maps.sizes.insert(&3, &300).unwrap();
+    let program = &skel.progs.on_element;
+    let mut link = program
+        .attach_over(IterOver::map(&skel.maps.sizes))
+        .unwrap();
+    let pin = format!("/sys/fs/bpf/updated-{}", std::process::id());
+    link.pin(&pin).unwrap();
+    assert_eq!(numbers(File::open(&pin).unwrap()), [303]);
+    link.update(&skel.progs.on_value).unwrap();
+    assert_eq!(numbers(File::open(&pin).unwrap()), [300]);
+    let e = link.update(&skel.progs.on_task).unwrap_err();
+    assert_eq!(
+        e.to_string(),
+        "link of program `on_value`: cannot put program `on_task` into it: Invalid argument (os error 22) (it takes a program \
+         that iterates over the same alone)"
+    );
+    assert_eq!(numbers(File::open(&pin).unwrap()), [300]);
+    link.unpin(&pin).unwrap();
+    feature.works();
+}
+
 #[test]
 fn sockets_with_storage() {
     let feature = Feature::since("iter: bpf_sk_storage_map", (5, 9)).unwrap();

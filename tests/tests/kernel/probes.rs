@@ -355,6 +355,7 @@ fn the_whole_object_attaches_what_is_wanted() {
 /// A link that is let go of stays until the process ends.
 #[test]
 fn a_disconnected_link_stays() {
+    let feature = Feature::since("link: disconnect", (5, 10)).unwrap();
     let skel = load(|open| open.progs.on_kprobe.set_autoload(true));
     skel.progs
         .on_kprobe
@@ -362,4 +363,5 @@ fn a_disconnected_link_stays() {
         .unwrap()
         .disconnect();
     assert_eq!(hits(&skel, unlink), 1);
+    feature.works();
 }

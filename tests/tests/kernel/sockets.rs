@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use btf_core::link::Link;
+use btf_core::link::{Link, LinkType};
 use btf_core::load::OpenObject;
 use btf_core::map::{Global, Map, Mapped, Section};
 use btf_core::prog::{
@@ -171,6 +171,40 @@ fn sk_skb_verdict() {
 #[test]
 fn sk_msg() {
     on_map("SEC: sk_msg", (5, 10), &["msg"]);
+}
+
+/// Sockets that come into the map see the program that its link has then.
+#[test]
+fn a_link_of_a_map_takes_another_program() {
+    let feature = Feature::since("link: update of sockmap", (6, 10));
+    let (old_bss, map, mut programs) = load_cgroup(&["msg", "sockops"]);
+    let (new_bss, _, mut others) = load_cgroup(&["msg"]);
+    let sockops = Cgroup::try_from(programs.pop().unwrap()).unwrap();
+    let old = SkMap::try_from(programs.pop().unwrap()).unwrap();
+    let new = others.pop().unwrap();
+    let mut link = old.attach_to(&map).unwrap();
+    let Some(feature) = feature else {
+        let e = link.update(&new).unwrap_err();
+        assert_eq!(
+            e.to_string(),
+            "link of program `msg`: it is attached without a link"
+        );
+        return;
+    };
+    assert_eq!(link.info().unwrap().link_type, LinkType::SOCKMAP);
+    let _sockops = sockops
+        .attach_to("/sys/fs/cgroup", CgroupSharing::Link)
+        .unwrap();
+    let mut first = connection();
+    talk(&mut first);
+    let hits = old_bss.hits.get();
+    assert!(hits > 0 && new_bss.hits.get() == 0);
+    drop(first);
+    link.update(&new).unwrap();
+    talk(&mut connection());
+    assert_eq!(old_bss.hits.get(), hits);
+    assert!(new_bss.hits.get() > 0);
+    feature.works();
 }
 
 #[test]

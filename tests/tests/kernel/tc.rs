@@ -189,12 +189,11 @@ fn tc_programs_run_by_themselves() {
 }
 
 /// A request of route netlink for a device: its flags and the change of them, and attributes.
-fn request(kind: u16, flags: u16, up: bool, attrs: &[(u16, Vec<u8>)], index: u32) {
-    let up = u32::from(up);
+fn request(kind: u16, flags: u16, up: Option<bool>, attrs: &[(u16, Vec<u8>)], index: u32) {
     let mut body = vec![0; 4];
     body.extend(index.to_ne_bytes());
-    body.extend(up.to_ne_bytes());
-    body.extend(up.to_ne_bytes());
+    body.extend(u32::from(up == Some(true)).to_ne_bytes());
+    body.extend(u32::from(up.is_some()).to_ne_bytes());
     for (kind, value) in attrs {
         body.extend(attr(*kind, value));
     }
@@ -236,7 +235,48 @@ fn make_netkit(name: &str) {
     let mode = attr(2, &attr(4, &0u32.to_ne_bytes()));
     let info = [kind, mode].concat();
     let name = [name.as_bytes(), b"\0"].concat();
-    request(16, 0x600, false, &[(3, name), (18, info)], 0);
+    request(16, 0x600, None, &[(3, name), (18, info)], 0);
+}
+
+/// A pair of netkit devices.
+pub(crate) struct Devices {
+    name: String,
+    peer: String,
+}
+
+impl Devices {
+    pub(crate) fn new(name: &str) -> Devices {
+        make_netkit(name);
+        let peer = std::fs::read_dir("/sys/class/net")
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .find(|name| name.starts_with("nk"))
+            .expect("the other of the pair");
+        Devices {
+            name: name.to_owned(),
+            peer,
+        }
+    }
+
+    /// Has them greet their neighbours, as devices do that come up, until it has been seen.
+    pub(crate) fn greet(&self, is_seen: impl Fn() -> bool) {
+        for is_up in [false, true] {
+            for device in [&self.name, &self.peer] {
+                request(16, 0, Some(is_up), &[], index_of(device));
+            }
+        }
+        let until = Instant::now() + Duration::from_secs(10);
+        while !is_seen() {
+            assert!(Instant::now() < until, "nothing was sent");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Devices {
+    fn drop(&mut self) {
+        request(17, 0, None, &[], index_of(&self.name));
+    }
 }
 
 #[test]
@@ -244,12 +284,7 @@ fn netkit() {
     let Some(feature) = Feature::since("SEC: netkit", (6, 7)) else {
         return;
     };
-    make_netkit("btfcase");
-    let peer = std::fs::read_dir("/sys/class/net")
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .find(|name| name.starts_with("nk"))
-        .expect("the other of the pair");
+    let devices = Devices::new("btfcase");
     let pair = Pair::new();
     let mut links = Vec::new();
     let mut sections = Vec::new();
@@ -268,16 +303,7 @@ fn netkit() {
         assert!(e.contains("netkit device"), "{e}");
         sections.push(bss);
     }
-    // Devices that come up greet their neighbours.
-    for device in ["btfcase", &peer] {
-        request(16, 0, true, &[], index_of(device));
-    }
-    let until = Instant::now() + Duration::from_secs(10);
-    while sections.iter().any(|bss| bss.hits.get() == 0) {
-        assert!(Instant::now() < until, "nothing was sent");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    devices.greet(|| sections.iter().all(|bss| bss.hits.get() > 0));
     drop(links);
-    request(17, 0, false, &[], index_of("btfcase"));
     feature.works();
 }
