@@ -64,8 +64,7 @@ int shorten(struct xdp_md *ctx)
 	return bpf_xdp_adjust_head(ctx, 4) ? XDP_ABORTED : XDP_PASS;
 }
 
-SEC("?tc")
-int on_tc(struct __sk_buff *skb)
+static __always_inline int classify(struct __sk_buff *skb)
 {
 	if (!is_our_skb(skb))
 		return TC_ACT_UNSPEC;
@@ -73,13 +72,28 @@ int on_tc(struct __sk_buff *skb)
 	return answer;
 }
 
+SEC("?tc")
+int on_tc(struct __sk_buff *skb)
+{
+	return classify(skb);
+}
+
+SEC("?classifier")
+int on_classifier(struct __sk_buff *skb)
+{
+	return classify(skb);
+}
+
+SEC("?action")
+int on_action(struct __sk_buff *skb)
+{
+	return classify(skb);
+}
+
 SEC("?tcx/ingress")
 int on_tcx_ingress(struct __sk_buff *skb)
 {
-	if (!is_our_skb(skb))
-		return TC_ACT_UNSPEC;
-	__sync_fetch_and_add(&hits, 1);
-	return answer;
+	return classify(skb);
 }
 
 SEC("?tcx/ingress")
@@ -90,13 +104,22 @@ int second_tcx_ingress(struct __sk_buff *skb)
 	return TC_ACT_UNSPEC;
 }
 
-SEC("?tc/egress")
+SEC("?tcx/egress")
 int on_tcx_egress(struct __sk_buff *skb)
 {
-	if (!is_our_skb(skb))
-		return TC_ACT_UNSPEC;
-	__sync_fetch_and_add(&hits, 1);
-	return answer;
+	return classify(skb);
+}
+
+SEC("?tc/ingress")
+int on_tc_ingress(struct __sk_buff *skb)
+{
+	return classify(skb);
+}
+
+SEC("?tc/egress")
+int on_tc_egress(struct __sk_buff *skb)
+{
+	return classify(skb);
 }
 
 /* Writes its mark and a control word back into the context. */
@@ -162,6 +185,22 @@ int on_sk_reuseport(struct sk_reuseport_md *ctx)
 	return answer;
 }
 
+/* Chooses for connections that come in, and again for those whose socket has been closed since. */
+SEC("?sk_reuseport/migrate")
+int on_migration(struct sk_reuseport_md *ctx)
+{
+	__sync_fetch_and_add(ctx->migrating_sk ? &hits : &second_hits, 1);
+	return SK_PASS;
+}
+
+SEC("?lirc_mode2")
+int on_lirc(unsigned int *sample)
+{
+	if (*sample)
+		__sync_fetch_and_add(&hits, 1);
+	return 0;
+}
+
 SEC("?lwt_in")
 int on_lwt_in(struct __sk_buff *skb)
 {
@@ -191,8 +230,7 @@ int on_lwt_seg6local(struct __sk_buff *skb)
 }
 
 /* Changes the error with which a run of another program by itself is about to end. */
-SEC("?raw_tp.w/bpf_test_finish")
-int on_test_finish(struct bpf_raw_tracepoint_args *ctx)
+static __always_inline int change_error(struct bpf_raw_tracepoint_args *ctx)
 {
 	int *error = (int *)ctx->args[0];
 
@@ -201,6 +239,18 @@ int on_test_finish(struct bpf_raw_tracepoint_args *ctx)
 		*error = answer;
 	}
 	return 0;
+}
+
+SEC("?raw_tp.w/bpf_test_finish")
+int on_test_finish(struct bpf_raw_tracepoint_args *ctx)
+{
+	return change_error(ctx);
+}
+
+SEC("?raw_tracepoint.w/bpf_test_finish")
+int on_test_finish_in_full(struct bpf_raw_tracepoint_args *ctx)
+{
+	return change_error(ctx);
 }
 
 struct call {

@@ -11,7 +11,14 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// Modules that cases attach programs through.
-const MODULES: &[&str] = &["sch_ingress", "cls_bpf", "veth", "nf_conntrack"];
+const MODULES: &[&str] = &[
+    "sch_ingress",
+    "cls_bpf",
+    "cls_matchall",
+    "act_bpf",
+    "veth",
+    "nf_conntrack",
+];
 
 /// Everything that runs in one machine is done within this, or it hangs.
 const TIMEOUT: Duration = Duration::from_secs(1200);

@@ -220,11 +220,7 @@ impl Added {
         let Some((head, attrs)) = route.split_at_checked(HEADER) else {
             return false;
         };
-        let of = |bytes, wanted| {
-            let mut all = sys::attributes(bytes);
-            all.find(|(kind, _)| *kind == wanted)
-                .map_or(&[][..], |(_, value)| value)
-        };
+        let of = |bytes, kind| sys::attribute(bytes, kind).unwrap_or_default();
         // The default route has no destination.
         let destination = bytes(self.destination);
         let is_same = match self.bits {

@@ -1,6 +1,7 @@
-//! Attaching to ingress and egress of network devices: as filters of `clsact`, by netlink, or by tcx and netkit links.
+//! Attaching to ingress and egress of network devices: as filters of `clsact` and their actions, by netlink, or by tcx and netkit
+//! links.
 //!
-//! Source: `include/uapi/linux/rtnetlink.h` and `pkt_cls.h`.
+//! Source: `include/uapi/linux/rtnetlink.h`, `pkt_cls.h` and `tc_act/tc_bpf.h`.
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -31,6 +32,18 @@ const TCA_BPF_ID: u16 = 11;
 /// `TCA_BPF_FLAG_ACT_DIRECT`.
 const ACT_DIRECT: u32 = 1;
 
+/// Of a filter that takes all packets, its actions by their order, and of the first what it is.
+const TCA_MATCHALL_ACT: u16 = 2;
+const FIRST_ACTION: u16 = 1;
+const TCA_ACT_KIND: u16 = 1;
+const TCA_ACT_OPTIONS: u16 = 2;
+const TCA_ACT_BPF_PARMS: u16 = 2;
+const TCA_ACT_BPF_FD: u16 = 5;
+const TCA_ACT_BPF_NAME: u16 = 6;
+const TCA_ACT_BPF_ID: u16 = 9;
+/// `TC_ACT_UNSPEC`: the next filter decides.
+const UNSPEC: i32 = -1;
+
 /// `clsact`: its handle, its parent, and the parents of its filters.
 const CLSACT_HANDLE: u32 = 0xffff_0000;
 const CLSACT_PARENT: u32 = 0xffff_fff1;
@@ -40,9 +53,72 @@ const EGRESS_PARENT: u32 = 0xffff_fff3;
 /// `ETH_P_ALL`.
 const ALL_PROTOCOLS: u16 = 3;
 
+/// Which filter holds a program.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Holder {
+    /// `cls_bpf`: the program is the filter.
+    Classifier,
+    /// `cls_matchall`: the program is the filter's only action.
+    Action,
+}
+
+impl Holder {
+    fn of(program: &Program) -> Holder {
+        match program.prog_type() {
+            Some(ProgType::SCHED_ACT) => Holder::Action,
+            _ => Holder::Classifier,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Holder::Classifier => "bpf",
+            Holder::Action => "matchall",
+        }
+    }
+
+    /// The way from a filter's options to the program's number.
+    fn way_to_id(self) -> &'static [u16] {
+        match self {
+            Holder::Classifier => &[TCA_BPF_ID],
+            Holder::Action => &[
+                TCA_MATCHALL_ACT,
+                FIRST_ACTION,
+                TCA_ACT_OPTIONS,
+                TCA_ACT_BPF_ID,
+            ],
+        }
+    }
+
+    /// Adds the options of a filter that is to hold this program.
+    fn options(self, request: Request, fd: u32, name: &str) -> Request {
+        match self {
+            Holder::Classifier => request
+                .number(TCA_BPF_FD, fd)
+                .text(TCA_BPF_NAME, name)
+                .number(TCA_BPF_FLAGS, ACT_DIRECT),
+            Holder::Action => {
+                // `struct tc_act_bpf`: the third of five words is what follows an answer of TC_ACT_UNSPEC.
+                let mut parameters = [0; 20];
+                parameters[8..12].copy_from_slice(&UNSPEC.to_ne_bytes());
+                request.nest(TCA_MATCHALL_ACT, |r| {
+                    r.nest(FIRST_ACTION, |r| {
+                        r.text(TCA_ACT_KIND, "bpf").nest(TCA_ACT_OPTIONS, |r| {
+                            r.attr(TCA_ACT_BPF_PARMS, &parameters)
+                                .number(TCA_ACT_BPF_FD, fd)
+                                .text(TCA_ACT_BPF_NAME, name)
+                        })
+                    })
+                })
+            }
+        }
+    }
+}
+
 /// Where a filter is, as `struct tcmsg` says it.
 #[derive(Clone, Copy, Debug)]
 struct Filter {
+    holder: Holder,
     index: u32,
     handle: u32,
     parent: u32,
@@ -67,18 +143,13 @@ impl Filter {
         // Bytes of `struct tcmsg`, before the attributes.
         const HEADER: usize = 20;
         let bodies = Request::new(RTM_GETTFILTER, 0, &self.message())
-            .text(TCA_KIND, "bpf")
+            .text(TCA_KIND, self.holder.name())
             .send()?;
-        let of = |bytes, wanted| {
-            let mut all = sys::attributes(bytes);
-            all.find(|(kind, _)| *kind == wanted)
-                .map(|(_, value)| value)
-        };
+        let mut way = [TCA_OPTIONS].iter().chain(self.holder.way_to_id());
         Ok(bodies
             .first()
             .and_then(|body| body.get(HEADER..))
-            .and_then(|attrs| of(attrs, TCA_OPTIONS))
-            .and_then(|options| of(options, TCA_BPF_ID))
+            .and_then(|attrs| way.try_fold(attrs, |bytes, kind| sys::attribute(bytes, *kind)))
             .map(|id| sys::u32_at(id, 0)))
     }
 }
@@ -93,7 +164,7 @@ impl Binding for Filter {
             return Err(io::Error::from_raw_os_error(libc::ENOENT));
         }
         Request::new(RTM_DELTFILTER, 0, &self.message())
-            .text(TCA_KIND, "bpf")
+            .text(TCA_KIND, self.holder.name())
             .send()
             .map(drop)
             .map_err(|refusal| refusal.error)
@@ -106,10 +177,11 @@ pub(crate) fn tc(
     direction: Direction,
     options: TcOptions,
 ) -> Result<Link> {
-    if program.prog_type() == Some(ProgType::SCHED_ACT) {
+    let holder = Holder::of(program);
+    if options.replace && holder == Holder::Action {
         let error = Error::new(
             ErrorKind::Unsupported,
-            "it is an action, which belongs to a filter",
+            "it is an action, and filters with actions cannot be replaced",
         );
         return Err(error.hint("make it a classifier: SEC(\"tc\")"));
     }
@@ -124,16 +196,22 @@ pub(crate) fn tc(
         Direction::Ingress => INGRESS_PARENT,
         Direction::Egress => EGRESS_PARENT,
     };
-    make_clsact(index).map_err(|refusal| explain(interface, options, refusal))?;
+    make_clsact(index).map_err(|refusal| explain(interface, holder, options, refusal))?;
     let protocol = u32::from(ALL_PROTOCOLS.to_be());
+    let handle = match (holder, options.handle) {
+        // The kernel's own choice, which its answer does not tell.
+        (Holder::Action, 0) => 1,
+        (_, handle) => handle,
+    };
     let wanted = Filter {
+        holder,
         index,
-        handle: options.handle,
+        handle,
         parent,
         info: u32::from(options.priority) << 16 | protocol,
     };
-    let made =
-        add(program, wanted, options).map_err(|refusal| explain(interface, options, refusal))?;
+    let made = add(program, wanted, options)
+        .map_err(|refusal| explain(interface, holder, options, refusal))?;
     Link::of_binding(program, made)
 }
 
@@ -145,17 +223,18 @@ fn add(program: &Program, wanted: Filter, options: TcOptions) -> Result<Filter, 
         .as_raw_fd();
     let how = if options.replace { REPLACE } else { EXCL };
     let bodies = Request::new(RTM_NEWTFILTER, CREATE | ECHO | how, &wanted.message())
-        .text(TCA_KIND, "bpf")
+        .text(TCA_KIND, wanted.holder.name())
         .nest(TCA_OPTIONS, |r| {
-            r.number(TCA_BPF_FD, fd.cast_unsigned())
-                .text(TCA_BPF_NAME, program.name())
-                .number(TCA_BPF_FLAGS, ACT_DIRECT)
+            wanted.holder.options(r, fd.cast_unsigned(), program.name())
         })
         .send()?;
     let made = bodies.first().map_or(&[][..], Vec::as_slice);
     Ok(match made.len() {
         20.. => Filter {
-            handle: sys::u32_at(made, 8),
+            handle: match wanted.holder {
+                Holder::Classifier => sys::u32_at(made, 8),
+                Holder::Action => wanted.handle,
+            },
             info: sys::u32_at(made, 16),
             ..wanted
         },
@@ -166,6 +245,7 @@ fn add(program: &Program, wanted: Filter, options: TcOptions) -> Result<Filter, 
 /// Makes the device's `clsact`, unless it has one.
 fn make_clsact(index: u32) -> Result<(), Refusal> {
     let place = Filter {
+        holder: Holder::Classifier,
         index,
         handle: CLSACT_HANDLE,
         parent: CLSACT_PARENT,
@@ -180,10 +260,18 @@ fn make_clsact(index: u32) -> Result<(), Refusal> {
     }
 }
 
-fn explain(interface: Interface<'_>, options: TcOptions, refusal: Refusal) -> Error {
+fn explain(
+    interface: Interface<'_>,
+    holder: Holder,
+    options: TcOptions,
+    refusal: Refusal,
+) -> Error {
     let errno = refusal.error.raw_os_error();
     let error = refused_request(format!("cannot attach to {interface}"), refusal);
     match errno {
+        Some(libc::ENOENT) if holder == Holder::Action => error.hint(
+            "this kernel may lack the modules: modprobe sch_ingress cls_matchall act_bpf",
+        ),
         Some(libc::ENOENT) => {
             error.hint("this kernel may lack the modules: modprobe sch_ingress cls_bpf")
         }

@@ -32,12 +32,15 @@ typed!(Tc, "a program of traffic control", Tc);
 
 impl Tc {
     /// Attaches it to a network device as a filter that decides by itself (`direct-action`), in the `clsact` queueing
-    /// discipline, which is made if there is none, and stays. The filter is removed when the link is dropped.
+    /// discipline, which is made if there is none, and stays. The filter is removed when the link is dropped. One in
+    /// `SEC("action")` becomes the action of a filter that takes all packets; `TC_ACT_UNSPEC` leaves it to the next
+    /// filter, too. (libbpf attaches classifiers alone.)
     ///
     /// # Errors
     ///
     /// [`crate::ErrorKind::InvalidInput`] if it is not loaded; [`crate::ErrorKind::NotFound`] if there is no such device, or the
-    /// kernel lacks `sch_ingress` or `cls_bpf`; else what the kernel answers.
+    /// kernel lacks `sch_ingress`, `cls_bpf` or, for actions, `cls_matchall` and `act_bpf`;
+    /// [`crate::ErrorKind::Unsupported`] if an action is to replace another; else what the kernel answers.
     pub fn attach_to<'a>(
         &self,
         interface: impl Into<Interface<'a>>,

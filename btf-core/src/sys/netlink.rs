@@ -169,13 +169,13 @@ fn read(mut datagram: &[u8], bodies: &mut Vec<Vec<u8>>) -> Result<bool, Refusal>
 
 /// The kernel's words among the attributes of an error.
 fn words(attrs: &[u8]) -> Option<String> {
-    let text = attributes(attrs).find(|(kind, _)| *kind == ATTR_MSG)?.1;
+    let text = attribute(attrs, ATTR_MSG)?;
     let text = text.split(|b| *b == 0).next()?;
     Some(String::from_utf8_lossy(text).into_owned())
 }
 
 /// The attributes in some bytes: kinds and values.
-pub(crate) fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     std::iter::from_fn(move || {
         let header = bytes.get(..ATTR_HEADER)?;
         let length = usize::from(u16_at(header, 0));
@@ -183,6 +183,13 @@ pub(crate) fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])>
         bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
         Some((u16_at(header, 2) & !NESTED, value))
     })
+}
+
+/// The value of the first attribute of a kind in some bytes.
+pub(crate) fn attribute(bytes: &[u8], wanted: u16) -> Option<&[u8]> {
+    let mut all = attributes(bytes);
+    all.find(|(kind, _)| *kind == wanted)
+        .map(|(_, value)| value)
 }
 
 /// The number at an offset; 0 past the end.

@@ -14,11 +14,11 @@ use crate::net::{Pair, load, packet};
 const SHOT: i32 = 2;
 const OK: i32 = 0;
 
-#[test]
-fn tc() {
-    let feature = Feature::since("SEC: tc", (5, 10)).unwrap();
+/// Attaches a program to both directions, of which it drops what it sees.
+fn both_directions(feature: &'static str, name: &str) {
+    let feature = Feature::since(feature, (5, 10)).unwrap();
     let pair = Pair::new();
-    let (bss, [program]) = load(&pair, SHOT, ["on_tc"]);
+    let (bss, [program]) = load(&pair, SHOT, [name]);
     let tc = Tc::try_from(program).unwrap();
     assert!(pair.send());
     for (n, direction) in [(1, Direction::Ingress), (2, Direction::Egress)] {
@@ -29,6 +29,21 @@ fn tc() {
         assert!(pair.send(), "{direction:?}: it is not attached any more");
     }
     feature.works();
+}
+
+#[test]
+fn tc() {
+    both_directions("SEC: tc", "on_tc");
+}
+
+#[test]
+fn classifier() {
+    both_directions("SEC: classifier", "on_classifier");
+}
+
+#[test]
+fn action() {
+    both_directions("SEC: action", "on_action");
 }
 
 #[test]
@@ -75,6 +90,35 @@ fn tc_filters_have_numbers() {
     feature.works();
 }
 
+/// Actions pass on what they do not answer, and their filters have numbers as others have.
+#[test]
+fn actions_are_of_filters() {
+    let feature = Feature::since("attach: tc actions among filters", (5, 10)).unwrap();
+    let pair = Pair::new();
+    let (first_bss, [first]) = load(&pair, -1, ["on_action"]);
+    let (second_bss, [second]) = load(&pair, SHOT, ["on_action"]);
+    let [first, second] = [first, second].map(|program| Tc::try_from(program).unwrap());
+    let attach = |tc: &Tc, priority| {
+        let options = TcOptions {
+            priority,
+            ..TcOptions::default()
+        };
+        tc.attach_to("lo", Direction::Ingress, options)
+    };
+    let first_link = attach(&first, 5).unwrap();
+    let second_link = attach(&second, 6).unwrap();
+    assert!(!pair.send());
+    assert_eq!((first_bss.hits.get(), second_bss.hits.get()), (1, 1));
+    let e = attach(&second, 5).unwrap_err().to_string();
+    assert!(e.contains("a filter has this handle and priority"), "{e}");
+    second_link.detach().unwrap();
+    assert!(pair.send());
+    first_link.detach().unwrap();
+    assert!(pair.send());
+    assert_eq!((first_bss.hits.get(), second_bss.hits.get()), (2, 1));
+    feature.works();
+}
+
 /// A link is one program's: what another has put in its place stays.
 #[test]
 fn filters_of_others_stay() {
@@ -106,15 +150,22 @@ fn filters_of_others_stay() {
 fn tcx_falls_back_to_filters() {
     let feature = Feature::since("attach: tcx programs as filters", (5, 10)).unwrap();
     let pair = Pair::new();
-    for (n, program) in ["on_tcx_ingress", "on_tcx_egress"].into_iter().enumerate() {
+    for (section, program) in [
+        ("SEC: tcx/ingress", "on_tcx_ingress"),
+        ("SEC: tcx/egress", "on_tcx_egress"),
+        ("SEC: tc/ingress", "on_tc_ingress"),
+        ("SEC: tc/egress", "on_tc_egress"),
+    ] {
+        let section = Feature::since(section, (5, 10)).unwrap();
         let (bss, [program]) = load(&pair, SHOT, [program]);
         let tcx = Tcx::try_from(program).unwrap();
         let link = tcx.attach_to("lo", OrderOptions::default()).unwrap();
-        assert!(!pair.send(), "{n}");
+        assert!(!pair.send());
         assert_eq!(bss.hits.get(), 1);
         drop(link);
-        assert!(pair.send(), "{n}");
+        assert!(pair.send());
         assert_eq!(bss.hits.get(), 1);
+        section.works();
     }
     feature.works();
 }
@@ -127,7 +178,7 @@ fn tcx() {
         Tcx::try_from(first).unwrap(),
         Tcx::try_from(second).unwrap(),
     );
-    let Some(feature) = Feature::since("SEC: tcx", (6, 6)) else {
+    let Some(feature) = Feature::since("attach: tcx in an order", (6, 6)) else {
         let e = first
             .attach_to("lo", Position::First.into())
             .unwrap_err()
@@ -281,7 +332,10 @@ impl Drop for Devices {
 
 #[test]
 fn netkit() {
-    let Some(feature) = Feature::since("SEC: netkit", (6, 7)) else {
+    let (Some(primary), Some(second)) = (
+        Feature::since("SEC: netkit/primary", (6, 7)),
+        Feature::since("SEC: netkit/peer", (6, 7)),
+    ) else {
         return;
     };
     let devices = Devices::new("btfcase");
@@ -305,5 +359,6 @@ fn netkit() {
     }
     devices.greet(|| sections.iter().all(|bss| bss.hits.get() > 0));
     drop(links);
-    feature.works();
+    primary.works();
+    second.works();
 }

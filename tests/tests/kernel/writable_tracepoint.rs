@@ -6,11 +6,10 @@ use crate::feature::Feature;
 use crate::net::{Pair, load, packet};
 
 /// What it passes is the error with which a run of another program ends.
-#[test]
-fn an_error_is_written() {
-    let feature = Feature::since("SEC: raw_tp.w", (5, 10)).unwrap();
+fn writes_an_error(feature: &'static str, name: &str) {
+    let feature = Feature::since(feature, (5, 10)).unwrap();
     let pair = Pair::new();
-    let (bss, [program, run]) = load(&pair, -7, ["on_test_finish", "on_tc"]);
+    let (bss, [program, run]) = load(&pair, -7, [name, "on_tc"]);
     let program = <RawTracepoint>::try_from(program).unwrap();
     let tc = Tc::try_from(run).unwrap();
     let packet = packet(1);
@@ -22,4 +21,14 @@ fn an_error_is_written() {
     drop(link);
     assert!(run().is_ok());
     feature.works();
+}
+
+#[test]
+fn an_error_is_written() {
+    writes_an_error("SEC: raw_tp.w", "on_test_finish");
+}
+
+#[test]
+fn an_error_is_written_by_the_long_name() {
+    writes_an_error("SEC: raw_tracepoint.w", "on_test_finish_in_full");
 }
