@@ -89,6 +89,21 @@ int stream_verdict(struct __sk_buff *skb)
 	return SK_PASS;
 }
 
+/* Of sections that do not say which is which. */
+SEC("?sk_skb")
+int plain_parser(struct __sk_buff *skb)
+{
+	__sync_fetch_and_add(&hits, 1);
+	return skb->len;
+}
+
+SEC("?sk_skb")
+int plain_verdict(struct __sk_buff *skb)
+{
+	__sync_fetch_and_add(&hits, 1);
+	return SK_PASS;
+}
+
 SEC("?sk_skb/verdict")
 int verdict(struct __sk_buff *skb)
 {

@@ -34,8 +34,11 @@ pub(crate) fn netns(program: &Program, netns: BorrowedFd<'_>) -> Result<Link> {
     })
 }
 
-pub(crate) fn sock_map(program: &Program, map: BorrowedFd<'_>) -> Result<Link> {
-    let attach_type = program.attach_type();
+pub(crate) fn sock_map(
+    program: &Program,
+    map: BorrowedFd<'_>,
+    attach_type: AttachType,
+) -> Result<Link> {
     if attach_type == AttachType::NONE {
         let error = Error::new(
             ErrorKind::InvalidInput,
@@ -45,7 +48,7 @@ pub(crate) fn sock_map(program: &Program, map: BorrowedFd<'_>) -> Result<Link> {
             ),
         );
         return Err(error.hint(
-            "write SEC(\"sk_skb/stream_parser\"), SEC(\"sk_skb/stream_verdict\") or SEC(\"sk_skb/verdict\")",
+            "write SEC(\"sk_skb/stream_parser\"), SEC(\"sk_skb/stream_verdict\") or SEC(\"sk_skb/verdict\"), or call attach_as",
         ));
     }
     let prog = program.fd()?;

@@ -60,7 +60,7 @@ pub use perf_event::{PerfEvent, PerfEventOptions};
 pub use position::{OrderOptions, Position};
 pub use raw_tracepoint::RawTracepoint;
 pub use route::Route;
-pub use socket::{SkMap, SkReuseport, SocketFilter};
+pub use socket::{SkMap, SkReuseport, SkSkbRole, SocketFilter};
 pub use struct_op::StructOp;
 pub use struct_ops::StructOps;
 pub(crate) use struct_ops::StructOpsValue;

@@ -4,8 +4,9 @@ use std::os::fd::AsFd;
 
 use super::test_run::{self, Has};
 use super::{Program, Ran, TestRun, typed};
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, ErrorKind, Result};
 use crate::link::{self, Link, SocketOption};
+use crate::obj::{AttachType, ProgType};
 
 /// A program in `SEC("socket")`: it says how many bytes of each packet a socket receives.
 #[derive(Debug)]
@@ -73,6 +74,18 @@ impl SkReuseport {
 pub struct SkMap(pub(super) Program);
 typed!(SkMap, "a program of socket maps", SockMap);
 
+/// What a program in `SEC("sk_skb")`, which does not say it, does.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum SkSkbRole {
+    /// Says how long the next message of a stream is, as one in `SEC("sk_skb/stream_parser")`.
+    StreamParser,
+    /// Judges the messages of a stream, as one in `SEC("sk_skb/stream_verdict")`.
+    StreamVerdict,
+    /// Judges what any socket receives, as one in `SEC("sk_skb/verdict")` (from 5.13 on).
+    Verdict,
+}
+
 impl SkMap {
     /// Attaches it to a map of type `SOCKMAP` or `SOCKHASH`: by a link, or as older kernels have it (before 6.10). It is detached
     /// when the link is dropped.
@@ -83,6 +96,27 @@ impl SkMap {
     /// is; else what the kernel answers.
     pub fn attach_to(&self, map: impl AsFd) -> Result<Link> {
         self.fd()?;
-        link::sock_map(self, map.as_fd()).context(|| self.what())
+        link::sock_map(self, map.as_fd(), self.attach_type()).context(|| self.what())
+    }
+
+    /// Attaches it as [`SkMap::attach_to`] does, if it is in `SEC("sk_skb")`, which does not say what it does.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::ErrorKind::InvalidInput`] if it is not loaded, or its section says what it does; else what the kernel answers.
+    pub fn attach_as(&self, role: SkSkbRole, map: impl AsFd) -> Result<Link> {
+        self.fd()?;
+        if self.prog_type() != Some(ProgType::SK_SKB) || self.attach_type() != AttachType::NONE {
+            let section = self.section();
+            let sentence = format!("SEC(\"{section}\") says already what it does");
+            let error = Error::new(ErrorKind::InvalidInput, sentence);
+            return Err(error.hint("call attach_to").context(self.what()));
+        }
+        let attach_type = match role {
+            SkSkbRole::StreamParser => AttachType::SK_SKB_STREAM_PARSER,
+            SkSkbRole::StreamVerdict => AttachType::SK_SKB_STREAM_VERDICT,
+            SkSkbRole::Verdict => AttachType::SK_SKB_VERDICT,
+        };
+        link::sock_map(self, map.as_fd(), attach_type).context(|| self.what())
     }
 }

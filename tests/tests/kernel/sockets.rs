@@ -9,7 +9,7 @@ use btf_core::link::{Link, LinkType};
 use btf_core::load::OpenObject;
 use btf_core::map::{Global, Map, Mapped, Section};
 use btf_core::prog::{
-    Cgroup, CgroupSharing, Netns, Program, SkMap, SkReuseport, SocketFilter, TestRun,
+    Cgroup, CgroupSharing, Netns, Program, SkMap, SkReuseport, SkSkbRole, SocketFilter, TestRun,
 };
 use rustix::net::{AddressFamily, SocketType, sockopt};
 
@@ -84,6 +84,39 @@ fn sk_reuseport() {
     feature.works();
 }
 
+/// A socket that listens at a port that it shares.
+fn listening(port: u16) -> TcpListener {
+    let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    sockopt::set_socket_reuseport(&socket, true).unwrap();
+    rustix::net::bind(&socket, &SocketAddr::from(([127, 0, 0, 1], port))).unwrap();
+    rustix::net::listen(&socket, 64).unwrap();
+    TcpListener::from(socket)
+}
+
+/// Connections that wait at a socket that is closed go to another of its group.
+#[test]
+fn sk_reuseport_migrate() {
+    let Some(feature) = Feature::since("SEC: sk_reuseport/migrate", (5, 14)) else {
+        return;
+    };
+    let (bss, [program]) = load(&Pair::new(), 0, ["on_migration"]);
+    let chooser = SkReuseport::try_from(program).unwrap();
+    let first = listening(0);
+    let at = first.local_addr().unwrap();
+    let second = listening(at.port());
+    chooser.attach_to(&first).unwrap();
+    let connections: Vec<_> = (0..32).map(|_| TcpStream::connect(at).unwrap()).collect();
+    assert_eq!(bss.hits.get(), 0, "none is to migrate yet");
+    assert_eq!(bss.second_hits.get(), 32);
+    drop(first);
+    // That all 32 came to one socket is once in four thousand million times.
+    assert!(bss.hits.get() > 0, "those of the first migrate");
+    second.set_nonblocking(true).unwrap();
+    let accepted = std::iter::from_fn(|| second.accept().ok()).count();
+    assert_eq!(accepted, connections.len());
+    feature.works();
+}
+
 /// Loads programs of the object, with its map.
 fn load_cgroup(names: &[&str]) -> (Mapped<Bss>, Map, Vec<Program>) {
     let mut open = OpenObject::open("cgroup", CGROUP).unwrap();
@@ -121,8 +154,14 @@ fn talk((here, there): &mut (TcpStream, TcpStream)) {
 }
 
 /// Attaches programs to the map, and talks over a connection whose ends are in it.
-fn on_map(feature: &'static str, since: (u32, u32), names: &[&str]) {
-    let Some(feature) = Feature::since(feature, since) else {
+fn on_map(
+    features: &[&'static str],
+    since: (u32, u32),
+    names: &[&str],
+    attach_to: fn(&SkMap, &Map) -> btf_core::Result<Link>,
+) {
+    let features = features.iter().map(|name| Feature::since(name, since));
+    let Some(features) = features.collect::<Option<Vec<Feature>>>() else {
         return;
     };
     let (bss, map, mut programs) = load_cgroup(&[names, &["sockops"]].concat());
@@ -134,7 +173,7 @@ fn on_map(feature: &'static str, since: (u32, u32), names: &[&str]) {
     let attach = || -> Vec<Link> {
         let links = programs
             .iter()
-            .map(|program| program.attach_to(&map).unwrap());
+            .map(|program| attach_to(program, &map).unwrap());
         links.collect()
     };
     let links = attach();
@@ -154,23 +193,50 @@ fn on_map(feature: &'static str, since: (u32, u32), names: &[&str]) {
     assert_eq!((bss.hits.get(), bss.connections.get()), (hits, 2));
     // They were detached: there is room for them again.
     drop(attach());
-    feature.works();
+    features.into_iter().for_each(Feature::works);
+}
+
+#[test]
+fn sk_skb_stream() {
+    let features = ["SEC: sk_skb/stream_parser", "SEC: sk_skb/stream_verdict"];
+    let names = ["stream_parser", "stream_verdict"];
+    on_map(&features, (5, 10), &names, |program, map| {
+        program.attach_to(map)
+    });
 }
 
 #[test]
 fn sk_skb() {
-    let names = ["stream_parser", "stream_verdict"];
-    on_map("SEC: sk_skb/stream_*", (5, 10), &names);
+    let names = ["plain_parser", "plain_verdict"];
+    on_map(&["SEC: sk_skb"], (5, 10), &names, |program, map| {
+        let e = program.attach_to(map).unwrap_err().to_string();
+        assert!(
+            e.contains("does not say whether it parses or judges"),
+            "{e}"
+        );
+        let role = match program.name() {
+            "plain_parser" => SkSkbRole::StreamParser,
+            _ => SkSkbRole::StreamVerdict,
+        };
+        program.attach_as(role, map)
+    });
 }
 
 #[test]
 fn sk_skb_verdict() {
-    on_map("SEC: sk_skb/verdict", (5, 13), &["verdict"]);
+    let features = ["SEC: sk_skb/verdict"];
+    on_map(&features, (5, 13), &["verdict"], |program, map| {
+        program.attach_to(map)
+    });
 }
 
 #[test]
 fn sk_msg() {
-    on_map("SEC: sk_msg", (5, 10), &["msg"]);
+    on_map(&["SEC: sk_msg"], (5, 10), &["msg"], |program, map| {
+        let e = program.attach_as(SkSkbRole::Verdict, map).unwrap_err();
+        assert!(e.to_string().contains("says already what it does"), "{e}");
+        program.attach_to(map)
+    });
 }
 
 /// Sockets that come into the map see the program that its link has then.
