@@ -38,6 +38,7 @@ fn main() {
         .source("bpf/relocations.bpf.c")
         .source("bpf/resize.bpf.c")
         .source("bpf/sock_redirect.bpf.c")
+        .source("bpf/sections.bpf.c")
         .source("bpf/token.bpf.c")
         .source("bpf/torture.bpf.c")
         .source("bpf/types.bpf.c")

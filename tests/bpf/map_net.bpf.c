@@ -57,17 +57,35 @@ __u64 at_devices = 0;
 __u64 at_cpus = 0;
 
 /* Runs for frames that are redirected to a device, before they go out. */
-SEC("xdp/devmap")
-int at_device(struct xdp_md *ctx)
+static __always_inline int count_at_device(struct xdp_md *ctx)
 {
 	if (ctx->egress_ifindex)
 		__sync_fetch_and_add(&at_devices, 1);
 	return XDP_PASS;
 }
 
+SEC("xdp/devmap")
+int at_device(struct xdp_md *ctx)
+{
+	return count_at_device(ctx);
+}
+
 /* Runs for frames that are redirected to a CPU, on that CPU. */
 SEC("xdp/cpumap")
 int at_cpu(struct xdp_md *ctx)
+{
+	__sync_fetch_and_add(&at_cpus, 1);
+	return XDP_PASS;
+}
+
+SEC("?xdp.frags/devmap")
+int at_device_frags(struct xdp_md *ctx)
+{
+	return count_at_device(ctx);
+}
+
+SEC("?xdp.frags/cpumap")
+int at_cpu_frags(struct xdp_md *ctx)
 {
 	__sync_fetch_and_add(&at_cpus, 1);
 	return XDP_PASS;
@@ -81,6 +99,19 @@ int to_device(struct xdp_md *ctx)
 
 SEC("?xdp")
 int to_cpu(struct xdp_md *ctx)
+{
+	return bpf_redirect_map(&cpus, 0, 0);
+}
+
+/* All programs of a map see packets of several buffers, or none does. */
+SEC("?xdp.frags")
+int to_device_frags(struct xdp_md *ctx)
+{
+	return bpf_redirect_map(&devices, 0, 0);
+}
+
+SEC("?xdp.frags")
+int to_cpu_frags(struct xdp_md *ctx)
 {
 	return bpf_redirect_map(&cpus, 0, 0);
 }

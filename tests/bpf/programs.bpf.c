@@ -88,14 +88,6 @@ int on_any_kprobe(struct pt_regs *ctx)
 	return 0;
 }
 
-SEC("?fentry.s")
-int on_fentry_sleepable(__u64 *ctx)
-{
-	if (is_target())
-		__sync_fetch_and_add(&hits, 1);
-	return 0;
-}
-
 /* Runs on entry and return. */
 SEC("?fsession/vfs_unlink")
 int on_fsession(__u64 *ctx)

@@ -6,6 +6,8 @@
 char LICENSE[] SEC("license") = "GPL";
 
 const volatile __u32 target_pid = 0;
+/* Of a number of the process. */
+const volatile __u64 address = 0;
 
 __u64 hits = 0;
 __u64 cookies = 0;
@@ -101,5 +103,36 @@ int BPF_KRETPROBE(on_multi_return, __u64 returned)
 SEC("?uprobe.session//proc/self/exe:btf_uprobe_target")
 int on_session(struct pt_regs *ctx)
 {
+	return hit();
+}
+
+/* Reads what the process has at an address of its own, for which it may have to wait. */
+SEC("?uretprobe.s//proc/self/exe:btf_uprobe_target")
+int BPF_KRETPROBE(on_sleepable_return, __u64 returned)
+{
+	__u64 copy;
+
+	if (is_target() && !bpf_copy_from_user(&copy, sizeof(copy), (void *)address))
+		value = returned + copy;
+	return hit();
+}
+
+SEC("?uretprobe.multi.s//proc/self/exe:btf_uprobe_target")
+int BPF_KRETPROBE(on_multi_sleepable_return, __u64 returned)
+{
+	__u64 copy;
+
+	if (is_target() && !bpf_copy_from_user(&copy, sizeof(copy), (void *)address))
+		value = returned + copy;
+	return hit();
+}
+
+SEC("?uprobe.session.s//proc/self/exe:btf_uprobe_target")
+int on_sleepable_session(struct pt_regs *ctx)
+{
+	__u64 copy;
+
+	if (is_target() && !bpf_copy_from_user(&copy, sizeof(copy), (void *)address))
+		__sync_fetch_and_add(&value, copy);
 	return hit();
 }

@@ -133,6 +133,8 @@ pub(super) enum Has {
     Context,
     /// A context alone, which is written to in its own place.
     ContextInPlace,
+    /// Neither.
+    Nothing,
 }
 
 impl Has {

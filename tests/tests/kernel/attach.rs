@@ -165,7 +165,7 @@ fn kretprobe() {
 #[test]
 fn tracepoint() {
     runs_while_attached(
-        "SEC: tracepoint",
+        "SEC: tp",
         "on_tracepoint",
         |bss| &bss.tracepoint_hits,
         || getppid(1),

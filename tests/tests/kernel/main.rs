@@ -43,6 +43,7 @@ mod prototypes;
 mod refused;
 mod resize;
 mod routes;
+mod sections;
 mod sock_redirect;
 mod sockets;
 mod streams;

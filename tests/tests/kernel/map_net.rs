@@ -13,7 +13,7 @@ use crate::support::needs;
 
 include_skel!("map_net");
 
-use map_net::MapNet;
+use map_net::{MapNet, OpenMapNet};
 
 /// The loopback device's.
 const LO: u32 = 1;
@@ -122,27 +122,27 @@ fn devices_and_cpus() {
 
 /// Frames that arrive at a device are redirected there or to a CPU, and run the program in that entry.
 fn redirected(
-    feature: &'static str,
-    choose: fn(&MapNet) -> &Xdp,
+    (feature, since): (&'static str, (u32, u32)),
+    autoload: fn(&mut OpenMapNet),
+    [near, far]: [fn(&MapNet) -> &Xdp; 2],
     set: fn(&MapNet),
     hits: fn(&MapNet) -> &Global<u64>,
 ) {
-    let feature = Feature::since(feature, (5, 10)).unwrap();
+    let Some(feature) = Feature::since(feature, since) else {
+        return;
+    };
     let mut open = MapNet::open().unwrap();
-    open.progs.to_device.set_autoload(true);
-    open.progs.to_cpu.set_autoload(true);
+    autoload(&mut open);
     let skel = open.load().unwrap();
     joined(|pair| {
         pair.near_address("10.9.0.1".parse().unwrap(), 16);
         pair.far_address("10.9.0.2".parse().unwrap(), 16);
         set(&skel);
         assert_eq!(hits(&skel).get(), 0);
-        let link = choose(&skel)
-            .attach_to(NEAR, XdpMode::Driver.into())
-            .unwrap();
+        let link = near(&skel).attach_to(NEAR, XdpMode::Driver.into()).unwrap();
         // Of a pair, one takes redirected frames only while the other has a program.
         let far = pair.on_far(|| {
-            let program = &skel.progs.to_cpu;
+            let program = far(&skel);
             program.attach_to(FAR, XdpMode::Driver.into()).unwrap()
         });
         let socket = pair.on_far(|| UdpSocket::bind("10.9.0.2:0").unwrap());
@@ -160,11 +160,61 @@ fn redirected(
     feature.works();
 }
 
+fn plain(open: &mut OpenMapNet) {
+    open.progs.to_device.set_autoload(true);
+    open.progs.to_cpu.set_autoload(true);
+}
+
+/// Loads those for packets of several buffers alone: a map has programs of one kind.
+fn with_frags(open: &mut OpenMapNet) {
+    let progs = &mut open.progs;
+    for program in [
+        &mut progs.to_device_frags,
+        &mut progs.to_cpu_frags,
+        &mut progs.at_device_frags,
+        &mut progs.at_cpu_frags,
+    ] {
+        program.set_autoload(true);
+    }
+}
+
+#[test]
+fn programs_of_devices_see_several_buffers() {
+    redirected(
+        ("SEC: xdp.frags/devmap", (5, 18)),
+        with_frags,
+        [
+            |skel| &skel.progs.to_device_frags,
+            |skel| &skel.progs.to_cpu_frags,
+        ],
+        |skel| {
+            let (at, device) = (&skel.progs.at_device_frags, index(NEAR));
+            skel.maps.devices.set_with_program(0, device, at).unwrap();
+        },
+        |skel| &skel.bss.at_devices,
+    );
+}
+
+#[test]
+fn programs_of_cpus_see_several_buffers() {
+    redirected(
+        ("SEC: xdp.frags/cpumap", (5, 18)),
+        with_frags,
+        [|skel| &skel.progs.to_cpu_frags; 2],
+        |skel| {
+            let at = &skel.progs.at_cpu_frags;
+            skel.maps.cpus.set_with_program(0, 64, at).unwrap();
+        },
+        |skel| &skel.bss.at_cpus,
+    );
+}
+
 #[test]
 fn programs_of_devices_run() {
     redirected(
-        "SEC: xdp/devmap",
-        |skel| &skel.progs.to_device,
+        ("SEC: xdp/devmap", (5, 10)),
+        plain,
+        [|skel| &skel.progs.to_device, |skel| &skel.progs.to_cpu],
         |skel| {
             let at = &skel.progs.at_device;
             skel.maps
@@ -179,8 +229,9 @@ fn programs_of_devices_run() {
 #[test]
 fn programs_of_cpus_run() {
     redirected(
-        "SEC: xdp/cpumap",
-        |skel| &skel.progs.to_cpu,
+        ("SEC: xdp/cpumap", (5, 10)),
+        plain,
+        [|skel| &skel.progs.to_cpu; 2],
         |skel| {
             let at = &skel.progs.at_cpu;
             skel.maps.cpus.set_with_program(0, 64, at).unwrap();

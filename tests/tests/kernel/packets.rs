@@ -1,12 +1,14 @@
 //! Programs that see packets past devices: netfilter's hooks, network namespaces, routes; and those that are only called.
 
+use btf_core::load::OpenObject;
 use btf_core::prog::{
     Lwt, Netfilter, NetfilterFamily, NetfilterHook, NetfilterOptions, Netns, Syscall, TestRun,
 };
 use btf_core::{Error, ErrorKind};
 
 use crate::feature::Feature;
-use crate::net::{Pair, load, packet};
+use crate::net::{OBJECT, Pair, load, packet};
+use crate::support::load_only;
 
 /// `NF_DROP`.
 const NF_DROP: i32 = 0;
@@ -123,6 +125,16 @@ fn lwt() {
         Err(e) => assert_eq!(e.kind(), ErrorKind::Unsupported, "{e}"),
     }
     feature.works();
+}
+
+/// Debian's kernels for clouds know no infrared receivers.
+#[test]
+fn lirc_mode2() {
+    let feature = Feature::since("SEC: lirc_mode2", (5, 10)).unwrap();
+    let open = OpenObject::open("net", OBJECT).unwrap();
+    let e = load_only(open, "on_lirc").unwrap_err();
+    assert_eq!(e.os_error(), Some(22), "{e}");
+    feature.not_built_in("CONFIG_BPF_LIRC_MODE2");
 }
 
 #[test]

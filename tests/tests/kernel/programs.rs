@@ -232,32 +232,6 @@ fn any_of_several_targets() {
     feature.works();
 }
 
-/// Only functions that may sleep take such programs, as those of system calls do, whose names are the architecture's; but only
-/// where errors can be injected into them.
-#[test]
-fn fentry_that_sleeps() {
-    let feature = Feature::since("SEC: fentry.s", (5, 10)).unwrap();
-    let loaded = try_load(|open| {
-        let program = &mut open.progs.on_fentry_sleepable;
-        program.set_autoload(true);
-        program.set_attach_targets(["__x64_sys_unlink", "__arm64_sys_unlinkat"]);
-    });
-    let skel = match loaded {
-        Ok(skel) => skel,
-        Err(e) => {
-            let log = e.verifier_log().unwrap_or_default();
-            assert!(log.contains("is not sleepable"), "{e:?}");
-            feature.not_built_in("CONFIG_FUNCTION_ERROR_INJECTION");
-            return;
-        }
-    };
-    let link = skel.progs.on_fentry_sleepable.attach().unwrap();
-    unlink();
-    drop(link);
-    assert_eq!(skel.bss.hits.get(), 1);
-    feature.works();
-}
-
 #[test]
 fn fsession() {
     let Some(feature) = Feature::since("SEC: fsession", (7, 0)) else {

@@ -38,6 +38,7 @@ fn talk(congestion_control: &str) -> bool {
 #[test]
 fn by_link() {
     let feature = Feature::since("struct_ops: .struct_ops.link", (5, 10)).unwrap();
+    let section = Feature::since("SEC: struct_ops", (5, 10)).unwrap();
     let skel = cc::Cc::open().unwrap().load().unwrap();
     let warnings = skel.warnings().join("\n");
     assert!(
@@ -56,6 +57,7 @@ fn by_link() {
     assert!(talk("btf_by_link"));
     assert_eq!(skel.bss.inits.get(), 1);
     assert!(skel.bss.acks.get() > 0);
+    section.works();
     drop(link);
     assert!(!talk("btf_by_link"), "it is not registered any more");
     match ops.attach() {

@@ -18,6 +18,9 @@ pub(crate) use uprobes::{OpenUprobes, Uprobes};
 /// This program's file, under whatever name it was started.
 pub(crate) const SELF: &str = "/proc/self/exe";
 
+/// What programs that sleep read.
+static THOUSAND: u64 = 1000;
+
 /// What the programs are attached to. Its argument is in memory, so that they can read it there.
 #[unsafe(no_mangle)]
 #[inline(never)]
@@ -44,6 +47,7 @@ fn call_both() {
 pub(crate) fn load(choose: impl FnOnce(&mut OpenUprobes)) -> Uprobes {
     let mut open = Uprobes::open().unwrap();
     open.rodata.target_pid = std::process::id();
+    open.rodata.address = (&raw const THOUSAND).addr() as u64;
     choose(&mut open);
     open.load().unwrap()
 }
@@ -155,6 +159,21 @@ fn uprobe_that_sleeps() {
     );
     if let Some(skel) = skel {
         assert_eq!(skel.bss.value.get(), 41);
+    }
+}
+
+#[test]
+fn uretprobe_that_sleeps() {
+    let skel = fires(
+        "SEC: uretprobe.s",
+        (6, 0),
+        |open| open.progs.on_sleepable_return.set_autoload(true),
+        |skel| skel.progs.on_sleepable_return.attach(),
+        call,
+        1,
+    );
+    if let Some(skel) = skel {
+        assert_eq!(skel.bss.value.get(), 1042);
     }
 }
 
@@ -285,6 +304,36 @@ fn uretprobe_multi() {
     );
     if let Some(skel) = skel {
         assert_eq!(skel.bss.value.get(), 42);
+    }
+}
+
+#[test]
+fn uretprobe_multi_that_sleeps() {
+    let skel = fires(
+        "SEC: uretprobe.multi.s",
+        (6, 6),
+        |open| open.progs.on_multi_sleepable_return.set_autoload(true),
+        |skel| skel.progs.on_multi_sleepable_return.attach(),
+        call,
+        1,
+    );
+    if let Some(skel) = skel {
+        assert_eq!(skel.bss.value.get(), 1042);
+    }
+}
+
+#[test]
+fn uprobe_session_that_sleeps() {
+    let skel = fires(
+        "SEC: uprobe.session.s",
+        (6, 13),
+        |open| open.progs.on_sleepable_session.set_autoload(true),
+        |skel| skel.progs.on_sleepable_session.attach(),
+        call,
+        2,
+    );
+    if let Some(skel) = skel {
+        assert_eq!(skel.bss.value.get(), 2000);
     }
 }
 
