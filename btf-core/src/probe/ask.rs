@@ -153,6 +153,29 @@ pub(super) fn module_btf(asker: &Asker<'_>) -> io::Result<bool> {
     }
 }
 
+pub(super) fn map_batch(asker: &Asker<'_>) -> io::Result<bool> {
+    let array = asker.array(4, 0)?;
+    answer(array.update_batch(&[], &[], 0).map_err(|(_, e)| e))
+}
+
+/// Of a device that is not there, kernels say what older ones say of such links.
+pub(super) fn xdp_link(asker: &Asker<'_>) -> io::Result<bool> {
+    /// The loopback device, in every network namespace.
+    const LOOPBACK: u32 = 1;
+    /// `XDP_FLAGS_HW_MODE`.
+    const HARDWARE: u32 = 1 << 3;
+    let program = program(asker, ProgType::XDP, AttachType::XDP);
+    let among = Among {
+        flags: HARDWARE,
+        ..Among::default()
+    };
+    linked(
+        program,
+        |p| sys::link_create(p, LOOPBACK, AttachType::XDP, among),
+        libc::EOPNOTSUPP,
+    )
+}
+
 pub(super) fn cgroup_link(asker: &Asker<'_>) -> io::Result<bool> {
     let program = program(asker, ProgType::CGROUP_DEVICE, AttachType::CGROUP_DEVICE);
     let attach_type = AttachType::CGROUP_DEVICE;

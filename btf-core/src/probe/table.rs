@@ -34,7 +34,9 @@ probes! {
     ARRAY_MMAP = "arrays in memory", (5, 5), [], "An array with `BPF_F_MMAPABLE`", ask::array_mmap;
     PROBE_READ_KERNEL = "bpf_probe_read_kernel", (5, 5), ["CONFIG_BPF_EVENTS"], "A program that calls `bpf_probe_read_kernel`", ask::probe_read_kernel;
     BTF_GLOBAL_FUNC = "BTF of global functions", (5, 6), [], "BTF with a function that has a linkage", btf::global_func;
+    MAP_BATCH = "batches of entries", (5, 6), [], "An update of no entries of an array", ask::map_batch;
     CGROUP_LINK = "links of cgroups", (5, 7), ["CONFIG_CGROUP_BPF"], "A link of a program and no cgroup", ask::cgroup_link;
+    XDP_LINK = "links of network devices", (5, 9), ["CONFIG_NET"], "A link of a program and the loopback device's hardware, which runs none", ask::xdp_link;
     MEMCG_ACCOUNTING = "memory charged to the cgroup", (5, 11), [], "A program that calls `bpf_ktime_get_coarse_ns`, which came with that", ask::memcg_accounting;
     MODULE_BTF = "BTF of modules", (5, 11), [], "The name of a BTF object", ask::module_btf;
     BTF_FLOAT = "BTF of floats", (5, 13), [], "BTF with a float", btf::float;
