@@ -241,6 +241,12 @@ mod tests {
     }
 
     #[test]
+    fn meters() {
+        let compiled = compile("tests/bpf/meters.bpf.c");
+        insta::assert_snapshot!("meters", skeleton(&compiled, None));
+    }
+
+    #[test]
     fn resize() {
         let compiled = compile("tests/bpf/resize.bpf.c");
         insta::assert_snapshot!("resize", skeleton(&compiled, None));

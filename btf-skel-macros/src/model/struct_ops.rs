@@ -16,6 +16,8 @@ pub(crate) struct Operations {
     pub(crate) ty: String,
     /// Name of its struct in C.
     pub(crate) c_type: String,
+    /// What the source says, as paragraphs before others.
+    pub(crate) comment: String,
     pub(crate) members: Vec<Operation>,
 }
 
@@ -28,6 +30,8 @@ pub(crate) struct Operation {
     pub(crate) value: Option<TypeRef>,
     /// How C declares it.
     pub(crate) declaration: String,
+    /// What the source says, as paragraphs before others.
+    pub(crate) comment: String,
 }
 
 /// Names of the settings that all of them have.
@@ -60,6 +64,7 @@ pub(super) fn all(
             name: scope.value(&spec.name),
             ty: names.ty(&format!("{}_settings", spec.name)),
             c_type: btf.ty(spec.ty).name().to_owned(),
+            comment: types.docs.of("variable", &spec.name),
             members: members(btf.ty(spec.ty), types),
         })
         .collect()
@@ -81,6 +86,7 @@ fn members(ty: Type<'_>, types: &mut Types) -> Vec<Operation> {
                 name: scope.value(member.name()),
                 value,
                 declaration: dump::declaration(member.ty(), member.name()),
+                comment: types.docs.member(ty.name(), member.name()),
             })
         })
         .collect()

@@ -41,14 +41,17 @@ pub(super) fn all(skeleton: &Skeleton) -> TokenStream {
 }
 
 fn doc(ops: &Operations) -> String {
-    format!("Operations `{}`, a `struct {}`.", ops.c_name, ops.c_type)
+    format!(
+        "{}Operations `{}`, a `struct {}`.",
+        ops.comment, ops.c_name, ops.c_type
+    )
 }
 
 fn settings(ops: &Operations, skeleton: &Skeleton) -> TokenStream {
     let ty = ident(&ops.ty);
     let doc = format!(
-        "Settings of operations `{}`, a `struct {}`.",
-        ops.c_name, ops.c_type
+        "{}Settings of operations `{}`, a `struct {}`.",
+        ops.comment, ops.c_name, ops.c_type
     );
     let members = ops.members.iter().map(|member| accessors(member, skeleton));
     quote! {
@@ -78,12 +81,13 @@ fn settings(ops: &Operations, skeleton: &Skeleton) -> TokenStream {
 fn accessors(member: &Operation, skeleton: &Skeleton) -> TokenStream {
     let (c_name, get) = (&member.c_name, ident(&member.name));
     let set = format_ident!("set_{}", member.name.trim_end_matches('_'));
-    let c = format!("C: `{}`.", member.declaration);
+    let (comment, c) = (&member.comment, format!("C: `{}`.", member.declaration));
     match &member.value {
         None => {
-            let get_doc = format!("The program that `{c_name}` is. {c}");
-            let set_doc =
-                format!("Sets the program that `{c_name}` is, by name; `None` for null. {c}");
+            let get_doc = format!("{comment}The program that `{c_name}` is. {c}");
+            let set_doc = format!(
+                "{comment}Sets the program that `{c_name}` is, by name; `None` for null. {c}"
+            );
             quote! {
                 #[doc = #get_doc]
                 pub fn #get(&self) -> ::btf_core::Result<::core::option::Option<&::core::primitive::str>> {
@@ -98,8 +102,8 @@ fn accessors(member: &Operation, skeleton: &Skeleton) -> TokenStream {
         }
         Some(ty) => {
             let ty = reference(ty, skeleton);
-            let get_doc = format!("The value of `{c_name}`. {c}");
-            let set_doc = format!("Sets `{c_name}`. {c}");
+            let get_doc = format!("{comment}The value of `{c_name}`. {c}");
+            let set_doc = format!("{comment}Sets `{c_name}`. {c}");
             quote! {
                 #[doc = #get_doc]
                 pub fn #get(&self) -> ::btf_core::Result<#ty> {
