@@ -210,6 +210,15 @@ pub fn binary(bytes: &[u8]) {
     let _ = binary.static_probes();
 }
 
+/// Looks for a file in a zip archive: one that is there, one that is compressed, one that comes close.
+pub fn zip(bytes: &[u8]) {
+    for name in ["lib/x86_64/libx.so", "assets/text", "lib/x86_64/liby.so"] {
+        if let Ok((start, length)) = private::find_in_archive(bytes, name) {
+            assert!(bytes.get(start..).is_some_and(|rest| length <= rest.len()));
+        }
+    }
+}
+
 /// Links an object with another, and with itself, and reads what comes out.
 pub fn link(bytes: &[u8]) {
     let Some((first, second)) = two(bytes) else {

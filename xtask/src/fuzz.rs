@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 pub(crate) const USAGE: &str = "cargo xtask fuzz [--seconds N] [TARGET]...
 
   --seconds N   how long each target runs (60)
-  TARGET        btf, btf-ext, archive, object, digest, link, relocate, dump, value, minimise or binary (all of them)";
+  TARGET        btf, btf-ext, archive, object, digest, link, relocate, dump, value, minimise, binary or zip (all of them)";
 
 /// What makes rustc count which branches an input takes; libFuzzer reads the counters.
 const COVERAGE: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
@@ -76,6 +76,10 @@ const TARGETS: &[Target] = &[
     Target {
         name: "binary",
         seeds: |m| vec![m.library.clone()],
+    },
+    Target {
+        name: "zip",
+        seeds: |m| vec![zip(&m.library[..64.min(m.library.len())])],
     },
 ];
 
@@ -303,6 +307,40 @@ fn archive(btf: &[u8]) -> Vec<u8> {
     ];
     let numbers = numbers.map(u32::to_le_bytes).concat();
     [b"BTFS", &numbers[..], name, btf].concat()
+}
+
+/// A zip archive of this library, stored as it is, and of a text that says of itself to be compressed.
+fn zip(library: &[u8]) -> Vec<u8> {
+    let (mut files, mut directory) = (Vec::new(), Vec::new());
+    for (name, method, data) in [
+        ("lib/x86_64/libx.so", 0, library),
+        ("assets/text", 8, b"text"),
+    ] {
+        // Both headers have these in the middle: version, flags, method, time, date, checksum, two lengths, that of the name.
+        let (start, length) = (files.len() as u32, (data.len() as u32).to_le_bytes());
+        let mut common = [20u16, 0, method, 0, 0].map(u16::to_le_bytes).concat();
+        common.extend([[0; 4], length, length].concat());
+        common.extend((name.len() as u16).to_le_bytes());
+        files.extend([b"PK\x03\x04", &common[..], &[0; 2], name.as_bytes(), data].concat());
+        directory.extend(
+            [
+                b"PK\x01\x02\x14\x00",
+                &common[..],
+                &[0; 12],
+                &start.to_le_bytes(),
+            ]
+            .concat(),
+        );
+        directory.extend(name.as_bytes());
+    }
+    let places = [directory.len() as u32, files.len() as u32].map(u32::to_le_bytes);
+    let end = [
+        b"PK\x05\x06\0\0\0\0\x02\0\x02\0",
+        &places.concat()[..],
+        &[0; 2],
+    ]
+    .concat();
+    [files, directory, end].concat()
 }
 
 /// Two inputs in one, the length of the first before them.

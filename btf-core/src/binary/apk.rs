@@ -26,7 +26,7 @@ pub(super) fn split(path: &str) -> Option<(&str, &str)> {
 }
 
 /// Where the contents of an entry are in the archive: from where, and how many bytes.
-pub(super) fn find(archive: &[u8], wanted: &str) -> Result<(usize, usize)> {
+pub(crate) fn find(archive: &[u8], wanted: &str) -> Result<(usize, usize)> {
     let entries = directory(archive)?;
     let Some(entry) = entries.iter().find(|entry| entry.name == wanted.as_bytes()) else {
         let names: Vec<_> = entries

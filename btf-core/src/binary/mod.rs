@@ -17,6 +17,7 @@ use object::{Endianness, elf};
 
 use crate::error::{Context, Error, Result};
 
+pub(crate) use apk::find as find_in_archive;
 pub(crate) use arguments::{Machine, spec};
 pub use probes::StaticProbe;
 pub use symbols::Function;
