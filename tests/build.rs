@@ -63,6 +63,17 @@ fn main() {
         for_kernel(kernel, &vfs_unlink(first), &out);
     }
     carrying_types(&out);
+    zeroed();
+}
+
+/// Compiles `zeroed.bpf.c` with the clang that it is about, if that is here.
+fn zeroed() {
+    let old = Path::new("/usr/bin/clang-14");
+    let mut builder = btf_build::Builder::new();
+    if old.exists() {
+        builder = builder.clang(old);
+    }
+    builder.source("bpf/zeroed.bpf.c").build();
 }
 
 /// Compiles `no_btf.bpf.c` with the types of one kernel that it may run on.

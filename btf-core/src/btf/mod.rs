@@ -249,7 +249,7 @@ impl Btf {
 
     /// All own strings with their offsets, in order; those of the base are not repeated.
     pub fn strings(&self) -> impl Iterator<Item = (u32, &[u8])> + '_ {
-        let section = self.0.bytes.get(self.0.strings.clone()).unwrap_or_default();
+        let section = self.string_section();
         // The section ends in a NUL byte, behind which there is no further string.
         let section = section.strip_suffix(&[0]);
         let mut offset = self.0.first_string;
@@ -291,6 +291,11 @@ impl Btf {
         }
         let record = *btf.0.index.get((id.0 - btf.0.first_id) as usize)?;
         Some((btf, record))
+    }
+
+    /// The bytes of its own strings.
+    pub(crate) fn string_section(&self) -> &[u8] {
+        self.0.bytes.get(self.0.strings.clone()).unwrap_or_default()
     }
 
     /// Where an own type's record lies in [`Btf::as_bytes`].

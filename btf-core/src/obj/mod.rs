@@ -25,6 +25,7 @@ mod section;
 mod slots;
 mod stage;
 mod struct_ops;
+mod zeroed;
 
 use crate::btf::Btf;
 use crate::error::{Context, Error, Result};

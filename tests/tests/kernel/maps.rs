@@ -9,9 +9,13 @@ use btf_core::map::{
     Array, Flags, Global, Hash, Map, Mapped, PerCpuArray, PerCpuHash, RingBuf, Section,
     possible_cpus,
 };
+use btf_core::prog::MAX_WORDS;
 use btf_core::{Error, ErrorKind, Pod};
+use btf_skel_macros::include_skel;
 
 use crate::support::{GETPPID, getppid, needs, open, set};
+
+include_skel!("zeroed");
 
 static MAPS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/maps.bpf.o"));
 static TYPES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/types.bpf.o"));
@@ -287,6 +291,26 @@ fn globals_are_shared_both_ways() {
     bss.hits.set(100);
     getppid(1);
     assert_eq!(bss.hits.get(), 110);
+}
+
+#[test]
+fn variables_that_start_as_zero_lie_where_clang_put_them() {
+    needs(5, 10);
+    let mut open = zeroed::Zeroed::open().unwrap();
+    open.bss.second[0].set_low(5);
+    let skel = open.load().unwrap();
+    skel.progs.turn.test_run(&[0; MAX_WORDS]).unwrap();
+    let (first, second) = (skel.bss.first.get(), skel.bss.second.get());
+    assert_eq!((first.low(), first.high()), (1, 2));
+    assert_eq!((second[0].low(), second[1].high()), (5, 7));
+    assert_eq!(
+        (
+            skel.bss.before.get(),
+            skel.data.rounds.get(),
+            skel.data.step.get()
+        ),
+        (1, 42, 2)
+    );
 }
 
 #[test]

@@ -12,7 +12,7 @@ use object::read::elf::{SectionHeader, Sym};
 use super::data::{self, DataKind, DataSection, Place};
 use super::externs::{self, Externs, KCONFIG};
 use super::functions::Function;
-use super::{MapSpec, Object, StructOpsSpec, maps, programs, records, struct_ops};
+use super::{MapSpec, Object, StructOpsSpec, maps, programs, records, struct_ops, zeroed};
 use crate::btf::ext::BtfExt;
 use crate::btf::{Btf, Kind, TypeId};
 use crate::error::{Context, Error, ErrorKind, Result};
@@ -83,18 +83,18 @@ impl Elf<'_> {
             .filter(|s| matches!(s.st_visibility(), elf::STV_HIDDEN | elf::STV_INTERNAL))
             .map(|s| self.symbol_name(s))
             .collect();
-        data::fix_btf(
-            btf,
-            |name| {
-                let place = lookups.iter().rfind(|(section, ..)| *section == name);
-                place.map(|(_, size, offset_of)| Place {
-                    section_size: *size,
-                    offset_of,
-                })
-            },
-            |name| hidden.contains(&name),
-        )
-        .map(|btf| (Some(btf), externs))
+        let place_of = |name: &str| {
+            let place = lookups.iter().rfind(|(section, ..)| *section == name);
+            place.map(|(_, size, offset_of)| Place {
+                section_size: *size,
+                offset_of,
+            })
+        };
+        let is_in = |section, name: &str| {
+            place_of(section).is_some_and(|place| (place.offset_of)(name).is_some())
+        };
+        let btf = zeroed::follow(btf, |name| is_in(".bss", name) && !is_in(".data", name))?;
+        data::fix_btf(btf, place_of, |name| hidden.contains(&name)).map(|btf| (Some(btf), externs))
     }
 
     fn maps(&self, btf: Option<&Btf>) -> Result<Vec<MapSpec>> {
