@@ -110,9 +110,7 @@ impl Compiler {
             }
         }
         own.extend_from_slice(flags);
-        // The version, for what `conventional` asks of `cc` besides.
-        let version = env!("CARGO_PKG_VERSION");
-        let basis = (version, stamp(&clang.path), &own, environment::of_cc());
+        let basis = (stamp(&clang.path), &own, environment::of_cc());
         let mut command = kept.words("cc", basis, || conventional(clang, target, &own))?;
         if command.is_empty() {
             command = conventional(clang, target, &own)?;

@@ -12,6 +12,8 @@ use crate::output::{make_dir, write_if_changed};
 /// A folder of answers, a file for each question: a line that stands for what the answer rests on, then the answer's words, each with a NUL after it.
 pub(crate) struct Kept {
     dir: PathBuf,
+    /// Stands for who asks: what is asked, and how the answer is read, is up to this crate's sources, and those are in the build script.
+    asker: String,
 }
 
 impl Kept {
@@ -19,6 +21,7 @@ impl Kept {
     pub(crate) fn new(out_dir: &Path) -> Kept {
         Kept {
             dir: out_dir.join("btf-build/kept"),
+            asker: asker(),
         }
     }
 
@@ -32,7 +35,7 @@ impl Kept {
     ) -> Result<Vec<OsString>, E> {
         let path = self.dir.join(question);
         let mut hasher = DefaultHasher::new();
-        basis.hash(&mut hasher);
+        (&self.asker, basis).hash(&mut hasher);
         let basis = format!("{:016x}\n", hasher.finish());
         let text = fs::read(&path).unwrap_or_default();
         if let Some(words) = text.strip_prefix(basis.as_bytes()) {
@@ -53,6 +56,12 @@ impl Kept {
         let _ = make_dir(&self.dir).and_then(|()| write_if_changed(&path, &text));
         Ok(words)
     }
+}
+
+/// What tells one build script from another that is built of other sources, this crate's among them.
+fn asker() -> String {
+    let program = std::env::current_exe();
+    program.map(|program| stamp(&program)).unwrap_or_default()
 }
 
 /// What tells whether a program is still the one that was asked. A script that runs another is taken for what it is.
@@ -89,6 +98,13 @@ mod tests {
         assert_ne!(second, first);
         assert_eq!(words("one", "d"), second);
         assert_eq!(asked, 2);
+        // Another build script asks anew.
+        let other = Kept {
+            asker: "other".to_owned(),
+            ..Kept::new(&dir)
+        };
+        let ask = || Ok::<_, ()>(vec!["e".into()]);
+        assert_eq!(other.words("clang", "one", ask).unwrap(), ["e"]);
         // No error is kept.
         assert_eq!(kept.words("other", "", || Err(1)), Err(1));
         let none = || Ok::<_, ()>(Vec::new());

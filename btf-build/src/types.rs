@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use btf_core::btf::{Btf, Kind};
+use btf_core::btf::{Btf, Kind, dump};
 
 use crate::environment;
 use crate::error::{Error, Result};
@@ -78,8 +78,9 @@ impl Source {
     /// Tells one state of the source from another without reading it.
     pub(crate) fn key(&self) -> Result<String> {
         let mut key = format!(
-            "btf-build {}\n{}\n",
+            "btf-build {} {:x}\n{}\n",
             env!("CARGO_PKG_VERSION"),
+            dump::EDITION,
             self.path().display()
         );
         match self {

@@ -100,8 +100,8 @@ impl<'a> Header<'a> {
 /// A name that other types do not have.
 fn name_of(types: &Types) -> String {
     let mut hasher = DefaultHasher::new();
-    // What a header looks like is up to this version.
-    env!("CARGO_PKG_VERSION").hash(&mut hasher);
+    // What a header looks like is up to this.
+    dump::EDITION.hash(&mut hasher);
     let len = match types {
         Types::Btf(btf) => {
             hasher.write(btf.as_bytes());
