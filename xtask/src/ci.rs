@@ -20,15 +20,14 @@ const STEPS: &[Step] = &[
         name: "format",
         args: &["fmt", "--all", "--check"],
     },
-    // Outside the workspace; building it takes libelf, so that is left to the tasks that run it.
+    // Outside the workspace, as is the next one.
     Step {
-        name: "peers",
-        args: &[
-            "fmt",
-            "--manifest-path",
-            "benches/peers/Cargo.toml",
-            "--check",
-        ],
+        name: "format of peers",
+        args: &["fmt", "--manifest-path=benches/peers/Cargo.toml", "--check"],
+    },
+    Step {
+        name: "format of fuzz targets",
+        args: &["fmt", "--manifest-path=fuzz/Cargo.toml", "--check"],
     },
     Step {
         name: "lints",
@@ -55,6 +54,19 @@ const STEPS: &[Step] = &[
             "warnings",
         ],
     },
+    // Built to be linted, so that neither they nor their lock file fall behind; what runs them is another task's.
+    Step {
+        name: "lints of fuzz targets",
+        args: &[
+            "clippy",
+            "--manifest-path=fuzz/Cargo.toml",
+            "--target-dir=target/fuzz/lints",
+            "--locked",
+            "--",
+            "-D",
+            "warnings",
+        ],
+    },
     Step {
         name: "docs",
         args: &["doc", "--workspace", "--no-deps", "--all-features"],
@@ -76,14 +88,43 @@ const STEPS: &[Step] = &[
         name: "tests",
         args: &["xtask", "test"],
     },
+    // Builds the peers, libbpf among them, by their lock file.
+    Step {
+        name: "instructions as libbpf's",
+        args: &["xtask", "conformance", "libbpf"],
+    },
+];
+
+/// What else there is, and why it is not run here.
+const LEFT_OUT: &[(&str, &str)] = &[
+    (
+        "cargo xtask conformance load",
+        "takes hours; docs/conformance-load.md is the summary of the last run",
+    ),
+    (
+        "cargo xtask conformance headers",
+        "over all selftests; the tests do it for the workspace's own sources",
+    ),
+    (
+        "cargo xtask conformance core-reloc",
+        "boots every kernel once more; what it relocates is held to libbpf's instructions here",
+    ),
+    (
+        "cargo xtask bench",
+        "times depend on the machine, and no test asserts them",
+    ),
+    (
+        "cargo xtask fuzz",
+        "finds more the longer it runs, and nothing for certain in a minute",
+    ),
 ];
 
 pub(crate) fn run(args: &[String]) -> Result<u8> {
     if let Some(arg) = args.first() {
         return Err(unexpected(arg, USAGE));
     }
-    // The examples' build scripts need it long before the tests do.
-    tool::install(&[tool::CLANG])?;
+    // The examples' build scripts need clang long before the tests do, and the fuzz targets' a compiler for libFuzzer.
+    tool::install(&[tool::CLANG, tool::CXX])?;
     let mut rows = Vec::new();
     for step in STEPS {
         eprintln!("== {}: cargo {}", step.name, step.args.join(" "));
@@ -99,6 +140,10 @@ pub(crate) fn run(args: &[String]) -> Result<u8> {
             eprintln!("{e}");
         }
         rows.push((step.name, started.elapsed(), result.is_ok()));
+    }
+    println!();
+    for (task, why) in LEFT_OUT {
+        println!("not run: `{task}`: {why}");
     }
     print!("\n{}", table(&rows));
     Ok(u8::from(rows.iter().any(|(_, _, passed)| !passed)))
@@ -119,7 +164,7 @@ fn table(rows: &[(&str, Duration, bool)]) -> String {
     let mut text = String::new();
     for (name, elapsed, passed) in rows {
         let result = if *passed { "passed" } else { "FAILED" };
-        text += &format!("{name:<22} {:>7.1} s  {result}\n", elapsed.as_secs_f64());
+        text += &format!("{name:<24} {:>7.1} s  {result}\n", elapsed.as_secs_f64());
     }
     let passed = rows.iter().filter(|(_, _, passed)| *passed).count();
     text + &format!("{passed} steps passed, {} failed\n", rows.len() - passed)
@@ -134,7 +179,7 @@ mod tests {
         let second = Duration::from_secs(1);
         let text = table(&[("format", second, true), ("lints", second, false)]);
         assert!(
-            text.contains("lints                      1.0 s  FAILED"),
+            text.contains("lints                        1.0 s  FAILED"),
             "{text}"
         );
         assert!(text.ends_with("1 steps passed, 1 failed\n"), "{text}");
