@@ -17,6 +17,7 @@ fn main() {
         .source("bpf/cycle.bpf.c")
         .source("bpf/dummy_ops.bpf.c")
         .source("bpf/iters.bpf.c")
+        .source("bpf/jump_tables.bpf.c")
         .source("bpf/ksyms.bpf.c")
         .source("bpf/map_events.bpf.c")
         .source("bpf/map_kinds.bpf.c")

@@ -7,16 +7,10 @@ use std::path::Path;
 use btf_core::obj::{MapType, section_defs};
 
 /// What is not seen at work on any kernel, or has no row of its own, and the reason.
-const REASONS: &[(&str, &str)] = &[
-    (
-        "map: insn_array",
-        "programs have it for the jump tables in `.jumptables` alone, which clang 22 is the first to write and btf-core does not load",
-    ),
-    (
-        "SEC: lirc_mode2",
-        "Debian's kernels for clouds have no infrared receivers, nor the module that stands for one",
-    ),
-];
+const REASONS: &[(&str, &str)] = &[(
+    "SEC: lirc_mode2",
+    "Debian's kernels for clouds have no infrared receivers, nor the module that stands for one",
+)];
 
 /// All types that btf-core knows.
 fn map_types() -> impl Iterator<Item = MapType> {

@@ -54,6 +54,28 @@ fn linked(objects: &[(&str, Vec<u8>)]) -> btf_core::Result<Vec<u8>> {
     link_objects(&objects)
 }
 
+#[test]
+fn jump_tables_are_not_linked() {
+    let object = concat!(env!("OUT_DIR"), "/jump_tables.bpf.o");
+    let object = std::fs::read(object).unwrap();
+    let e = linked(&[("jumps", object.clone())]).unwrap_err();
+    assert_eq!(
+        e.to_string(),
+        "object `jumps`: its jump tables cannot be linked (compile it with -fno-jump-tables)"
+    );
+    // Read by itself, it has one in a function that does not start its section.
+    let object = Object::parse("jumps", &object).unwrap();
+    let mut tables = object.jump_tables().iter();
+    let at = tables.position(|table| table.name == "chosen").unwrap();
+    let table = &object.jump_tables()[at];
+    let f = &object.functions()[table.function];
+    assert_eq!(f.name, "chooses");
+    let answer = |n: usize| f.insns[table.insns[n] as usize].imm;
+    assert_eq!([0, 1, 2].map(answer), [100, 201, 300]);
+    let mut targets = f.relocs.iter().map(|reloc| reloc.target);
+    assert!(targets.any(|target| target == RelocTarget::JumpTable(at)));
+}
+
 /// What the loader makes of an object, in words that do not depend on numbers of types and sections.
 fn description(object: &Object) -> Vec<String> {
     let btf = object.btf().unwrap();
@@ -71,6 +93,7 @@ fn description(object: &Object) -> Vec<String> {
                 }
                 RelocTarget::Extern(n) => format!("extern {}", object.externs()[n].name),
                 RelocTarget::Function(n) => format!("function {}", object.functions()[n].name),
+                RelocTarget::JumpTable(n) => format!("table {}", object.jump_tables()[n].name),
             };
             out.push(format!("{} instruction {}: {to}", program.name, reloc.insn));
         }

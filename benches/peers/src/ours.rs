@@ -56,7 +56,8 @@ fn stream(object: &Object, program: &ProgramSpec, image: &Image) -> Stream {
             }
             RelocTarget::Extern(_) if insns[at].is_ldimm64() => externs.extend([at, at + 1]),
             RelocTarget::Extern(_) => externs.push(at),
-            RelocTarget::Function(_) => {}
+            // No object that is compared has jump tables.
+            RelocTarget::Function(_) | RelocTarget::JumpTable(_) => {}
         }
     }
     let mut stream = Stream {

@@ -71,6 +71,7 @@ pub(super) fn accesses(function: &Function, has_context: bool) -> Vec<Access> {
         states: HashMap::new(),
         accesses: BTreeMap::new(),
         pending: Vec::new(),
+        is_unclear: false,
     };
     let mut entry = State::default();
     entry.set(10, Value::Frame(0));
@@ -91,6 +92,9 @@ pub(super) fn accesses(function: &Function, has_context: bool) -> Vec<Access> {
         walk.accesses.remove(&at);
         let state = state.clone();
         walk.step(at, *insn, state);
+        if walk.is_unclear {
+            return Vec::new();
+        }
     }
     walk.accesses.into_values().collect()
 }
@@ -145,6 +149,8 @@ struct Walk<'a> {
     states: HashMap<usize, State>,
     accesses: BTreeMap<usize, Access>,
     pending: Vec<usize>,
+    /// Whether it jumps to where nobody can tell.
+    is_unclear: bool,
 }
 
 impl Walk<'_> {
@@ -306,6 +312,8 @@ impl Walk<'_> {
                 self.call(at, insn, &mut state);
                 self.arrive(Some(at + 1), &state);
             }
+            // An indirect jump: nobody knows by which way the rest is reached.
+            0 if insn.code & op::X != 0 => self.is_unclear = true,
             // BPF_JA has its offset in `imm` if it is of the 32-bit class.
             0 if insn.class() == op::JMP32 => self.arrive(to(insn.imm), &state),
             0 => self.arrive(to(insn.off.into()), &state),

@@ -76,6 +76,7 @@ impl OpenObject {
             fd_array: &externs.fd_array(),
             operations: &operations,
             static_probes: stages.static_probes,
+            jump_tables: stages.jump_tables,
         };
         let programs = load_programs(&loader, programs)?;
         let maps = map_slots(&object, maps);

@@ -12,6 +12,7 @@ mod btf_object;
 mod core;
 mod data;
 mod externs;
+mod jump_tables;
 mod kernel;
 mod loaded;
 mod loading;

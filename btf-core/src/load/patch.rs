@@ -93,8 +93,8 @@ pub(super) fn patch(
                     });
                 }
             }
-            // Calls are resolved when the image is linked.
-            RelocTarget::Function(_) => {}
+            // Calls are resolved when the image is linked, tables made before this.
+            RelocTarget::Function(_) | RelocTarget::JumpTable(_) => {}
         }
     }
     Ok(poisons)

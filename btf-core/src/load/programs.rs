@@ -10,7 +10,7 @@ use super::kernel::{AttachTarget, Kernel};
 use super::loaded::LoadedData;
 use super::open_program::OpenProgram;
 use super::patch::patch;
-use super::stages::StaticProbes;
+use super::stages::{MakeTables, StaticProbes};
 use super::struct_ops::{self, Plan};
 use super::{old_helpers, prototype, rejection};
 use crate::btf::{Btf, TypeId};
@@ -40,6 +40,7 @@ pub(super) struct Loader<'a> {
     pub(super) fd_array: &'a [RawFd],
     pub(super) operations: &'a [Plan],
     pub(super) static_probes: Option<StaticProbes>,
+    pub(super) jump_tables: Option<MakeTables>,
 }
 
 /// What comes of a program that is loaded.
@@ -110,6 +111,10 @@ impl Loader<'_> {
             .link(spec, |function| self.code.insns(function))?;
         let features = self.kernel.features();
         old_helpers::replace(&mut image.insns, features);
+        let _tables = match self.jump_tables {
+            Some(create) => create(self.object, &mut image, features)?,
+            None => Vec::new(),
+        };
         let poisons = patch(self.object, &mut image, self.maps, self.data, self.externs)?;
         let (target, name) = self.target(program)?.unzip();
         let operation = match def.attach {

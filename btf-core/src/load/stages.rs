@@ -12,11 +12,11 @@ use super::open_program::OpenProgram;
 use super::open_struct_ops::OpenStructOps;
 use super::pinned::{self, Pin};
 use super::struct_ops::{self, Plan};
-use super::{slots, static_probes};
+use super::{jump_tables, slots, static_probes};
 use crate::error::{Error, ErrorKind, Result};
 use crate::link::UsdtMaps;
 use crate::map::Map;
-use crate::obj::{Object, ProgramSpec, Stage};
+use crate::obj::{Image, Object, ProgramSpec, Stage};
 use crate::probe::Features;
 use crate::prog::{Program, StructOps};
 
@@ -35,6 +35,7 @@ type CreateOperations = fn(
     &Features,
 ) -> Result<Vec<Slot<Option<StructOps>>>>;
 type FindMaps = fn(&[Map], &[OpenProgram], &Features) -> Result<Option<Arc<UsdtMaps>>>;
+pub(super) type MakeTables = fn(&Object, &mut Image, &Features) -> Result<Vec<Map>>;
 type PutPrograms = fn(&Object, &[Slot<Map>], &[Slot<Program>]) -> Result<()>;
 
 /// Structs of operations: laid out before maps and programs are made, made after.
@@ -83,6 +84,7 @@ pub struct Stages {
     pub(super) static_probes: Option<StaticProbes>,
     pub(super) slots: Option<Slots>,
     pub(super) pin: Option<Pin>,
+    pub(super) jump_tables: Option<MakeTables>,
 }
 
 impl Stages {
@@ -96,6 +98,7 @@ impl Stages {
         static_probes: None,
         slots: None,
         pin: None,
+        jump_tables: None,
     };
 
     /// All.
@@ -107,7 +110,8 @@ impl Stages {
         .operations()
         .static_probes()
         .slots()
-        .pins();
+        .pins()
+        .jump_tables();
 
     /// With [`Stage::Relocations`].
     #[must_use]
@@ -177,6 +181,13 @@ impl Stages {
         self
     }
 
+    /// With [`Stage::JumpTables`].
+    #[must_use]
+    pub const fn jump_tables(mut self) -> Stages {
+        self.jump_tables = Some(jump_tables::create);
+        self
+    }
+
     fn has(&self, stage: Stage) -> bool {
         match stage {
             Stage::Relocations => self.relocate.is_some(),
@@ -187,6 +198,7 @@ impl Stages {
             Stage::StaticProbes => self.static_probes.is_some(),
             Stage::Slots => self.slots.is_some(),
             Stage::Pins => self.pin.is_some(),
+            Stage::JumpTables => self.jump_tables.is_some(),
         }
     }
 

@@ -19,6 +19,7 @@
 //! | task_storage, sk_storage, inode_storage, cgrp_storage | [`LocalStorage`] |
 //! | cgroup_storage, percpu_cgroup_storage | [`CgroupStorage`], [`PerCpuCgroupStorage`] |
 //! | ringbuf, user_ringbuf, perf_event_array | [`RingBuf`], [`UserRingBuf`], [`PerfEventArray`]; [`Consumers`] waits for several, any reactor for their descriptors; as async streams with the feature `tokio` |
+//! | insn_array | nothing: the loader makes one of each [`crate::obj::JumpTable`] |
 //!
 //! [`Mapped`] is a section of global variables, [`MappedArray`] the memory of an array; a section that was resized has more
 //! [`elements`](Mapped::elements).

@@ -60,6 +60,8 @@ pub enum RelocTarget {
     Function(usize),
     /// The symbol at this position of [`super::Object::externs`].
     Extern(usize),
+    /// The table at this position of [`super::Object::jump_tables`].
+    JumpTable(usize),
 }
 
 /// A CO-RE relocation of one instruction.

@@ -9,6 +9,7 @@ mod elf;
 pub(crate) mod externs;
 mod functions;
 mod image;
+mod jump_tables;
 mod linker;
 pub(crate) mod map_flags;
 mod map_type;
@@ -35,6 +36,7 @@ pub use data::{DataKind, DataSection};
 pub use externs::{ConfigExtern, ConfigForm, ExternKind, ExternSpec};
 pub use functions::{CoreSite, ElfReloc, Function, LineSite, RelocTarget};
 pub use image::Image;
+pub use jump_tables::JumpTable;
 pub use linker::link_objects;
 pub use map_type::MapType;
 pub use maps::{MapSpec, Pinning, SlotTarget};
@@ -61,6 +63,7 @@ pub struct Object {
     data: Vec<DataSection>,
     struct_ops: Vec<StructOpsSpec>,
     externs: Vec<ExternSpec>,
+    jump_tables: Vec<JumpTable>,
 }
 
 /// A program: a function in a section whose name says what it attaches to.
@@ -168,6 +171,11 @@ impl Object {
     /// Symbols that the kernel must supply.
     pub fn externs(&self) -> &[ExternSpec] {
         &self.externs
+    }
+
+    /// Tables by which functions jump, in the order of their first use.
+    pub fn jump_tables(&self) -> &[JumpTable] {
+        &self.jump_tables
     }
 
     /// The program of this name.

@@ -24,11 +24,13 @@ pub enum Stage {
     Slots,
     /// Maps that are pinned by their names.
     Pins,
+    /// Arrays of instructions by which programs jump.
+    JumpTables,
 }
 
 impl Stage {
     /// All of them.
-    pub const ALL: [Stage; 8] = [
+    pub const ALL: [Stage; 9] = [
         Stage::Relocations,
         Stage::TypeRelocations,
         Stage::Externs,
@@ -37,6 +39,7 @@ impl Stage {
         Stage::StaticProbes,
         Stage::Slots,
         Stage::Pins,
+        Stage::JumpTables,
     ];
 
     /// Its name: that of the method of `load::Stages`.
@@ -50,6 +53,7 @@ impl Stage {
             Stage::StaticProbes => "static_probes",
             Stage::Slots => "slots",
             Stage::Pins => "pins",
+            Stage::JumpTables => "jump_tables",
         }
     }
 
@@ -77,6 +81,7 @@ impl Stage {
                 let mut maps = object.maps().iter();
                 maps.any(|map| map.pinning == Pinning::ByName)
             }
+            Stage::JumpTables => !object.jump_tables().is_empty(),
         }
     }
 }

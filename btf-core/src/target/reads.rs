@@ -214,6 +214,8 @@ impl Walk<'_> {
                 }
                 self.arrive(at + 1, state, pending);
             }
+            // An indirect jump.
+            0 if insn.code & op::X != 0 => return None,
             // BPF_JA has its offset in `imm` if it is of the 32-bit class.
             0 if insn.class() == op::JMP32 => self.arrive(to(insn.imm)?, state, pending),
             0 => self.arrive(to(insn.off.into())?, state, pending),
@@ -399,6 +401,8 @@ mod tests {
         let jump = |off| Insn::new(op::JMP, 0, 0, off, 0);
         assert_eq!(words(&[jump(-1)]), Some(vec![]));
         assert_eq!(words(&[jump(30_000)]), Some(vec![]));
+        let indirect = Insn::new(op::JMP | op::X, 2, 0, 0, 0);
+        assert_eq!(words(&[indirect]), None, "it may go anywhere");
         assert_eq!(words(&[]), Some(vec![]));
         let recursion = Insn::new(CALL, 0, pseudo::CALL, 0, -1);
         assert_eq!(words(&[recursion]), Some(vec![]));

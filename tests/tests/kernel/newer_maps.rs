@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 
 use btf_core::map::{Flags, Hash};
-use btf_core::prog::MAX_WORDS;
+use btf_core::prog::{MAX_WORDS, TestRun};
 use btf_skel_macros::include_skel;
 
 use crate::feature::Feature;
+use crate::net::packet;
 
+include_skel!("jump_tables");
 include_skel!("newer_maps");
 
 use newer_maps::{NewerMaps, Tally};
@@ -43,5 +45,42 @@ fn resizable_hash_maps() {
     assert!(growing.remove(&1000).unwrap());
     assert!(!growing.remove(&1000).unwrap());
     assert_eq!(count(7), 1, "it is a new one");
+    feature.works();
+}
+
+/// Programs have no other use for arrays of instructions than to jump by them; the loader makes one for each table.
+#[test]
+fn jump_tables() {
+    let feature = Feature::since("map: insn_array", (6, 19));
+    let loaded = jump_tables::JumpTables::open().unwrap().load();
+    let Some(feature) = feature else {
+        assert_eq!(
+            loaded.err().unwrap().to_string(),
+            "object `jump_tables`: program `calls`: jump table `inner`: the kernel refused to create it (type insn_array, keys of \
+             4 bytes, values of 16 bytes, max_entries 2, flags 0x0): Invalid argument (os error 22) (kernels have arrays of \
+             instructions from 6.19 on: for older ones compile with -fno-jump-tables, or leave the program out)"
+        );
+        return;
+    };
+    let skel = loaded.unwrap();
+    let packet_of = |len: usize| {
+        // Such a program sees it without the Ethernet header.
+        vec![0; 14 + len]
+    };
+    let run = |len| {
+        let packet = packet_of(len);
+        let ran = skel.progs.chooses.test_run(&TestRun::packet(&packet));
+        ran.unwrap().result
+    };
+    let run_subprogram = |len| {
+        let packet = packet_of(len);
+        let ran = skel.progs.calls.test_run(&TestRun::packet(&packet));
+        ran.unwrap().result
+    };
+    // By the low bits of the packet's length.
+    assert_eq!([64, 65, 66, 67].map(run), [100, 201, 300, 0]);
+    assert_eq!([64, 65].map(run_subprogram), [10, 11]);
+    let ran = skel.progs.first.test_run(&TestRun::packet(&packet(1)));
+    assert_eq!(ran.unwrap().result, 7);
     feature.works();
 }

@@ -27,6 +27,7 @@ impl Object {
         self.data.write(&mut writer);
         self.struct_ops.write(&mut writer);
         self.externs.write(&mut writer);
+        self.jump_tables.write(&mut writer);
         let btf = self.btf.as_ref().map(Btf::to_target_bytes);
         writer.end(btf.as_deref().unwrap_or_default())
     }
@@ -48,6 +49,7 @@ impl Object {
             data: Record::read(&mut reader),
             struct_ops: Record::read(&mut reader),
             externs: Record::read(&mut reader),
+            jump_tables: Record::read(&mut reader),
             btf: None,
         };
         object.btf = match reader.end().ok_or_else(damaged)? {
@@ -79,6 +81,7 @@ fn holds_together(object: &Object) -> bool {
             RelocTarget::Data { section, .. } => section < object.data.len(),
             RelocTarget::Function(n) => n < object.functions.len(),
             RelocTarget::Extern(n) => n < object.externs.len(),
+            RelocTarget::JumpTable(n) => n < object.jump_tables.len(),
         };
         let has = |insn| insn < f.insns.len();
         f.btf_id.is_none_or(is_type)
@@ -120,5 +123,10 @@ fn holds_together(object: &Object) -> bool {
         };
         has_place && e.btf_id.is_none_or(is_type)
     });
-    functions && maps && data && struct_ops && externs
+    let jump_tables = object.jump_tables.iter().all(|table| {
+        let function = object.functions.get(table.function);
+        let has = |insn: &u32| function.is_some_and(|f| (*insn as usize) < f.insns.len());
+        !table.insns.is_empty() && table.insns.iter().all(has)
+    });
+    functions && maps && data && struct_ops && externs && jump_tables
 }

@@ -6,7 +6,8 @@ use crate::btf::ext::{CoreKind, LineInfo};
 use crate::insn::Insn;
 use crate::obj::{
     ConfigExtern, ConfigForm, CoreSite, DataKind, DataSection, ElfReloc, ExternKind, ExternSpec,
-    Function, LineSite, MapSpec, MapType, Pinning, RelocTarget, SlotTarget, StructOpsSpec,
+    Function, JumpTable, LineSite, MapSpec, MapType, Pinning, RelocTarget, SlotTarget,
+    StructOpsSpec,
 };
 
 /// A struct is its fields, in this order.
@@ -145,12 +146,19 @@ fields!(ExternSpec {
     kind
 });
 fields!(ConfigExtern { form, offset, size });
+impl Listed for u32 {}
+fields!(JumpTable {
+    name,
+    function,
+    insns
+});
 
 forms!(RelocTarget {
     0: Map(n),
     1: Data { section, offset },
     2: Function(n),
     3: Extern(n),
+    4: JumpTable(n),
 } else RelocTarget::Map(0));
 forms!(SlotTarget { 0: Map(n), 1: Function(n) } else SlotTarget::Map(0));
 forms!(Pinning { 0: None, 1: ByName } else Pinning::None);

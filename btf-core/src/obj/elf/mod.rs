@@ -43,6 +43,7 @@ pub(super) fn parse(name: &str, bytes: &[u8]) -> Result<Object> {
         functions: elf.functions(btf.as_ref())?,
         programs: Vec::new(),
         externs: externs.specs,
+        jump_tables: Vec::new(),
         has_btf_ext: ext.is_some(),
         btf,
     };

@@ -9,7 +9,7 @@ use super::file::{Elf, Symbol, elf_error};
 use crate::error::{Error, ErrorKind, Result};
 use crate::insn::{Insn, op};
 use crate::obj::functions::{ElfReloc, Function, RelocTarget};
-use crate::obj::{Object, SlotTarget, slots, struct_ops};
+use crate::obj::{JumpTable, Object, SlotTarget, jump_tables, slots, struct_ops};
 use crate::sort;
 
 impl Elf<'_> {
@@ -143,12 +143,50 @@ impl Elf<'_> {
         let insn_index = place - object.functions[function].first_insn;
         let insn = object.functions[function].insns[insn_index];
         let symbol = self.symbol(symbol, "its symbol")?;
-        let target = self.target(object, symbol, insn)?;
+        let target = match self.jump_table(object, function, symbol)? {
+            Some(table) if insn.is_ldimm64() => {
+                let known = object.jump_tables.iter().position(|known| *known == table);
+                RelocTarget::JumpTable(known.unwrap_or_else(|| {
+                    object.jump_tables.push(table);
+                    object.jump_tables.len() - 1
+                }))
+            }
+            _ => self.target(object, symbol, insn)?,
+        };
         object.functions[function].relocs.push(ElfReloc {
             insn: insn_index,
             target,
         });
         Ok(())
+    }
+
+    /// The table that a symbol stands for, of the function that refers to it.
+    fn jump_table(
+        &self,
+        object: &Object,
+        function: usize,
+        symbol: &Symbol,
+    ) -> Result<Option<JumpTable>> {
+        let index = usize::from(symbol.st_shndx(self.endian).0);
+        let section = self.sections.section(SectionIndex(index)).ok();
+        let section = section.filter(|s| self.section_name(s) == jump_tables::SECTION);
+        let Some(section) = section.filter(|_| symbol.st_shndx(self.endian) != elf::SHN_UNDEF)
+        else {
+            return Ok(None);
+        };
+        let name = self.symbol_name(symbol);
+        let all = self.contents(section, jump_tables::SECTION)?;
+        let start = usize::try_from(symbol.st_value(self.endian)).ok();
+        let bytes = start.zip(usize::try_from(symbol.st_size(self.endian)).ok());
+        let bytes = bytes.and_then(|(start, len)| all.get(start..)?.get(..len));
+        let bytes = bytes.ok_or_else(|| {
+            Error::malformed(format!(
+                "jump table `{name}` ends past section {}",
+                jump_tables::SECTION
+            ))
+        })?;
+        let about = (function, &object.functions[function]);
+        JumpTable::read(name, about, bytes, object.little_endian).map(Some)
     }
 
     /// What an instruction's relocation against `symbol` refers to; libbpf's `bpf_program__record_reloc`.

@@ -9,6 +9,7 @@ use object::{Endianness, SymbolIndex};
 use crate::btf::Btf;
 use crate::btf::ext::BtfExt;
 use crate::error::{Context, Error, ErrorKind, Result};
+use crate::obj::jump_tables;
 
 type Header = elf::FileHeader64<Endianness>;
 
@@ -121,6 +122,11 @@ impl<'d> Source<'d> {
         let mut sections = Vec::new();
         for (_, s) in table.enumerate() {
             let name = text(table.section_name(endian, s).unwrap_or_default())?;
+            // Its entries count from the start of another section, which lies elsewhere in what is linked.
+            if name == jump_tables::SECTION {
+                let error = Error::new(ErrorKind::Unsupported, "its jump tables cannot be linked");
+                return Err(error.hint("compile it with -fno-jump-tables"));
+            }
             let kind = s.sh_type(endian);
             let data = match kind {
                 elf::SHT_NOBITS | elf::SHT_NULL => &[][..],
