@@ -4,15 +4,20 @@
 //! and never fail by themselves: the first thing that cannot be encoded is kept, and [`Builder::finish`] returns it.
 
 mod copy;
+mod field;
+mod record;
 mod strings;
 #[cfg(test)]
 mod tests;
 
-use super::raw::{HEADER_LEN, Info};
-use super::{Btf, IntEncoding, Kind, Linkage, MAGIC, TypeId, VERSION};
+use super::{Btf, IntEncoding, Kind, Linkage, TypeId};
 use crate::error::{Error, ErrorKind, Result};
 use copy::Source;
+use record::Head;
 use std::ops::Range;
+
+pub use field::Field;
+pub(crate) use record::assemble;
 pub(crate) use strings::Strings;
 
 /// What fits the 24 bits of a record's count, and of a bitfield's offset.
@@ -50,68 +55,6 @@ pub struct Builder {
     next: Option<TypeId>,
     sources: Vec<Source>,
     error: Option<Error>,
-}
-
-/// A member of a struct or union to be written.
-#[derive(Debug, Clone, Copy)]
-pub struct Field<'a> {
-    /// Its name; empty for an anonymous one.
-    pub name: &'a str,
-    /// Its type.
-    pub ty: TypeId,
-    /// First bit from the start of the composite.
-    pub bit_offset: u32,
-    /// Bits of a bitfield; 0 for a member that is none.
-    pub bits: u32,
-}
-
-impl<'a> From<(&'a str, TypeId, u32)> for Field<'a> {
-    /// Name, type, offset in bits.
-    fn from((name, ty, bit_offset): (&'a str, TypeId, u32)) -> Self {
-        Field {
-            name,
-            ty,
-            bit_offset,
-            bits: 0,
-        }
-    }
-}
-
-impl<'a> From<(&'a str, TypeId, u32, u32)> for Field<'a> {
-    /// Name, type, offset in bits, bits of a bitfield.
-    fn from((name, ty, bit_offset, bits): (&'a str, TypeId, u32, u32)) -> Self {
-        Field {
-            name,
-            ty,
-            bit_offset,
-            bits,
-        }
-    }
-}
-
-/// The fixed words of a record, but for the count.
-#[derive(Clone, Copy)]
-struct Head<'a> {
-    name: &'a str,
-    kind: Kind,
-    flag: bool,
-    /// Size or type.
-    third: u32,
-}
-
-impl<'a> Head<'a> {
-    fn new(name: &'a str, kind: Kind, third: u32) -> Self {
-        Head {
-            name,
-            kind,
-            flag: false,
-            third,
-        }
-    }
-
-    fn flag(self, flag: bool) -> Self {
-        Head { flag, ..self }
-    }
 }
 
 impl Default for Builder {
@@ -461,58 +404,4 @@ impl Builder {
     fn refer(&mut self, kind: Kind, name: &str, to: TypeId) -> TypeId {
         self.record(Head::new(name, kind, to.0), 0, vec![])
     }
-
-    fn record(&mut self, head: Head<'_>, vlen: usize, rest: Vec<u32>) -> TypeId {
-        let vlen = match u32::try_from(vlen) {
-            Ok(vlen) if vlen <= MAX_24_BITS => vlen,
-            _ => {
-                self.fail(format!(
-                    "{} `{}` has a count of {vlen}, which does not fit 24 bits",
-                    head.kind, head.name
-                ));
-                0
-            }
-        };
-        let name = self.string(head.name);
-        let info = Info::new(head.kind, head.flag, vlen);
-        let start = self.words.len();
-        self.words.extend([name, info.0, head.third]);
-        self.words.extend(rest);
-        self.place(start)
-    }
-
-    /// Gives the record that ends `words` its id.
-    fn place(&mut self, start: usize) -> TypeId {
-        let record = start..self.words.len();
-        let Some(id) = self.next.take() else {
-            let id = self.reserve();
-            if let Some(last) = self.records.last_mut() {
-                *last = record;
-            }
-            return id;
-        };
-        let own = id.0.checked_sub(self.first_id).map(|own| own as usize);
-        match own.and_then(|own| self.records.get_mut(own)) {
-            Some(slot) if Range::is_empty(slot) => *slot = record,
-            Some(_) => self.fail(format!("type {id} is written twice")),
-            None => self.fail(format!("type {id} was not reserved")),
-        }
-        id
-    }
-}
-
-/// BTF of types and strings: a header in front of them, in this machine's byte order. Both are of less than 4 GiB.
-pub(crate) fn assemble(types: &[u32], strings: &[u8]) -> Vec<u8> {
-    let type_len = (types.len() * 4) as u32;
-    let mut out = Vec::with_capacity(HEADER_LEN as usize + types.len() * 4 + strings.len());
-    out.extend_from_slice(&MAGIC.to_ne_bytes());
-    out.extend_from_slice(&[VERSION, 0]);
-    for word in [HEADER_LEN, 0, type_len, type_len, strings.len() as u32] {
-        out.extend_from_slice(&word.to_ne_bytes());
-    }
-    for word in types {
-        out.extend_from_slice(&word.to_ne_bytes());
-    }
-    out.extend_from_slice(strings);
-    out
 }
