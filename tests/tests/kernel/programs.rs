@@ -257,7 +257,7 @@ fn links_that_cannot_be_updated_say_so() {
     let e = link.update(&skel.progs.on_any).unwrap_err();
     assert!(
         e.to_string()
-            .contains("links of tracing programs keep theirs"),
+            .contains("links of this type (tracing, netfilter, perf events) keep their program"),
         "{e}"
     );
 }

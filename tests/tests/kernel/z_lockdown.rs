@@ -21,7 +21,7 @@ fn what_a_locked_down_kernel_refuses() {
     told(
         load_only(reads, "looks").map(|_| ()).unwrap_err(),
         ErrorKind::Verifier,
-        "object `refused`: program `looks`: the verifier refused instruction 5 of `looks` (refused.bpf.c:201: \
+        "object `refused`: program `looks`: the verifier refused instruction 5 of `looks` (refused.bpf.c:208: \
          `bpf_probe_read_kernel(&sink, sizeof(sink), (void *)bpf_get_current_task());`): ",
         "bpf_probe_read_kernel#113 (the kernel is locked down (/sys/kernel/security/lockdown): for confidentiality it takes \
          bpf_probe_read and its like from all programs, and bpf_probe_write_user for integrity already; fentry and tp_btf \
