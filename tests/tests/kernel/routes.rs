@@ -30,6 +30,9 @@ fn address(text: &str) -> IpAddr {
 /// Both sides' addresses on the cable, of IPv4 and IPv6.
 const CABLES: [(&str, &str, u8); 2] = [("10.7.0.1", "10.7.0.2", 24), ("fd07::1", "fd07::2", 64)];
 
+/// Addresses that no side has, likewise.
+const BEYOND: [&str; 2] = ["10.9.9.9", "fd09::9"];
+
 /// An address on its own.
 fn whole(address: IpAddr) -> u8 {
     if address.is_ipv4() { 32 } else { 128 }
@@ -111,7 +114,7 @@ fn lwt_in() {
     let (bss, [program, on_output, on_transmission]) =
         load(OK, ["on_lwt_in", "on_lwt_out", "on_lwt_xmit"]);
     let (far_bss, [far_program]) = load(OK, ["on_lwt_xmit"]);
-    for ((near, far, bits), beyond) in CABLES.into_iter().zip(["10.9.9.9", "fd09::9"]) {
+    for ((near, far, bits), beyond) in CABLES.into_iter().zip(BEYOND) {
         let (near, far, beyond) = (address(near), address(far), address(beyond));
         joined(|pair| {
             let [_, from] = sockets(pair, near, far, bits);
@@ -272,6 +275,34 @@ fn routes_of_others_stay() {
             assert_eq!(bss.hits.get(), before);
             netns::delete_route(far, whole(far), NEAR, metric).unwrap();
             assert!(netns::delete_route(far, whole(far), NEAR, metric).is_err());
+        });
+    }
+    feature.works();
+}
+
+/// Where no rule leads to its table, a route has no packets; and it is found again there to be removed, even that to everywhere.
+#[test]
+fn routes_are_in_tables() {
+    let feature = Feature::since("attach: route in a table", (5, 10)).unwrap();
+    let (bss, [program]) = load(OK, ["on_lwt_out"]);
+    for ((near, far, bits), beyond) in CABLES.into_iter().zip(BEYOND) {
+        let (near, far, beyond) = (address(near), address(far), address(beyond));
+        let all = address(if near.is_ipv4() { "0.0.0.0" } else { "::" });
+        joined(|pair| {
+            let [from, to] = sockets(pair, near, far, bits);
+            let before = bss.hits.get();
+            let route = Route::new(all, 0, NEAR).gateway(far).table(1000);
+            for _ in 0..2 {
+                let link = program.attach_to(&route).unwrap();
+                assert!(program.attach_to(&route).is_err(), "it is there");
+                assert!(arrives(&from, &to));
+                link.detach().unwrap();
+            }
+            let link = program.attach_to(&route.table(254)).unwrap();
+            from.send_to(b"datagram", SocketAddr::new(beyond, 9))
+                .unwrap();
+            assert_eq!(bss.hits.get(), before + 1, "the main table's");
+            link.detach().unwrap();
         });
     }
     feature.works();

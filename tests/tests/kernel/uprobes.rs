@@ -35,6 +35,25 @@ extern "C" fn btf_uprobe_other(number: &u64) -> u64 {
     black_box(*number) + 2
 }
 
+// Instructions of known places.
+std::arch::global_asm!(
+    ".globl btf_uprobe_steps",
+    ".type btf_uprobe_steps, %function",
+    "btf_uprobe_steps:",
+    "nop",
+    "nop",
+    "ret",
+    ".size btf_uprobe_steps, . - btf_uprobe_steps",
+);
+
+/// Bytes of the first of them.
+const STEP: usize = if cfg!(target_arch = "x86_64") { 1 } else { 4 };
+
+unsafe extern "C" {
+    /// Does nothing, in steps.
+    safe fn btf_uprobe_steps();
+}
+
 pub(crate) fn call() {
     assert_eq!(btf_uprobe_target(black_box(&41)), 42);
 }
@@ -119,6 +138,23 @@ fn uprobe() {
     assert!(
         e.to_string().contains("does not say what to attach to"),
         "{e}"
+    );
+}
+
+#[test]
+fn uprobe_at_an_offset() {
+    let target = |open: &mut OpenUprobes| {
+        let program = &mut open.progs.on_uprobe;
+        program.set_autoload(true);
+        program.set_attach_target(&format!("{SELF}:btf_uprobe_steps+{STEP:#x}"));
+    };
+    fires(
+        "SEC: uprobe+offset",
+        (5, 10),
+        target,
+        |skel| skel.progs.on_uprobe.attach(),
+        || btf_uprobe_steps(),
+        1,
     );
 }
 
