@@ -163,11 +163,17 @@ int BPF_PROG(on_current)
 	return 0;
 }
 
+const volatile int only_pid;
+
+/* Whatever the constant is, the verifier comes there. */
 SEC("kprobe/vfs_read")
 int on_read(struct pt_regs *ctx)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
 	struct file *file = BPF_CORE_READ(task, exe);
+
+	if (only_pid && bpf_get_current_pid_tgid() >> 32 != only_pid)
+		return 0;
 	sum += file->f_inode != 0;
 	return 0;
 }
@@ -271,6 +277,31 @@ int BPF_PROG(either, struct task_struct *task)
 	if (sum)
 		current = task;
 	sum += current->pid + BPF_CORE_READ(current, exe, f_inode, i_ino);
+	return 0;
+}
+
+/* A constant, a setting of the kernel and a field that it may have decide whether the verifier looks at it. */
+const volatile int by_number;
+extern int LINUX_KERNEL_VERSION __kconfig;
+
+static __attribute__((noinline)) long read_by_number(void)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+
+	return task->pid;
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(guarded)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+
+	if (by_number)
+		sum += task->pid + read_by_number();
+	if (LINUX_KERNEL_VERSION < 0x50000)
+		sum += task->exe->f_inode->i_ino;
+	if (!bpf_core_field_exists(task->files[1].f_inode))
+		sum += task->files[2].f_inode->i_ino;
 	return 0;
 }
 

@@ -1,6 +1,6 @@
 //! Fields of the kernel's structs that are read in a way that works nowhere, or only with the kernel whose types are at hand.
 //!
-//! Two things are found, each certain on every way to the instruction:
+//! Two things are found, each certain on every way to the instruction, and only where the program comes to it whatever its constants are:
 //!
 //! * a load through a pointer that the verifier takes for a number: it comes from the context of a kprobe, tracepoint or
 //!   raw tracepoint, from `bpf_get_current_task()`, or was read by a helper. Such a program is refused, everywhere.
@@ -9,7 +9,7 @@
 //!   system's headers declares, and registers, keep their layout and are let pass.
 
 use btf_core::btf::Kind;
-use btf_core::obj::{Object, ProgType, ProgramSpec};
+use btf_core::obj::{ExternKind, Object, ProgType, ProgramSpec, RelocTarget};
 use btf_core::relo::{self, Relo};
 use btf_core::target::Target;
 
@@ -34,8 +34,16 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Finding> {
     let object = subject.object;
     let mut findings: Vec<Finding> = Vec::new();
     let mut done = vec![false; object.functions().len()];
+    let is_constant = |target| match target {
+        RelocTarget::Data { section, .. } => object.data()[section].kind.is_frozen(),
+        RelocTarget::Extern(position) => {
+            matches!(object.externs()[position].kind, ExternKind::Config(_))
+        }
+        _ => false,
+    };
     for program in object.programs() {
-        for position in object.reachable(program).unwrap_or_default() {
+        let mut pending = vec![program.function];
+        while let Some(position) = pending.pop() {
             if std::mem::replace(&mut done[position], true) {
                 continue;
             }
@@ -46,13 +54,15 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Finding> {
                 words: words(program),
             };
             let is_program = position == program.function;
-            for access in flow::accesses(&object.functions()[position], is_program) {
+            let flow = flow::of(&object.functions()[position], is_program, &is_constant);
+            for access in flow.accesses {
                 if let Some(finding) = of.judge(access)
                     && !findings.iter().any(|known| same_line(known, &finding))
                 {
                     findings.push(finding);
                 }
             }
+            pending.extend(flow.calls);
         }
     }
     findings

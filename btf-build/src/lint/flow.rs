@@ -3,10 +3,12 @@
 //!
 //! Whatever is not certain on every way to an instruction is [`Value::Unknown`].
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use btf_core::insn::{Insn, op};
-use btf_core::obj::Function;
+use btf_core::obj::{Function, RelocTarget};
+
+use super::reach;
 
 /// What a register or a slot of the stack holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -19,6 +21,10 @@ pub(super) enum Value {
     Frame(i64),
     /// A number, and whether CO-RE settles it.
     Number(i64, bool),
+    /// The address of constants.
+    Constants,
+    /// What was made of constants alone.
+    Settled,
     Pointer(Pointer),
 }
 
@@ -64,10 +70,25 @@ const CURRENT_TASK_BTF: i32 = 158;
 /// How often an instruction is looked at, on average, before all is given up.
 const STEPS_PER_INSN: usize = 64;
 
-/// What a function does with pointers, its context in `r1` if it is a program's.
-pub(super) fn accesses(function: &Function, has_context: bool) -> Vec<Access> {
+/// What a function certainly does, whatever constants are.
+#[derive(Default)]
+pub(super) struct Flow {
+    /// What it does with pointers.
+    pub(super) accesses: Vec<Access>,
+    /// The functions that it calls, or has called by a helper.
+    pub(super) calls: Vec<usize>,
+}
+
+/// What a function does, its context in `r1` if it is a program's. `is_constant` says of what the verifier knows the contents.
+pub(super) fn of(
+    function: &Function,
+    has_context: bool,
+    is_constant: &dyn Fn(RelocTarget) -> bool,
+) -> Flow {
     let mut walk = Walk {
         function,
+        is_constant,
+        decided: BTreeSet::new(),
         states: HashMap::new(),
         accesses: BTreeMap::new(),
         pending: Vec::new(),
@@ -82,7 +103,7 @@ pub(super) fn accesses(function: &Function, has_context: bool) -> Vec<Access> {
     let mut steps = function.insns.len().saturating_mul(STEPS_PER_INSN);
     while let Some(at) = walk.pending.pop() {
         let Some(left) = steps.checked_sub(1) else {
-            return Vec::new();
+            return Flow::default();
         };
         steps = left;
         let (Some(insn), Some(state)) = (function.insns.get(at), walk.states.get(&at)) else {
@@ -93,10 +114,26 @@ pub(super) fn accesses(function: &Function, has_context: bool) -> Vec<Access> {
         let state = state.clone();
         walk.step(at, *insn, state);
         if walk.is_unclear {
-            return Vec::new();
+            return Flow::default();
         }
     }
-    walk.accesses.into_values().collect()
+    let is_certain =
+        |insn: usize| reach::is_certain(&function.insns, |at| walk.decided.contains(&at), insn);
+    let calls = function
+        .relocs
+        .iter()
+        .filter_map(|reloc| match reloc.target {
+            RelocTarget::Function(position) if is_certain(reloc.insn) => Some(position),
+            _ => None,
+        });
+    let accesses = walk.accesses.values();
+    Flow {
+        accesses: accesses
+            .filter(|access| is_certain(access.insn))
+            .copied()
+            .collect(),
+        calls: calls.collect(),
+    }
 }
 
 /// Registers, and slots of eight bytes by their offset from the frame's top.
@@ -117,6 +154,16 @@ impl State {
         if let Some(slot) = self.regs.get_mut(usize::from(reg)) {
             *slot = value;
         }
+    }
+
+    /// Whether the verifier knows what a register holds, as it is made of constants.
+    fn is_settled(&self, reg: u8) -> bool {
+        matches!(self.get(reg), Value::Settled | Value::Number(..))
+    }
+
+    /// Whether it knows both operands of an instruction.
+    fn settles(&self, insn: Insn) -> bool {
+        self.is_settled(insn.dst()) && (insn.code & op::X == 0 || self.is_settled(insn.src()))
     }
 
     /// Takes in another way to get here; whether that changed anything.
@@ -145,6 +192,9 @@ impl State {
 
 struct Walk<'a> {
     function: &'a Function,
+    is_constant: &'a dyn Fn(RelocTarget) -> bool,
+    /// Branches that constants decide.
+    decided: BTreeSet<usize>,
     /// What is certain before an instruction.
     states: HashMap<usize, State>,
     accesses: BTreeMap<usize, Access>,
@@ -169,12 +219,10 @@ impl Walk<'_> {
     }
 
     fn step(&mut self, at: usize, insn: Insn, mut state: State) {
-        let mut next = at + 1;
         match insn.class() {
             op::LD => {
                 let value = self.wide(at, insn);
                 state.set(insn.dst(), value);
-                next += usize::from(insn.is_ldimm64());
             }
             op::LDX => self.load(at, insn, &mut state),
             op::ST => store(insn, &mut state, Value::Unknown),
@@ -192,11 +240,13 @@ impl Walk<'_> {
                     state.set(0, Value::Unknown);
                 }
             }
-            op::ALU => state.set(insn.dst(), self.narrow(at, insn)),
+            op::ALU => state.set(insn.dst(), self.narrow(at, insn, &state)),
             op::ALU64 => self.compute(at, insn, &mut state),
-            _ => return self.jump(at, insn, state),
+            _ => self.jump(at, insn, &mut state),
         }
-        self.arrive(Some(next), &state);
+        for next in reach::successors(at, insn) {
+            self.arrive(next, &state);
+        }
     }
 
     /// Whether CO-RE changes an instruction.
@@ -211,6 +261,7 @@ impl Walk<'_> {
                 let value = u64::from(low) | u64::from(high) << 32;
                 Value::Number(value.cast_signed(), self.is_relocated(at))
             }
+            _ if self.is_of_constants(at) => Value::Constants,
             _ => Value::Unknown,
         }
     }
@@ -219,10 +270,18 @@ impl Walk<'_> {
         self.function.relocs.iter().any(|reloc| reloc.insn == at)
     }
 
+    fn is_of_constants(&self, at: usize) -> bool {
+        let mut relocs = self.function.relocs.iter();
+        relocs.any(|reloc| reloc.insn == at && (self.is_constant)(reloc.target))
+    }
+
     /// A 32-bit operation: a number, if it sets one.
-    fn narrow(&self, at: usize, insn: Insn) -> Value {
+    fn narrow(&self, at: usize, insn: Insn, state: &State) -> Value {
+        const MOV_REG: u8 = op::MOV | op::X;
         match insn.code & 0xf8 {
             op::MOV => Value::Number(insn.imm.cast_unsigned().into(), self.is_relocated(at)),
+            MOV_REG if state.is_settled(insn.src()) => Value::Settled,
+            _ if state.settles(insn) => Value::Settled,
             _ => Value::Unknown,
         }
     }
@@ -256,6 +315,7 @@ impl Walk<'_> {
                 );
                 Value::Unknown
             }
+            Value::Constants => Value::Settled,
             _ => Value::Unknown,
         };
         state.set(insn.dst(), value);
@@ -295,6 +355,10 @@ impl Walk<'_> {
             },
             _ => Value::Unknown,
         };
+        let value = match value {
+            Value::Unknown if state.settles(insn) => Value::Settled,
+            value => value,
+        };
         // From here on, any store may be one to the stack.
         let is_frame = matches!(old, Value::Frame(_)) || matches!(operand, Value::Frame(_));
         if is_frame && !matches!(value, Value::Frame(_)) {
@@ -304,23 +368,15 @@ impl Walk<'_> {
         state.set(insn.dst(), value);
     }
 
-    fn jump(&mut self, at: usize, insn: Insn, mut state: State) {
-        let to = |offset: i32| usize::try_from(at as i64 + 1 + i64::from(offset)).ok();
+    fn jump(&mut self, at: usize, insn: Insn, state: &mut State) {
         match insn.code & 0xf0 {
-            op::EXIT => {}
-            op::CALL => {
-                self.call(at, insn, &mut state);
-                self.arrive(Some(at + 1), &state);
-            }
             // An indirect jump: nobody knows by which way the rest is reached.
             0 if insn.code & op::X != 0 => self.is_unclear = true,
-            // BPF_JA has its offset in `imm` if it is of the 32-bit class.
-            0 if insn.class() == op::JMP32 => self.arrive(to(insn.imm), &state),
-            0 => self.arrive(to(insn.off.into()), &state),
-            _ => {
-                self.arrive(to(insn.off.into()), &state);
-                self.arrive(Some(at + 1), &state);
-            }
+            op::EXIT | 0 => {}
+            op::CALL => self.call(at, insn, state),
+            // What was seen on the way that is taken first may be less certain later.
+            _ if state.settles(insn) => _ = self.decided.insert(at),
+            _ => _ = self.decided.remove(&at),
         }
     }
 
@@ -369,6 +425,7 @@ fn add(to: Value, n: Value) -> Option<Value> {
     Some(match to {
         Value::Context(base) if !relocated => Value::Context(base.checked_add(n)?),
         Value::Frame(base) => Value::Frame(base.checked_add(n)?),
+        Value::Constants => Value::Constants,
         Value::Number(base, also) => Value::Number(base.wrapping_add(n), relocated || also),
         Value::Pointer(p) => Value::Pointer(Pointer {
             offset: p.offset.checked_add(n)?,

@@ -9,6 +9,7 @@ mod age;
 mod flow;
 mod license;
 mod place;
+mod reach;
 mod section;
 
 use std::cell::OnceCell;
