@@ -5,6 +5,8 @@ mod core_reloc;
 pub(crate) mod headers;
 mod libbpf;
 mod load;
+mod schedulers;
+mod skeletons;
 
 use crate::kernel::Selection;
 use crate::linux_source::LinuxSource;
@@ -22,6 +24,10 @@ pub(crate) const USAGE: &str = "cargo xtask conformance SUITE [OPTIONS]
   [--refresh] [--offline] [--write FILE] [FILTER]...  (goes on where it was stopped; --anew: both sides again,
   [--anew | --ours | --differing | --kept]              --ours: btf-core again, --differing: on objects that differ;
                                                       --kept: loads nothing, tells what earlier runs saw)
+  schedulers                        sched_ext schedulers from the package registry, built, loaded and run as they are
+  [--kernel SERIES]... [--refresh] [--offline]   (newest)
+  skeletons                         skeletons of the kernel's selftests, checked by rustc
+  [--refresh] [--offline] [FILTER]...
   sources [--refresh] [--offline]   fetch the kernel's selftests; print their version and folder";
 
 /// One suite.
@@ -46,6 +52,14 @@ const SUITES: &[Suite] = &[
     Suite {
         name: "load",
         run: load::run,
+    },
+    Suite {
+        name: "schedulers",
+        run: schedulers::run,
+    },
+    Suite {
+        name: "skeletons",
+        run: skeletons::run,
     },
     Suite {
         name: "sources",

@@ -173,6 +173,9 @@ fn refused(params: &MapParams<'_>, e: std::io::Error) -> Error {
         Some(libc::E2BIG) => {
             error.hint("a key or value, or all of them together, are larger than the kernel allows")
         }
+        Some(libc::ENOMEM) if params.max_entries == 1 => error.hint(
+            "there is not that much memory, for this process or its memory cgroup: make its value smaller, or the variables of its section",
+        ),
         Some(libc::ENOMEM) => error.hint(
             "there is not that much memory, for this process or its memory cgroup: set a smaller max_entries",
         ),

@@ -79,7 +79,7 @@ pub(crate) fn run(args: &[String]) -> Result<u8> {
         true => None,
         false => Some(peers::loader(selection)?),
     };
-    let dir = program::target_dir()?.join("conformance/load");
+    let dir = dir()?;
     let mut compiled = compile(selection, &source, &kernel, &dir)?;
     compiled.objects.extend(match &loader {
         Some(loader) => link(loader, &dir)?,
@@ -140,13 +140,18 @@ fn parse(args: &[String]) -> Result<Options> {
     Ok(options)
 }
 
+/// Where objects and outcomes are kept.
+pub(super) fn dir() -> Result<PathBuf> {
+    Ok(program::target_dir()?.join("conformance/load"))
+}
+
 /// `atomics` of `atomics.bpf.o`.
-fn name(object: &Path) -> &str {
+pub(super) fn name(object: &Path) -> &str {
     disk::name(object).trim_end_matches(".bpf.o")
 }
 
 /// Compiles the selftests with libbpf's headers and the kernel's types, unless that is done.
-fn compile(
+pub(super) fn compile(
     selection: &Selection,
     source: &LinuxSource,
     kernel: &Kernel,

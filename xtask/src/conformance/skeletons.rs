@@ -1,0 +1,127 @@
+//! The suite `skeletons`: `include_skel!` of every object of the kernel's selftests, in one crate that rustc checks. With that go
+//! the assertions about sizes and offsets of all types that skeletons make.
+
+use super::load;
+use crate::kernel::Selection;
+use crate::linux_source::{LinuxSource, SERIES};
+use crate::{Result, disk, program, tool, unexpected};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+/// Objects that have no skeleton, as libbpf does not open them either, and why.
+const NONE: &[(&str, &str)] = &[
+    (
+        "linked_maps1",
+        "a part of what is linked: its extern map is another's",
+    ),
+    (
+        "linked_maps2",
+        "a part of what is linked: its extern map is another's",
+    ),
+    (
+        "test_pinning_invalid",
+        "it is pinned in a way that there is not",
+    ),
+    ("test_sk_assign", "it has maps of the legacy form"),
+    (
+        "test_subskeleton_lib",
+        "a part of what is linked: its extern map is another's",
+    ),
+];
+
+pub(crate) fn run(args: &[String]) -> Result<u8> {
+    let (selection, filters) = parse(args)?;
+    tool::install(&[tool::CLANG_19, tool::XZ])?;
+    let source = LinuxSource::fetch(selection.refresh, selection.offline)?;
+    let kernel = selection.kernel(SERIES.parse()?)?;
+    let compiled = load::compile(&selection, &source, &kernel, &load::dir()?)?;
+    let is_wanted = |path: &&PathBuf| {
+        let name = load::name(path);
+        filters.is_empty() || filters.iter().any(|filter| name.contains(filter.as_str()))
+    };
+    let (mut objects, mut skipped) = (Vec::new(), 0);
+    for object in compiled.objects.iter().filter(is_wanted) {
+        match NONE.iter().find(|(name, _)| *name == load::name(object)) {
+            Some((name, why)) => {
+                println!("not checked: {name}: {why}");
+                skipped += 1;
+            }
+            None => objects.push(object),
+        }
+    }
+    if objects.is_empty() {
+        return Err("no object is left to check".to_owned());
+    }
+    let is_right = check(&objects, selection.offline)?;
+    println!(
+        "{} skeletons of linux-source {}, {skipped} skipped: {}",
+        objects.len(),
+        source.version,
+        if is_right {
+            "all right"
+        } else {
+            "FAILED, as rustc says above"
+        }
+    );
+    Ok(u8::from(!is_right))
+}
+
+fn parse(args: &[String]) -> Result<(Selection, Vec<String>)> {
+    let (mut selection, mut filters) = (Selection::default(), Vec::new());
+    let mut rest = args.iter();
+    while let Some(arg) = rest.next() {
+        match arg.as_str() {
+            "--kernel" => return Err(format!("the objects are of {SERIES}")),
+            _ if selection.option(arg, &mut rest)? => {}
+            _ if arg.starts_with('-') => return Err(unexpected(arg, super::USAGE)),
+            _ => filters.push(arg.clone()),
+        }
+    }
+    Ok((selection, filters))
+}
+
+/// Has rustc check a crate with a module for each object; whether it found nothing.
+fn check(objects: &[&PathBuf], offline: bool) -> Result<bool> {
+    let dir = program::target_dir()?.join("conformance/skeletons");
+    disk::create_dir(&dir.join("src"))?;
+    disk::write(&dir.join("Cargo.toml"), manifest().as_bytes())?;
+    disk::write(&dir.join("src/lib.rs"), modules(objects).as_bytes())?;
+    let mut cargo = program::cargo();
+    cargo
+        .args(["check", "--quiet"])
+        .args(offline.then_some("--offline"))
+        .env("CARGO_TARGET_DIR", dir.join("target"))
+        .current_dir(&dir)
+        .stdin(Stdio::null());
+    let status = cargo
+        .status()
+        .map_err(|e| format!("cannot run cargo: {e}"))?;
+    Ok(status.success())
+}
+
+fn manifest() -> String {
+    let mut text =
+        "[package]\nname = \"skeletons\"\nedition = \"2024\"\n\n[workspace]\n\n[dependencies]\n"
+            .to_owned();
+    for name in ["btf-core", "btf-skel-macros"] {
+        let path = program::workspace().join(name);
+        text += &format!("{name} = {{ path = {path:?} }}\n");
+    }
+    text
+}
+
+fn modules(objects: &[&PathBuf]) -> String {
+    let mut text =
+        "//! Skeletons of the kernel's selftests.\n#![deny(warnings)]\n#![allow(dead_code)]\n"
+            .to_owned();
+    for (n, object) in objects.iter().enumerate() {
+        let (name, path) = (load::name(object), object.as_path());
+        text += &module(n, name, path);
+    }
+    text
+}
+
+/// In a module of a number: objects are named like each other, or like Rust's own words.
+fn module(n: usize, name: &str, path: &Path) -> String {
+    format!("mod object_{n} {{ btf_skel_macros::include_skel!({name:?}, path = {path:?}); }}\n")
+}
