@@ -10,7 +10,8 @@ const MAX_DEPTH: usize = 8;
 /// How a declaration does not fit what it declares: a sentence about the first argument that is wrong.
 ///
 /// A declaration may stop early. An integer may be narrower than the argument, whose low bits are then read: those mean
-/// the same in a kernel where the argument is that narrow. `void *` fits every pointer.
+/// the same in a kernel where the argument is that narrow. It may be wider than an unsigned one of a tracepoint. `void *` fits every
+/// pointer.
 pub fn unfit(declared: &Prototype<'_>, actual: &Prototype<'_>) -> Option<String> {
     for (n, own) in declared.args().iter().enumerate() {
         let Some((at, arg)) = actual.at_word(own.word) else {
@@ -19,7 +20,7 @@ pub fn unfit(declared: &Prototype<'_>, actual: &Prototype<'_>) -> Option<String>
             }
             return Some(count(declared, actual));
         };
-        if !fits(own, arg) {
+        if !fits(own, arg, actual.is_extended()) {
             let place = place(at, arg);
             return Some(format!(
                 "{place} is `{}` and is declared `{}`{}",
@@ -83,8 +84,9 @@ pub fn changed(
         let Some((m, is)) = running.at_word(word) else {
             return Some(format!("{} `{}` is gone", place(n, was), was.declaration()));
         };
-        let is_right =
-            own.is_some_and(|own| !is_any_pointer(own.ty) && own.word == is.word && fits(own, is));
+        let is_right = own.is_some_and(|own| {
+            !is_any_pointer(own.ty) && own.word == is.word && fits(own, is, running.is_extended())
+        });
         let width = read.offset % 8 + read.size;
         let width = own
             .and_then(|own| own.ty.byte_size())
@@ -128,8 +130,8 @@ fn pointee(ty: Type<'_>) -> Option<Type<'_>> {
     (ty.kind() == Kind::PTR).then(|| ty.target()).flatten()
 }
 
-/// Whether a declaration reads an argument as what it is.
-fn fits(own: &Arg<'_>, arg: &Arg<'_>) -> bool {
+/// Whether a declaration reads an argument as what it is. `is_extended` says that zeros follow a narrow one.
+fn fits(own: &Arg<'_>, arg: &Arg<'_>, is_extended: bool) -> bool {
     let (declared, actual) = (own.ty.strip(), arg.ty.strip());
     // One word of a struct that is passed by value, as `BPF_PROG` reads it.
     if actual.kind().is_composite() && !declared.kind().is_composite() {
@@ -140,7 +142,11 @@ fn fits(own: &Arg<'_>, arg: &Arg<'_>) -> bool {
     }
     match (scalar(declared), scalar(actual)) {
         (Some(declared), Some(actual)) => {
-            declared.size <= actual.size && declared.has_sign_of(actual)
+            let is_unsigned = !actual.signed && !actual.is_enum;
+            match declared.size <= actual.size {
+                true => declared.has_sign_of(actual),
+                false => is_extended && is_unsigned,
+            }
         }
         (None, None) => match (pointee(declared), pointee(actual)) {
             (Some(declared), Some(actual)) => {

@@ -16,6 +16,7 @@ pub struct Prototype<'a> {
     /// How many of `args` are arguments; what follows is the result.
     params: usize,
     is_variadic: bool,
+    is_extended: bool,
 }
 
 /// An argument, or the result.
@@ -50,6 +51,7 @@ impl<'a> Prototype<'a> {
             proto,
             is_tracepoint.into(),
         );
+        prototype.is_extended = is_tracepoint;
         let sees_result = matches!(
             attach_type,
             AttachType::TRACE_FEXIT
@@ -82,6 +84,7 @@ impl<'a> Prototype<'a> {
             args: Vec::new(),
             params: 0,
             is_variadic: false,
+            is_extended: false,
         };
         for param in proto.params().iter().skip(skip) {
             if param.is_variadic() {
@@ -130,6 +133,12 @@ impl<'a> Prototype<'a> {
     /// The target's name, without the prefix that it has in BTF.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether arguments that are narrower than their words are followed by zeros: those of tracepoints are (`__CAST_TO_U64` of the
+    /// kernel's `bpf_probe.h`), those of functions are registers, of which the rest may be anything.
+    pub(super) fn is_extended(&self) -> bool {
+        self.is_extended
     }
 
     /// What it returns, whether a program sees that or not.

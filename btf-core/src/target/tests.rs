@@ -110,6 +110,32 @@ fn misfit(of: &[&str], returns: &str, params: &[&str]) -> Option<String> {
 }
 
 #[test]
+fn zeros_follow_the_arguments_of_tracepoints() {
+    let fits = |own: &str, actual: &str| {
+        let mut kit = Kit::new();
+        let proto = kit.proto("void", &["void*", actual]);
+        let proto = kit.b.pointer(proto);
+        kit.b.typedef("btf_trace_t", proto);
+        let (own, kernel) = (declared(&[own]), kit.b.finish().unwrap());
+        let target = Target {
+            attach_type: AttachType::TRACE_RAW_TP,
+            name: "t",
+        };
+        unfit(
+            &body(&own, "p").unwrap(),
+            &target.prototype(&kernel).unwrap(),
+        )
+        .is_none()
+    };
+    assert!(fits("int", "bool") && fits("long", "u32") && fits("u32", "bool"));
+    // Of a negative one the sign is lost.
+    assert!(!fits("long", "int"));
+    assert!(!fits("long", "inode"));
+    // What follows an argument of a function is anything.
+    assert!(misfit(&["int"], "int", &["bool"]).is_some());
+}
+
+#[test]
 fn arguments_take_words_and_the_result_follows() {
     let btf = function("int", &["bool", "pair", "inode"]);
     let prototype = fexit(&btf);
