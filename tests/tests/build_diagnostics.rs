@@ -370,6 +370,44 @@ fn what_an_old_clang_cannot_compile() {
     insta::assert_snapshot!(too_old("may_goto", may_goto, "-Wall"));
 }
 
+/// With a vmlinux.h that was given: one that is made agrees with the header whatever the kernel's types and the clang.
+#[test]
+fn functions_of_arenas_that_a_given_header_declares_otherwise() {
+    let source = "#include <linux/bpf.h>\n#include \"vmlinux.h\"\n#include <bpf/bpf_helpers.h>\n#include <bpf/bpf_arena_common.h>\n\
+        char LICENSE[] SEC(\"license\") = \"GPL\";\n";
+    let package = Package::with_source("arena_given", source);
+    let header = "#ifndef BPF_NO_KFUNC_PROTOTYPES\n\
+        extern int *bpf_arena_alloc_pages(void *map, void *addr, __u32 count, int node, __u64 flags);\n#endif\n";
+    package.write("given.h", header);
+    let script = |source| {
+        package.write("src/bpf/x.bpf.c", source);
+        package
+            .script(&[
+                "--clang",
+                "clang-19",
+                "--vmlinux",
+                "given.h",
+                "src/bpf/x.bpf.c",
+            ])
+            .output()
+            .unwrap()
+    };
+    let error = package.error(&script(source));
+    assert!(
+        error.contains("conflicting types for 'bpf_arena_alloc_pages'"),
+        "{error}"
+    );
+    assert!(
+        error.ends_with(
+            "error: cannot compile src/bpf/x.bpf.c\n  help: vmlinux.h declares functions of arenas, too, and in another way \
+             for this clang: `#define BPF_NO_KFUNC_PROTOTYPES` in front of it leaves them out"
+        ),
+        "{error}"
+    );
+    let mended = format!("#define BPF_NO_KFUNC_PROTOTYPES\n{source}");
+    assert!(script(&mended).status.success());
+}
+
 /// Where clang itself fails, the place and the reason are shown, and nothing of its stack.
 #[test]
 fn what_no_clang_compiles() {

@@ -28,6 +28,12 @@ const NEWER: &[(&str, u32, &str)] = &[
 
 /// What to try after clang of this version failed with these words.
 pub(crate) fn advise(stderr: &str, clang: u32) -> Option<String> {
+    // Not with a header of our own, but with one that was given.
+    if stderr.contains("conflicting types for 'bpf_arena_") {
+        let advice = "vmlinux.h declares functions of arenas, too, and in another way for this clang: \
+            `#define BPF_NO_KFUNC_PROTOTYPES` in front of it leaves them out";
+        return Some(advice.to_owned());
+    }
     let (_, since, what) = NEWER
         .iter()
         .find(|(words, since, _)| clang < *since && stderr.contains(words))?;
