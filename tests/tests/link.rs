@@ -76,6 +76,27 @@ fn jump_tables_are_not_linked() {
     assert!(targets.any(|target| target == RelocTarget::JumpTable(at)));
 }
 
+#[test]
+fn variables_that_start_as_zero_are_linked_where_they_lie() {
+    // clang 14 describes `first` and `second` in the other section.
+    let object = std::fs::read(concat!(env!("OUT_DIR"), "/zeroed.bpf.o")).unwrap();
+    let linked = linked(&[("zeroed", object)]).unwrap();
+    let linked = Object::parse("linked", &linked).unwrap();
+    let btf = linked.btf().unwrap();
+    let names = |section: &str| -> Vec<String> {
+        let section = btf.find(section, Kind::DATASEC).unwrap();
+        let mut names: Vec<_> = section
+            .variables()
+            .iter()
+            .map(|v| v.name().to_owned())
+            .collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names(".bss"), ["before", "first", "second"]);
+    assert_eq!(names(".data"), ["rounds", "step"]);
+}
+
 /// What the loader makes of an object, in words that do not depend on numbers of types and sections.
 fn description(object: &Object) -> Vec<String> {
     let btf = object.btf().unwrap();

@@ -1,6 +1,7 @@
 //! One of the objects that are linked: its sections, symbols, relocations and types.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use object::elf;
 use object::read::elf::{FileHeader, Rel, SectionHeader, Sym};
@@ -9,7 +10,7 @@ use object::{Endianness, SymbolIndex};
 use crate::btf::Btf;
 use crate::btf::ext::BtfExt;
 use crate::error::{Context, Error, ErrorKind, Result};
-use crate::obj::jump_tables;
+use crate::obj::{jump_tables, zeroed};
 
 type Header = elf::FileHeader64<Endianness>;
 
@@ -158,7 +159,10 @@ impl<'d> Source<'d> {
         let symbols = symbols(header, endian, bytes, sections.len())?;
         let find = |name: &str| sections.iter().find(|s| s.name == name);
         let btf = match find(".BTF") {
-            Some(s) => Some(Btf::parse(s.bytes.to_vec()).context(|| "section .BTF")?),
+            Some(s) => {
+                let btf = Btf::parse(s.bytes.to_vec()).context(|| "section .BTF")?;
+                Some(zeroed::follow(btf, in_bss_alone(&sections, &symbols))?)
+            }
             None => None,
         };
         let ext = match (&btf, find(".BTF.ext")) {
@@ -180,6 +184,20 @@ impl<'d> Source<'d> {
     pub(super) fn section(&self, name: &str) -> Option<usize> {
         self.sections.iter().position(|s| s.name == name)
     }
+}
+
+/// Whether a symbol of this name lies in `.bss`, and none in `.data`.
+fn in_bss_alone<'s>(
+    sections: &[Section<'_>],
+    symbols: &'s [Symbol<'_>],
+) -> impl Fn(&str) -> bool + 's {
+    let names = |section: &str| -> HashSet<&'s str> {
+        let index = sections.iter().position(|s| s.name == section);
+        let there = symbols.iter().filter(|s| Some(s.section) == index);
+        there.map(|symbol| symbol.name).collect()
+    };
+    let (bss, data) = (names(".bss"), names(".data"));
+    move |name| bss.contains(name) && !data.contains(name)
 }
 
 fn symbols<'d>(
