@@ -5,7 +5,9 @@ use proc_macro2::{Span, TokenStream, TokenTree};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
-use syn::{Error, Ident, LitStr, Path, Result, Token, Visibility};
+use syn::{Error, Ident, LitStr, Result, Token};
+
+use crate::path::{Path, Visibility};
 
 const USAGE: &str = "include_skel! takes the name of an object in quotes: include_skel!(\"hello\"), or with a visibility and a \
                      module name: include_skel!(pub mod greeting = \"hello\")";
@@ -162,8 +164,7 @@ impl Options {
         Ok(if key == "path" {
             self.path.replace(input.parse()?).is_none()
         } else {
-            let path = Path::parse_mod_style(input)?;
-            self.core.replace(path).is_none()
+            self.core.replace(input.parse()?).is_none()
         })
     }
 }
@@ -184,7 +185,7 @@ impl Parse for Derive {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
         let mut traits = Vec::new();
         while !input.is_empty() && !input.peek(Token![for]) {
-            traits.push(Path::parse_mod_style(input)?);
+            traits.push(input.parse()?);
             if !input.is_empty() && !input.peek(Token![for]) {
                 input.parse::<Token![,]>()?;
             }
@@ -208,6 +209,7 @@ impl Parse for Derive {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use quote::ToTokens;
 
     fn errors(argument: &str) -> Vec<String> {
         let errors = match syn::parse_str::<Input>(argument) {
@@ -229,7 +231,8 @@ mod tests {
         assert_eq!((first.traits.len(), first.types.len()), (2, 2));
         assert_eq!((second.traits.len(), second.types.len()), (1, 0));
         assert_eq!(input.options.path.unwrap().value(), "a.o");
-        assert_eq!(input.options.core.unwrap().segments.len(), 2);
+        let core = input.options.core.unwrap();
+        assert_eq!(core.to_token_stream().to_string(), ":: a :: b");
         assert!(input.errors.result().is_ok());
         assert_eq!(input.module.unwrap(), "m");
     }

@@ -23,6 +23,7 @@ mod input;
 mod locate;
 mod model;
 mod names;
+mod path;
 mod tokens;
 
 use proc_macro::TokenStream;

@@ -91,7 +91,7 @@ fn extra_traits(def: &TypeDef, derives: &[Derive], skeleton: &Skeleton) -> Token
         .filter(|derive| derive.types.is_empty() || derive.types.iter().any(|ty| *ty == def.name))
         .flat_map(|derive| &derive.traits)
         .filter(|path| {
-            path.get_ident()
+            path.name()
                 .is_none_or(|name| own.iter().all(|own| name != own))
         })
         .collect();
