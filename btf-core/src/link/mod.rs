@@ -247,16 +247,21 @@ impl Link {
         }
     }
 
-    /// Detaches the program, as dropping does, but says if that fails; of several places, what failed first.
+    /// Detaches the program, as dropping does, but says if that fails; of several places, what failed first. One that is pinned is
+    /// detached in spite of its pin (libbpf's `bpf_link__detach`), which is then of nothing.
     ///
     /// # Errors
     ///
-    /// What the kernel answers, also if it leaves the probe in tracefs by which an older kernel attached.
+    /// [`ErrorKind::Unsupported`] of a pinned link of a type that the kernel does not detach so: links of cgroups, network devices
+    /// and namespaces, and operations it does. Else what the kernel answers, also if it leaves the probe in tracefs by which an
+    /// older kernel attached.
     pub fn detach(mut self) -> Result<()> {
         let stopped = self.stop().map_err(|e| Error::os("cannot detach it", e));
-        let left = match self.stays {
-            true => Ok(()),
-            false => self.give_back(),
+        let left = match (self.stays, &self.held) {
+            (false, _) => self.give_back(),
+            (true, Held::Link(link)) => in_spite_of_pin(link.as_fd()),
+            // Its event was stopped.
+            (true, _) => Ok(()),
         };
         stopped
             .and(left)
@@ -298,6 +303,18 @@ impl Drop for Link {
             let _ = self.stop();
         }
     }
+}
+
+/// Detaches a link that others hold, too.
+fn in_spite_of_pin(link: BorrowedFd<'_>) -> Result<()> {
+    sys::link_detach(link).map_err(|e| match e.raw_os_error() {
+        Some(libc::EOPNOTSUPP | libc::EINVAL) => Error::new(
+            ErrorKind::Unsupported,
+            "it is pinned, and the kernel detaches links of this type with their last holder alone",
+        )
+        .hint("unpin it, and detach it then"),
+        _ => Error::os("cannot detach it", e),
+    })
 }
 
 /// What of `Permission`, and of the rest, an attach error says beyond the errno.

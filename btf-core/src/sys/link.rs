@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use super::attr::{IterCreate, ObjInfo, RawTracepointOpen};
 use super::link_attr::{
     IterInfo, LinkCreateAmong, LinkCreateIter, LinkCreateKprobeMulti, LinkCreateNetfilter,
-    LinkCreatePerf, LinkCreateTracing, LinkCreateUprobeMulti, LinkInfo, LinkUpdate,
+    LinkCreatePerf, LinkCreateTracing, LinkCreateUprobeMulti, LinkDetach, LinkInfo, LinkUpdate,
 };
 use super::{Command, address, address_mut, bpf, bpf_fd, fd_number, length};
 use crate::obj::AttachType;
@@ -306,6 +306,16 @@ pub(crate) fn link_update(link: impl AsFd, new: impl AsFd) -> io::Result<()> {
     };
     // SAFETY: there is no address in it.
     unsafe { bpf(Command::LINK_UPDATE, &mut attr) }?;
+    Ok(())
+}
+
+/// Detaches a link's program, whoever holds the link.
+pub(crate) fn link_detach(link: impl AsFd) -> io::Result<()> {
+    let mut attr = LinkDetach {
+        link_fd: fd_number(link),
+    };
+    // SAFETY: there is no address in it.
+    unsafe { bpf(Command::LINK_DETACH, &mut attr) }?;
     Ok(())
 }
 

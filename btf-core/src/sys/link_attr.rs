@@ -96,6 +96,13 @@ abi! {
 }
 
 abi! {
+    /// `BPF_LINK_DETACH`.
+    LinkDetach, 4 {
+        link_fd: u32 = 0,
+    }
+}
+
+abi! {
     /// `struct bpf_link_info`: numbers that all links have, and words that mean what its type says, in
     /// pairs where a number has 64 bits.
     LinkInfo, 80 {

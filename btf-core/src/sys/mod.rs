@@ -52,7 +52,7 @@ pub(crate) use link::{
     Among, Functions, Over, Places, iter_create, link_create, link_create_freplace,
     link_create_iter, link_create_kprobe_multi, link_create_kprobe_multi_nowhere,
     link_create_netfilter, link_create_perf, link_create_tracing, link_create_uprobe_multi,
-    link_info, link_info_with_name, link_update, raw_tracepoint_open,
+    link_detach, link_info, link_info_with_name, link_update, raw_tracepoint_open,
 };
 pub(crate) use map::{MapFd, MapFdInfo, MapParams};
 pub(crate) use map_batch::{BatchRead, Position};
@@ -124,6 +124,7 @@ impl Command {
     const LINK_CREATE: Command = Command(28);
     const LINK_UPDATE: Command = Command(29);
     const ITER_CREATE: Command = Command(33);
+    const LINK_DETACH: Command = Command(34);
     const PROG_BIND_MAP: Command = Command(35);
     const TOKEN_CREATE: Command = Command(36);
 }

@@ -258,6 +258,16 @@ fn links_that_cannot_be_made_or_changed() {
         ErrorKind::Os,
         &format!("link of program `on_xdp`: cannot put program `looks` into it: {OF_ANOTHER_TYPE}"),
     );
+    let pin = format!("/sys/fs/bpf/told-{}", std::process::id());
+    let mut pinned = two.attach().unwrap();
+    pinned.pin(&pin).unwrap();
+    told(
+        pinned.detach(),
+        ErrorKind::Unsupported,
+        "program `looks`: it is pinned, and the kernel detaches links of this type with their last holder alone (unpin it, and \
+         detach it then)",
+    );
+    std::fs::remove_file(&pin).unwrap();
     told(
         second.attach_to("lo", XdpMode::Skb.into()),
         ErrorKind::Os,

@@ -1,4 +1,4 @@
-//! Programs that take another's place in its link.
+//! Programs that take another's place in its link, and links that are detached though others hold them.
 
 use std::time::{Duration, Instant};
 
@@ -167,4 +167,23 @@ fn netfilter_keeps_its_program() {
     );
     assert!(pair.send());
     assert_eq!(old_bss.hits.get(), 1, "it is there still");
+}
+
+#[test]
+fn a_pinned_link_is_detached() {
+    let feature = Feature::since("link: detach of a pinned one", (5, 9)).unwrap();
+    let pair = Pair::new();
+    let (bss, [program]) = load(&pair, DROP, ["on_xdp"]);
+    let xdp = Xdp::try_from(program).unwrap();
+    let pin = format!("/sys/fs/bpf/detached-{}", std::process::id());
+    let mut link = xdp.attach_to("lo", XdpMode::Skb.into()).unwrap();
+    link.pin(&pin).unwrap();
+    drop(link);
+    assert!(!pair.send(), "the pin holds it");
+    let link = Link::open_pinned(&pin).unwrap();
+    link.detach().unwrap();
+    assert!(pair.send());
+    assert_eq!(bss.hits.get(), 1);
+    std::fs::remove_file(&pin).unwrap();
+    feature.works();
 }
