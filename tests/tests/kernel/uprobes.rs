@@ -35,15 +35,15 @@ extern "C" fn btf_uprobe_other(number: &u64) -> u64 {
     black_box(*number) + 2
 }
 
-// Instructions of known places.
+// Instructions of known places, under a name that the pattern `btf_uprobe_*` of other cases does not match.
 std::arch::global_asm!(
-    ".globl btf_uprobe_steps",
-    ".type btf_uprobe_steps, %function",
-    "btf_uprobe_steps:",
+    ".globl btf_steps_target",
+    ".type btf_steps_target, %function",
+    "btf_steps_target:",
     "nop",
     "nop",
     "ret",
-    ".size btf_uprobe_steps, . - btf_uprobe_steps",
+    ".size btf_steps_target, . - btf_steps_target",
 );
 
 /// Bytes of the first of them.
@@ -51,7 +51,7 @@ const STEP: usize = if cfg!(target_arch = "x86_64") { 1 } else { 4 };
 
 unsafe extern "C" {
     /// Does nothing, in steps.
-    safe fn btf_uprobe_steps();
+    safe fn btf_steps_target();
 }
 
 pub(crate) fn call() {
@@ -146,14 +146,14 @@ fn uprobe_at_an_offset() {
     let target = |open: &mut OpenUprobes| {
         let program = &mut open.progs.on_uprobe;
         program.set_autoload(true);
-        program.set_attach_target(&format!("{SELF}:btf_uprobe_steps+{STEP:#x}"));
+        program.set_attach_target(&format!("{SELF}:btf_steps_target+{STEP:#x}"));
     };
     fires(
         "SEC: uprobe+offset",
         (5, 10),
         target,
         |skel| skel.progs.on_uprobe.attach(),
-        || btf_uprobe_steps(),
+        || btf_steps_target(),
         1,
     );
 }
