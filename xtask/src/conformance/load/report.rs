@@ -183,8 +183,7 @@ impl Report {
             text,
             "\n## Loaded otherwise\n\n\
              Of {} loads the kernel's descriptions of programs and maps (type, instructions, tag, maps, functions, lines, sizes, flags) are \
-             compared; {} differ. That a section whose variables are all static can be mapped here (flag 0x400), and not with libbpf, is \
-             meant and not counted.\n",
+             compared; {} differ.\n",
             self.described,
             self.otherwise.len()
         );
