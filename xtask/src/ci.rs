@@ -20,10 +20,18 @@ const STEPS: &[Step] = &[
         name: "format",
         args: &["fmt", "--all", "--check"],
     },
-    // Outside the workspace, as is the next one.
+    // Outside the workspace, as are the next two.
     Step {
         name: "format of peers",
         args: &["fmt", "--manifest-path=benches/peers/Cargo.toml", "--check"],
+    },
+    Step {
+        name: "format of schedulers",
+        args: &[
+            "fmt",
+            "--manifest-path=benches/schedulers/Cargo.toml",
+            "--check",
+        ],
     },
     Step {
         name: "format of fuzz targets",

@@ -7,7 +7,7 @@ use btf_core::obj::{
 };
 use btf_core::relo::Targets;
 
-use crate::stream::Stream;
+use crate::stream::{JUMP_TABLES, Stream};
 
 /// All programs of an object, relocated against `btf`.
 pub(crate) fn programs(object: &Object, btf: &Btf) -> Result<Vec<Stream>, String> {
@@ -56,8 +56,16 @@ fn stream(object: &Object, program: &ProgramSpec, image: &Image) -> Stream {
             }
             RelocTarget::Extern(_) if insns[at].is_ldimm64() => externs.extend([at, at + 1]),
             RelocTarget::Extern(_) => externs.push(at),
-            // No object that is compared has jump tables.
-            RelocTarget::Function(_) | RelocTarget::JumpTable(_) => {}
+            // The loader makes a map of it, for each program.
+            RelocTarget::JumpTable(_) => {
+                let offset = insns[at].imm;
+                if let Some(second) = insns.get_mut(at + 1) {
+                    second.imm = offset;
+                }
+                insns[at] = insns[at].with_src(pseudo::MAP_VALUE);
+                maps.push((at, JUMP_TABLES.to_owned()));
+            }
+            RelocTarget::Function(_) => {}
         }
     }
     let mut stream = Stream {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::libbpf::Object;
 use crate::recorder;
-use crate::stream::{LDIMM64, PSEUDO_MAP_FD, PSEUDO_MAP_VALUE, Stream};
+use crate::stream::{JUMP_TABLES, LDIMM64, PSEUDO_MAP_FD, PSEUDO_MAP_VALUE, Stream};
 
 /// The programs as libbpf passes them to the kernel: all of them, or those of one name.
 pub(crate) fn programs(elf: &Path, btf: &Path, only: Option<&str>) -> Result<Vec<Stream>, String> {
@@ -21,7 +21,9 @@ pub(crate) fn programs(elf: &Path, btf: &Path, only: Option<&str>) -> Result<Vec
     recorder::take();
     object.load()?;
     let record = recorder::take();
-    let maps = object.maps();
+    let mut maps = object.maps();
+    let tables = record.jump_tables.iter();
+    maps.extend(tables.map(|fd| (*fd, JUMP_TABLES.to_owned())));
     let mut streams = Vec::new();
     for program in programs {
         let name = program.name();

@@ -13,11 +13,16 @@ const OBJ_GET_INFO_BY_FD: c_long = 15;
 const BTF_LOAD: c_long = 18;
 const TOKEN_CREATE: c_long = 36;
 
+/// A type of map.
+const INSN_ARRAY: u32 = 34;
+
 /// What was asked since the last [`take`].
 #[derive(Debug, Default)]
 pub(crate) struct Record {
     /// Instructions of each program, feature probes included, by where they lay.
     pub(crate) programs: Vec<(usize, Vec<[u8; 8]>)>,
+    /// Descriptors of arrays of instructions: libbpf makes one of a jump table, and does not count it among an object's maps.
+    pub(crate) jump_tables: Vec<c_int>,
     /// When BTF was loaded, or tried to be, for the first time: libbpf has relocated by then.
     pub(crate) first_btf: Option<Instant>,
 }
@@ -80,7 +85,13 @@ unsafe extern "C" fn __wrap_syscall(
 /// The addresses in `attr` are valid, as bpf(2) demands.
 unsafe fn bpf(command: c_long, attr: &[u8]) -> Result<c_int, c_int> {
     match command {
-        MAP_CREATE => descriptor(map_size(attr)),
+        MAP_CREATE => {
+            let fd = descriptor(map_size(attr))?;
+            if word(attr, 0) == INSN_ARRAY {
+                with(|record| record.jump_tables.push(fd));
+            }
+            Ok(fd)
+        }
         PROG_LOAD => {
             let (count, start) = (word(attr, 4) as usize, long(attr, 8) as usize);
             // SAFETY: the caller's promise: so many instructions of eight bytes lie there.

@@ -22,6 +22,9 @@ pub(crate) const LDIMM64: u8 = 0x18;
 pub(crate) const PSEUDO_MAP_FD: u8 = 1;
 pub(crate) const PSEUDO_MAP_VALUE: u8 = 2;
 
+/// The name of every jump table's map.
+pub(crate) const JUMP_TABLES: &str = ".jumptables";
+
 /// The length of a map's name in the kernel, without its NUL.
 const NAME: usize = 15;
 
