@@ -8,7 +8,7 @@ mod verdict;
 
 use crate::{Result, cache, disk, tool};
 use project::{Build, Project};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use verdict::Verdicts;
 
@@ -147,7 +147,14 @@ fn binaries(ours: &Project, theirs: &Project, verdicts: &mut Verdicts) -> Result
     ));
     verdicts.ratio("stripped release binary", us / them, 1.0);
     let more = libraries(&ours.binary("release"))?;
-    let with_libbpf = libraries(&theirs.binary("release"))?.join(", ");
+    let with_libbpf = libraries(&theirs.binary("release"))?;
+    let with_them = sizes(&with_libbpf)? + them;
+    verdicts.note(&format!(
+        "with the libraries that go along: {:.0} KiB, with libbpf-cargo {:.0}",
+        (sizes(&more)? + us) / 1024.0,
+        with_them / 1024.0
+    ));
+    let with_libbpf = names(&with_libbpf).join(", ");
     verdicts.target(
         "shared libraries beyond libc and libgcc_s",
         more.len() as f64,
@@ -166,13 +173,21 @@ fn binaries(ours: &Project, theirs: &Project, verdicts: &mut Verdicts) -> Result
     Ok(())
 }
 
-/// Names of the shared libraries that a program loads and that not every program does.
-fn libraries(program: &Path) -> Result<Vec<String>> {
-    let names = crate::library::needed(program)?;
-    let names = names.iter().map(|path| disk::name(path).to_owned());
-    Ok(names
-        .filter(|name| !LIBRARIES.contains(&name.as_str()))
-        .collect())
+/// The shared libraries that a program loads and that not every program does.
+fn libraries(program: &Path) -> Result<Vec<PathBuf>> {
+    let mut libraries = crate::library::needed(program)?;
+    libraries.retain(|path| !LIBRARIES.contains(&disk::name(path)));
+    Ok(libraries)
+}
+
+fn names(libraries: &[PathBuf]) -> Vec<&str> {
+    libraries.iter().map(|path| disk::name(path)).collect()
+}
+
+/// Bytes of all together.
+fn sizes(libraries: &[PathBuf]) -> Result<f64> {
+    let sizes = libraries.iter().map(|path| Ok(disk::read(path)?.len()));
+    Ok(sizes.sum::<Result<usize>>()? as f64)
 }
 
 fn seconds(duration: Duration) -> f64 {
