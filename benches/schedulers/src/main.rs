@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fs;
+use std::path::Path;
 use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -88,11 +89,12 @@ fn main() -> ExitCode {
 
 /// Waits until the kernel's schedulers are in this state: `enabled NAME`, or `disabled`.
 fn wait_for(wanted: &str) -> Case {
+    let told = Path::new("/sys/kernel/sched_ext");
     let started = Instant::now();
     loop {
-        let state = fs::read_to_string("/sys/kernel/sched_ext/state")?;
+        let state = fs::read_to_string(told.join("state"))?;
         // Only while one is enabled.
-        let ops = fs::read_to_string("/sys/kernel/sched_ext/root/ops").unwrap_or_default();
+        let ops = fs::read_to_string(told.join("root").join("ops")).unwrap_or_default();
         let state = format!("{} {}", state.trim(), ops.trim());
         if state.trim() == wanted {
             return Ok(());

@@ -167,10 +167,13 @@ pub(super) fn fix_btf<'a>(
         for v in t.variables().iter() {
             let is_extern = v.ty().linkage() == Some(Linkage::EXTERN);
             let is_config = t.name() == KCONFIG;
-            if is_extern && is_config && v.ty().kind() == Kind::VAR {
-                edits.push((v.ty().id(), Edit::Defined));
-            } else if v.ty().linkage() == Some(Linkage::GLOBAL) && is_hidden(v.name()) {
-                edits.push((v.ty().id(), Edit::Hidden));
+            // A damaged section may list something else, whose record is shorter.
+            if v.ty().kind() == Kind::VAR {
+                if is_extern && is_config {
+                    edits.push((v.ty().id(), Edit::Defined));
+                } else if v.ty().linkage() == Some(Linkage::GLOBAL) && is_hidden(v.name()) {
+                    edits.push((v.ty().id(), Edit::Hidden));
+                }
             }
             // What is external has no place in this object, but for what loading makes one for.
             let offset = if (is_extern || is_linked) && !is_config {
@@ -304,6 +307,22 @@ mod tests {
                 .collect()
         };
         assert_eq!((offsets(&hidden), offsets(&seen)), (vec![0, 4], vec![0, 4]));
+    }
+
+    #[test]
+    fn a_section_may_list_what_is_no_variable() {
+        let mut b = crate::btf::Builder::new();
+        let proto = b.prototype(TypeId::VOID, [("", TypeId::VOID); 0]);
+        let function = b.function("f", proto, Linkage::GLOBAL);
+        b.section(".data.x", 0, [(function, 0, 4)]);
+        let place = |_: &str| {
+            Some(Place {
+                section_size: 8,
+                offset_of: &|_| Some(0),
+            })
+        };
+        let fixed = fix_btf(b.finish().unwrap(), place, |_| true).unwrap();
+        assert_eq!(fixed.ty(function).linkage(), Some(Linkage::STATIC));
     }
 
     #[test]
