@@ -74,8 +74,7 @@ fn explain(e: io::Error) -> Error {
         Some(libc::EINVAL) => error.hint(
             "a member that must be set may be zero, or one be set that this kernel does not let programs be",
         ),
-        // ENOTSUPP, which is the kernel's own.
-        Some(libc::EOPNOTSUPP | 524) => error.hint("this kernel does not let programs be one of the members that are set"),
+        Some(libc::EOPNOTSUPP | sys::ENOTSUPP) => error.hint("this kernel does not let programs be one of the members that are set"),
         _ => error,
     }
 }

@@ -6,9 +6,6 @@ use crate::obj::AttachType;
 use crate::prog::Program;
 use crate::sys;
 
-/// `ENOTSUPP`, which is the kernel's own and not for user space, but what it answers all the same.
-const ENOTSUPP: i32 = 524;
-
 pub(crate) fn tracing(program: &Program, cookie: u64) -> Result<Link> {
     let attach_type = program.def.map_or(AttachType::NONE, |def| def.attach_type);
     let made = match cookie {
@@ -27,7 +24,7 @@ fn explain(program: &Program, e: std::io::Error) -> Error {
     let is_on_tracepoint = program
         .def
         .is_some_and(|def| def.attach_type == AttachType::TRACE_RAW_TP);
-    if e.raw_os_error() == Some(ENOTSUPP) {
+    if e.raw_os_error() == Some(sys::ENOTSUPP) {
         let error = Error::new(
             ErrorKind::Unsupported,
             format!("{doing}: this kernel has no trampolines for functions on this architecture"),

@@ -1,11 +1,10 @@
 //! Many entries in one system call.
 
 use super::keys::{KeyBuffer, Keys};
-use super::untyped::ENOTSUPP;
 use super::{Flags, Map, MapType};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pod::{self, Pod};
-use crate::sys::{BatchRead, Position};
+use crate::sys::{BatchRead, ENOTSUPP, Position};
 
 /// Entries of a map, fetched many at a time: what `batched` and `drain` of hash maps, tries and arrays return.
 ///

@@ -179,7 +179,7 @@ fn refused(params: &MapParams<'_>, e: std::io::Error) -> Error {
         Some(libc::ENOMEM) => error.hint(
             "there is not that much memory, for this process or its memory cgroup: set a smaller max_entries",
         ),
-        Some(super::untyped::ENOTSUPP) => error.hint("maps of this type do not have one of the flags"),
+        Some(sys::ENOTSUPP) => error.hint("maps of this type do not have one of the flags"),
         _ => error,
     }
 }

@@ -9,11 +9,10 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use super::Map;
-use super::untyped::ENOTSUPP;
 use crate::error::{Error, ErrorKind, Result};
 use crate::obj::map_flags::MMAPABLE;
 use crate::pod::Pod;
-use crate::sys::{Access, Mapping};
+use crate::sys::{Access, ENOTSUPP, Mapping};
 
 /// A type that a section of global variables may be seen as.
 ///

@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::obj::MapSpec;
 use crate::pod::Pod;
 use crate::probe::Features;
-use crate::sys::{self, MapFd, MapFdInfo, Mapping};
+use crate::sys::{self, ENOTSUPP, MapFd, MapFdInfo, Mapping};
 
 /// A map in the kernel; it goes when neither this, a loaded program nor a pin holds it any more.
 ///
@@ -486,6 +486,3 @@ impl Map {
 
 /// What updates do, as errors say it.
 const WRITE: &str = "write a value";
-
-/// An error number of the kernel's own, for operations that a map type does not have.
-pub(super) const ENOTSUPP: i32 = 524;

@@ -8,10 +8,8 @@ use super::btf::{SPIN_LOCK, SPIN_LOCK_STRINGS};
 use crate::error::{Error, ErrorKind, Result};
 use crate::obj::map_flags::MMAPABLE;
 use crate::obj::{AttachType, MapType, ProgType};
-use crate::sys::{self, Loading, MapFd, MapParams, page_size};
+use crate::sys::{self, ENOTSUPP, Loading, MapFd, MapParams, page_size};
 
-/// The kernel's own number for what is not supported.
-const ENOTSUPP: i32 = 524;
 /// `BPF_F_SLEEPABLE`.
 const SLEEPABLE: u32 = 1 << 4;
 /// `BPF_F_NO_PREALLOC`.

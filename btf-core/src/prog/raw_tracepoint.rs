@@ -101,8 +101,7 @@ impl<A: Arguments> RawTracepoint<A> {
         let is_writable = self.prog_type() != Some(ProgType::RAW_TRACEPOINT);
         let errno = e.raw_os_error();
         match errno {
-            // ENOTSUPP, which is the kernel's own.
-            Some(libc::EINVAL | libc::EOPNOTSUPP | 524) => {
+            Some(libc::EINVAL | libc::EOPNOTSUPP | sys::ENOTSUPP) => {
                 let error = Error::new(
                     ErrorKind::Unsupported,
                     "this kernel does not run it by itself",

@@ -64,8 +64,7 @@ impl<A: Arguments> StructOp<A> {
 
 fn explain(e: std::io::Error, is_without: bool) -> Error {
     match e.raw_os_error() {
-        // ENOTSUPP, which is the kernel's own.
-        Some(libc::EOPNOTSUPP | 524) => Error::new(
+        Some(libc::EOPNOTSUPP | sys::ENOTSUPP) => Error::new(
             ErrorKind::Unsupported,
             "this kernel does not run it by itself",
         )

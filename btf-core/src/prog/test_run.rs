@@ -11,8 +11,6 @@ use crate::sys;
 const LIVE_FRAMES: u32 = 1 << 1;
 /// As much as programs put before or behind a packet, or kernels know of a context, and more.
 const ROOM: usize = 4096;
-/// `ENOTSUPP`, which is the kernel's own.
-const ENOTSUPP: i32 = 524;
 
 /// What a program is run with by itself.
 ///
@@ -187,7 +185,7 @@ fn explain(run: &TestRun<'_>, has: Has, e: std::io::Error) -> Error {
     let error = Error::os(doing, e);
     match errno {
         Some(libc::EPERM | libc::EACCES) => error.hint(sys::privileges_hint()),
-        Some(libc::EOPNOTSUPP | ENOTSUPP) => Error::new(
+        Some(libc::EOPNOTSUPP | sys::ENOTSUPP) => Error::new(
             ErrorKind::Unsupported,
             "this kernel does not run it by itself",
         )

@@ -39,6 +39,10 @@ use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
 use crate::pod::Pod;
 
+/// The error number that kernels answer with where something does not have an operation. It is their own and not for user space, so no
+/// header and no crate has it.
+pub(crate) const ENOTSUPP: i32 = 524;
+
 pub(crate) use attach::{prog_attach, prog_detach, set_option, socket_program};
 pub(crate) use attr::{FuncInfo, LineInfo};
 pub(crate) use btf::{

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::attr::{MapCreate, MapElem, object_name};
 use super::token::flag_and_number;
-use super::{Command, address, bpf, bpf_fd, fd_number};
+use super::{Command, ENOTSUPP, address, bpf, bpf_fd, fd_number};
 use crate::obj::MapType;
 
 /// `BPF_F_LINK` and `BPF_F_VTYPE_BTF_OBJ_FD`.
@@ -61,8 +61,6 @@ impl OpsMap {
 
     /// Whether there are such maps: a kernel that has them answers so for a type that is not one of operations.
     pub(crate) fn is_known(token: Option<BorrowedFd<'_>>) -> bool {
-        /// The kernel's own number for what is not supported.
-        const ENOTSUPP: i32 = 524;
         let (map_flags, map_token_fd) = flag_and_number(token);
         let mut attr = MapCreate {
             map_type: MapType::STRUCT_OPS.0,
