@@ -41,7 +41,8 @@ pub(crate) fn run(args: &[String]) -> Result<u8> {
         cargo
             .env("BTF_SCHEDULERS", &sources)
             .env("BTF_BUILD_VMLINUX", kernel.btf())
-            .env("BTF_BUILD_CLANG", tool::CLANG_19.name);
+            .env("BTF_BUILD_CLANG", tool::CLANG_19.name)
+            .env("CARGO_NET_OFFLINE", selection.offline.to_string());
         let args = [
             "build",
             "--locked",
