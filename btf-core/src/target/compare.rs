@@ -7,11 +7,14 @@ use crate::relo::essential_name;
 /// As many pointers to pointers as are looked through.
 const MAX_DEPTH: usize = 8;
 
+/// Of BPF's pointers.
+const POINTER_SIZE: u64 = 8;
+
 /// How a declaration does not fit what it declares: a sentence about the first argument that is wrong.
 ///
 /// A declaration may stop early. An integer may be narrower than the argument, whose low bits are then read: those mean
 /// the same in a kernel where the argument is that narrow. It may be wider than an unsigned one of a tracepoint. `void *` fits every
-/// pointer.
+/// pointer, as does an unsigned integer of its size, which takes it for a number; both fit a word of a struct that is passed by value.
 pub fn unfit(declared: &Prototype<'_>, actual: &Prototype<'_>) -> Option<String> {
     for (n, own) in declared.args().iter().enumerate() {
         let Some((at, arg)) = actual.at_word(own.word) else {
@@ -85,7 +88,7 @@ pub fn changed(
             return Some(format!("{} `{}` is gone", place(n, was), was.declaration()));
         };
         let is_right = own.is_some_and(|own| {
-            !is_any_pointer(own.ty) && own.word == is.word && fits(own, is, running.is_extended())
+            !is_untyped(own, is) && own.word == is.word && fits(own, is, running.is_extended())
         });
         let width = read.offset % 8 + read.size;
         let width = own
@@ -121,6 +124,11 @@ fn place(n: usize, arg: &Arg<'_>) -> String {
     }
 }
 
+/// Whether a declaration takes an argument for a word and says nothing of its type.
+fn is_untyped(own: &Arg<'_>, arg: &Arg<'_>) -> bool {
+    is_any_pointer(own.ty) || (scalar(own.ty.strip()).is_some() && pointee(arg.ty).is_some())
+}
+
 fn is_any_pointer(ty: Type<'_>) -> bool {
     pointee(ty).is_some_and(|to| to.strip().is_void())
 }
@@ -135,12 +143,15 @@ fn fits(own: &Arg<'_>, arg: &Arg<'_>, is_extended: bool) -> bool {
     let (declared, actual) = (own.ty.strip(), arg.ty.strip());
     // One word of a struct that is passed by value, as `BPF_PROG` reads it.
     if actual.kind().is_composite() && !declared.kind().is_composite() {
-        return scalar(declared).is_some();
+        return scalar(declared).is_some() || is_any_pointer(declared);
     }
     if own.word != arg.word {
         return false;
     }
     match (scalar(declared), scalar(actual)) {
+        (Some(number), None) if pointee(actual).is_some() => {
+            number.size == POINTER_SIZE && !number.signed && !number.is_enum
+        }
         (Some(declared), Some(actual)) => {
             let is_unsigned = !actual.signed && !actual.is_enum;
             match declared.size <= actual.size {

@@ -15,7 +15,7 @@ impl Kit {
         Kit { b: Builder::new() }
     }
 
-    /// `int`, `long`, `bool`, `u32`, `void *`, `char *`, `enum`, `pair`, else a pointer to a struct of this name.
+    /// `int`, `long`, `bool`, `u32`, `u64`, `void *`, `char *`, `enum`, `pair`, else a pointer to a struct of this name.
     fn ty(&mut self, name: &str) -> TypeId {
         let b = &mut self.b;
         match name {
@@ -23,6 +23,7 @@ impl Kit {
             "int" => b.int("int", 4, IntEncoding::SIGNED),
             "u32" => b.int("unsigned int", 4, IntEncoding(0)),
             "long" => b.int("long", 8, IntEncoding::SIGNED),
+            "u64" => b.int("unsigned long", 8, IntEncoding(0)),
             "bool" => b.int("_Bool", 1, IntEncoding::BOOL),
             "void*" => b.pointer(TypeId::VOID),
             "char*" => {
@@ -313,10 +314,24 @@ fn what_is_declared_as_the_running_kernel_has_it_is_right() {
         changed(&fexit(&was), &fexit(&is), own.as_ref(), Some(&reads)),
         None
     );
-    // A pointer to anything says nothing of what is expected there.
-    let own = declared(&["void*"]);
-    let own = body(&own, "p");
-    assert!(changed(&fexit(&was), &fexit(&is), own.as_ref(), Some(&reads)).is_some());
+    // A pointer to anything says nothing of what is expected there, nor does its number.
+    for untyped in ["void*", "u64"] {
+        let own = declared(&[untyped]);
+        let own = body(&own, "p");
+        assert!(changed(&fexit(&was), &fexit(&is), own.as_ref(), Some(&reads)).is_some());
+    }
+}
+
+#[test]
+fn a_pointer_may_be_taken_for_its_number() {
+    assert_eq!(misfit(&["u64", "u64"], "char*", &["inode"]), None);
+    assert_eq!(misfit(&["void*", "u64"], "int", &["pair"]), None);
+    for narrow in ["u32", "long", "enum", "bool"] {
+        assert!(misfit(&[narrow], "int", &["inode"]).is_some(), "{narrow}");
+    }
+    // A number that is one has no room to spare.
+    assert!(misfit(&["u64"], "int", &["u32"]).is_some());
+    assert!(misfit(&["void*"], "int", &["u32"]).is_some());
 }
 
 #[test]
