@@ -1,7 +1,8 @@
 //! The BPF-side C headers: `<bpf/bpf_helpers.h>` and its companions, drop-in for libbpf's.
 //!
-//! Owns writing them to a folder. Their text is in `include/bpf`, but for `bpf_helper_defs.h`, which is made here from
-//! the table of helper functions in btf-core. Leaves `vmlinux.h` to `vmlinux` and the include flags to `compile`.
+//! Owns writing them to a folder. Their text is in `include`, but for `bpf_helper_defs.h`, which is made here from
+//! the table of helper functions in btf-core. Beside them go two headers in place of the C library's, without which `<errno.h>` or
+//! `<netinet/in.h>` would not compile for BPF, or wrongly. Leaves `vmlinux.h` to `vmlinux` and the include flags to `compile`.
 
 use btf_core::helper::{self, Helper};
 use std::collections::BTreeSet;
@@ -9,41 +10,52 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::{fs, io};
 
-/// The headers that are plain text, by name.
-const TEXTS: [(&str, &str); 6] = [
+/// The headers that are plain text, by their path.
+const TEXTS: [(&str, &str); 8] = [
     (
-        "bpf_core_read.h",
+        "bpf/bpf_core_read.h",
         include_str!("../include/bpf/bpf_core_read.h"),
     ),
-    ("bpf_endian.h", include_str!("../include/bpf/bpf_endian.h")),
     (
-        "bpf_helpers.h",
+        "bpf/bpf_endian.h",
+        include_str!("../include/bpf/bpf_endian.h"),
+    ),
+    (
+        "bpf/bpf_helpers.h",
         include_str!("../include/bpf/bpf_helpers.h"),
     ),
     (
-        "bpf_tracing.h",
+        "bpf/bpf_tracing.h",
         include_str!("../include/bpf/bpf_tracing.h"),
     ),
-    ("usdt.bpf.h", include_str!("../include/bpf/usdt.bpf.h")),
+    ("bpf/usdt.bpf.h", include_str!("../include/bpf/usdt.bpf.h")),
     (
-        "bpf_arena_common.h",
+        "bpf/bpf_arena_common.h",
         include_str!("../include/bpf/bpf_arena_common.h"),
     ),
+    (
+        "bits/wordsize.h",
+        include_str!("../include/bits/wordsize.h"),
+    ),
+    ("gnu/stubs.h", include_str!("../include/gnu/stubs.h")),
 ];
 
-/// Writes the headers to `dir/bpf`, for `-I dir`. A file that has its text already is left alone, so that its time
+/// Writes the headers to `dir`, for `-I dir`. A file that has its text already is left alone, so that its time
 /// stays and nothing is rebuilt for it.
 ///
 /// # Errors
 ///
 /// If a folder or file cannot be read or written; the message names it.
 pub(crate) fn write_headers(dir: &Path) -> io::Result<()> {
-    let dir = dir.join("bpf");
-    fs::create_dir_all(&dir).map_err(|error| naming("cannot make the folder", &dir, &error))?;
-    for (name, text) in TEXTS {
-        write_if_changed(&dir.join(name), text)?;
+    for folder in ["bpf", "bits", "gnu"] {
+        let folder = dir.join(folder);
+        fs::create_dir_all(&folder)
+            .map_err(|error| naming("cannot make the folder", &folder, &error))?;
     }
-    write_if_changed(&dir.join("bpf_helper_defs.h"), &helper_defs())
+    for (path, text) in TEXTS {
+        write_if_changed(&dir.join(path), text)?;
+    }
+    write_if_changed(&dir.join("bpf/bpf_helper_defs.h"), &helper_defs())
 }
 
 fn write_if_changed(path: &Path, text: &str) -> io::Result<()> {
@@ -342,7 +354,8 @@ mod tests {
             .expect("the folder")
             .map(|entry| entry.expect("an entry").file_name())
             .collect();
-        assert_eq!(names.len(), TEXTS.len() + 1);
+        let texts = TEXTS.iter().filter(|(path, _)| path.starts_with("bpf/"));
+        assert_eq!(names.len(), texts.count() + 1);
 
         let old = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
         let path = |name: &str| scratch.0.join("bpf").join(name);
@@ -388,6 +401,43 @@ mod tests {
             .to_string();
         assert!(error.starts_with("cannot read the header "), "{error}");
         assert!(error.contains("bpf/bpf_core_read.h: "), "{error}");
+    }
+
+    /// On x86-64 without development files for 32 bits, which CI has not, the first include alone would fail.
+    #[test]
+    fn headers_of_the_c_library_compile_and_have_whole_pointers() {
+        let scratch = Scratch::new("libc");
+        let source = "
+            #include <errno.h>
+            #include <stdint.h>
+            #include <netinet/in.h>
+            #include <sys/socket.h>
+            _Static_assert(sizeof(uintptr_t) == sizeof(void *), \"of pointers\");
+            _Static_assert(sizeof(size_t) == 8 && sizeof(long) == 8, \"of BPF\");
+            int sum = EPERM + AF_INET + IPPROTO_TCP;
+        ";
+        let file = scratch.0.join("libc.bpf.c");
+        fs::write(&file, source).expect("source written");
+        write_headers(&scratch.0).expect("headers written");
+        let multiarch = format!("/usr/include/{}-linux-gnu", std::env::consts::ARCH);
+        let output = Command::new(clang())
+            .args([
+                "--target=bpfel",
+                "-O2",
+                "-g",
+                "-Wall",
+                "-Werror",
+                "-c",
+                "-I",
+            ])
+            .arg(&scratch.0)
+            .args(["-idirafter", &multiarch, "-o"])
+            .arg(scratch.0.join("libc.bpf.o"))
+            .arg(&file)
+            .output()
+            .expect("clang runs");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && said.is_empty(), "{said}");
     }
 
     #[test]
