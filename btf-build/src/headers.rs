@@ -1,8 +1,8 @@
 //! The BPF-side C headers: `<bpf/bpf_helpers.h>` and its companions, drop-in for libbpf's.
 //!
 //! Owns writing them to a folder. Their text is in `include`, but for `bpf_helper_defs.h`, which is made here from
-//! the table of helper functions in btf-core. Beside them go two headers in place of the C library's, without which `<errno.h>` or
-//! `<netinet/in.h>` would not compile for BPF, or wrongly. Leaves `vmlinux.h` to `vmlinux` and the include flags to `compile`.
+//! the table of helper functions in btf-core. Beside them goes one in place of the C library's, without which `<errno.h>` or
+//! `<netinet/in.h>` would not compile for BPF. Leaves `vmlinux.h` to `vmlinux` and the include flags to `compile`.
 
 use btf_core::helper::{self, Helper};
 use std::collections::BTreeSet;
@@ -11,7 +11,7 @@ use std::path::Path;
 use std::{fs, io};
 
 /// The headers that are plain text, by their path.
-const TEXTS: [(&str, &str); 8] = [
+const TEXTS: [(&str, &str); 7] = [
     (
         "bpf/bpf_core_read.h",
         include_str!("../include/bpf/bpf_core_read.h"),
@@ -33,10 +33,6 @@ const TEXTS: [(&str, &str); 8] = [
         "bpf/bpf_arena_common.h",
         include_str!("../include/bpf/bpf_arena_common.h"),
     ),
-    (
-        "bits/wordsize.h",
-        include_str!("../include/bits/wordsize.h"),
-    ),
     ("gnu/stubs.h", include_str!("../include/gnu/stubs.h")),
 ];
 
@@ -47,7 +43,7 @@ const TEXTS: [(&str, &str); 8] = [
 ///
 /// If a folder or file cannot be read or written; the message names it.
 pub(crate) fn write_headers(dir: &Path) -> io::Result<()> {
-    for folder in ["bpf", "bits", "gnu"] {
+    for folder in ["bpf", "gnu"] {
         let folder = dir.join(folder);
         fs::create_dir_all(&folder)
             .map_err(|error| naming("cannot make the folder", &folder, &error))?;
@@ -405,15 +401,13 @@ mod tests {
 
     /// On x86-64 without development files for 32 bits, which CI has not, the first include alone would fail.
     #[test]
-    fn headers_of_the_c_library_compile_and_have_whole_pointers() {
+    fn headers_of_the_c_library_compile() {
         let scratch = Scratch::new("libc");
         let source = "
             #include <errno.h>
             #include <stdint.h>
             #include <netinet/in.h>
             #include <sys/socket.h>
-            _Static_assert(sizeof(uintptr_t) == sizeof(void *), \"of pointers\");
-            _Static_assert(sizeof(size_t) == 8 && sizeof(long) == 8, \"of BPF\");
             int sum = EPERM + AF_INET + IPPROTO_TCP;
         ";
         let file = scratch.0.join("libc.bpf.c");
