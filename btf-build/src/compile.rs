@@ -8,6 +8,7 @@ use crate::clang::Clang;
 use crate::error::{Error, Result};
 use crate::kept::{Kept, stamp};
 use crate::lint;
+use crate::said::Reader;
 use crate::target::Target;
 use crate::{depfile, environment};
 
@@ -32,15 +33,34 @@ pub(crate) struct Compiled {
 
 /// How a run went wrong.
 pub(crate) enum Failure {
-    /// A source wants `vmlinux.h`, which is not there (yet).
-    NoVmlinux(Error),
+    /// clang refused the source.
+    Refused(Refused),
     Other(Error),
 }
 
-impl From<Failure> for Error {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::NoVmlinux(e) | Failure::Other(e) => e,
+/// A source that does not compile.
+pub(crate) struct Refused {
+    source: PathBuf,
+    /// What clang printed.
+    stderr: String,
+    /// The version of clang.
+    clang: u32,
+}
+
+impl Refused {
+    /// Whether it is for want of `vmlinux.h`, which is not there (yet).
+    pub(crate) fn wants_vmlinux(&self) -> bool {
+        self.stderr.contains("'vmlinux.h' file not found")
+    }
+
+    /// What to tell about it.
+    pub(crate) fn error(&self, reader: &Reader<'_>) -> Error {
+        let message = format!("cannot compile {}", self.source.display());
+        let said = reader.read(&self.stderr);
+        let error = Error::new(message).compiler_output(said);
+        match lint::advise(&self.stderr, self.clang) {
+            Some(advice) => error.help(advice),
+            None => error,
         }
     }
 }
@@ -170,16 +190,11 @@ impl Compiler {
             .map_err(|e| Failure::Other(Error::io("cannot run", &self.program, &e)))?;
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
         if !output.status.success() {
-            let message = format!("cannot compile {}", source.display());
-            let mut error = Error::new(message).compiler_output(without_backtrace(&stderr));
-            if let Some(advice) = lint::advise(&stderr, self.clang) {
-                error = error.help(advice);
-            }
-            return Err(if stderr.contains("'vmlinux.h' file not found") {
-                Failure::NoVmlinux(error)
-            } else {
-                Failure::Other(error)
-            });
+            return Err(Failure::Refused(Refused {
+                source: source.to_owned(),
+                stderr,
+                clang: self.clang,
+            }));
         }
         let unread = |path: &Path| {
             let path = path.to_owned();
@@ -194,23 +209,6 @@ impl Compiler {
             clang: self.clang,
         })
     }
-}
-
-/// Leaves out what clang says of itself where it gives up on something in the source: an invitation to report a bug, and
-/// its own stack.
-fn without_backtrace(stderr: &str) -> String {
-    let mut kept = Vec::new();
-    let mut in_backtrace = false;
-    for line in stderr.lines() {
-        in_backtrace |= line.starts_with("PLEASE submit a bug report") || line == "Stack dump:";
-        // What comes after it is said by the driver, or is about the next function.
-        let is_own =
-            line.starts_with("clang: ") || line.contains(": error: clang frontend command");
-        if !in_backtrace && !is_own {
-            kept.push(line);
-        }
-    }
-    kept.join("\n")
 }
 
 /// Leaves out what `CFLAGS` and its like contribute: those are for the host's programs (`-march=native`, hardening), and clang

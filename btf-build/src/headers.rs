@@ -54,6 +54,20 @@ pub(crate) fn write_headers(dir: &Path) -> io::Result<()> {
     write_if_changed(&dir.join("bpf/bpf_helper_defs.h"), &helper_defs())
 }
 
+/// The header that defines a macro, as a source includes it.
+pub(crate) fn with_macro(name: &str) -> Option<&'static str> {
+    let defines = |text: &str| {
+        text.lines().any(|line| {
+            let rest = line
+                .strip_prefix("#define ")
+                .and_then(|rest| rest.strip_prefix(name));
+            rest.is_some_and(|rest| rest.starts_with([' ', '(', '\t']))
+        })
+    };
+    let found = TEXTS.iter().find(|(_, text)| defines(text));
+    found.map(|(path, _)| *path)
+}
+
 fn write_if_changed(path: &Path, text: &str) -> io::Result<()> {
     match fs::read(path) {
         Ok(present) if present == text.as_bytes() => return Ok(()),

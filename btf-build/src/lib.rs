@@ -116,6 +116,7 @@ mod object;
 mod output;
 mod prototypes;
 mod run;
+mod said;
 mod sources;
 mod strip;
 mod target;

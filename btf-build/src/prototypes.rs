@@ -10,8 +10,7 @@ use btf_core::target::{self, BODY_PREFIX, Prototype, Target};
 use crate::dwarf::{self, Declarations};
 use crate::error::{Error, Result};
 use crate::output::{remove, write_if_changed};
-use crate::target::Target as Machine;
-use crate::types;
+use crate::types::Kernel;
 
 /// What was kept.
 #[derive(Default)]
@@ -30,12 +29,7 @@ pub(crate) struct Kept {
 /// # Errors
 ///
 /// If the kernel's BTF cannot be read, or the file not be written.
-pub(crate) fn keep(
-    object: &Object,
-    elf: &[u8],
-    place: &Path,
-    kernel: &mut Kernel<'_>,
-) -> Result<Kept> {
+pub(crate) fn keep(object: &Object, elf: &[u8], place: &Path, kernel: &Kernel<'_>) -> Result<Kept> {
     let file = place.with_extension("").with_extension("target.btf");
     let targets: Vec<Target<'_>> = object.programs().iter().filter_map(Target::of).collect();
     if targets.is_empty() {
@@ -43,13 +37,17 @@ pub(crate) fn keep(
         return Ok(Kept::default());
     }
     let stamp = file.with_extension("key");
-    let key = kernel.key(&targets)?;
+    let key = key(kernel, &targets)?;
     // A new source seldom has new targets; what is left of the kernel's BTF then answers as the whole does.
     let left = match std::fs::read_to_string(&stamp) {
         Ok(made) if made == key => Btf::from_file(&file).ok(),
         _ => None,
     };
-    let Some(known) = left.map_or_else(|| kernel.btf(), |btf| Ok(Some(btf)))? else {
+    let known = match &left {
+        Some(left) => Some(left),
+        None => kernel.btf()?,
+    };
+    let Some(known) = known else {
         remove(&file)?;
         remove(&stamp)?;
         return Ok(Kept::default());
@@ -61,7 +59,7 @@ pub(crate) fn keep(
         let program = program.and_then(|name| object.program(name));
         program.and_then(Target::of).is_some()
     });
-    let btf = target::subset(&known, targets, bodies).map_err(bad)?;
+    let btf = target::subset(known, targets, bodies).map_err(bad)?;
     write_if_changed(&file, &btf.to_target_bytes())?;
     write_if_changed(&stamp, key.as_bytes())?;
     let warnings = check(object, &btf, &declarations);
@@ -71,37 +69,13 @@ pub(crate) fn keep(
     })
 }
 
-/// The kernel's BTF, read when first asked for.
-pub(crate) struct Kernel<'a> {
-    source: &'a types::Source,
-    machine: &'a Machine,
-    btf: Option<Option<Btf>>,
-}
-
-impl<'a> Kernel<'a> {
-    pub(crate) fn new(source: &'a types::Source, machine: &'a Machine) -> Kernel<'a> {
-        Kernel {
-            source,
-            machine,
-            btf: None,
-        }
+/// Tells these targets in this BTF from others.
+fn key(kernel: &Kernel<'_>, targets: &[Target<'_>]) -> Result<String> {
+    let mut key = kernel.source().key()?;
+    for target in targets {
+        key += &format!("\n{} {}", target.attach_type.0, target.name);
     }
-
-    fn btf(&mut self) -> Result<Option<Btf>> {
-        if self.btf.is_none() {
-            self.btf = Some(self.source.btf(self.machine)?);
-        }
-        Ok(self.btf.clone().flatten())
-    }
-
-    /// Tells these targets in this BTF from others.
-    fn key(&self, targets: &[Target<'_>]) -> Result<String> {
-        let mut key = self.source.key()?;
-        for target in targets {
-            key += &format!("\n{} {}", target.attach_type.0, target.name);
-        }
-        Ok(key)
-    }
+    Ok(key)
 }
 
 /// Holds each declaration against its target.

@@ -13,8 +13,10 @@ use crate::kernels::Kernels;
 use crate::lint::{self, Subject};
 use crate::object::Checked;
 use crate::output::{make_dir, remove, write_if_changed};
+use crate::said::Reader;
 use crate::sources::{Source, Unit};
 use crate::target::Target;
+use crate::types::Kernel;
 use crate::vmlinux::Header;
 use crate::{
     clang, compile_commands, docs, environment, headers, jobs, object, prototypes, sources, types,
@@ -32,12 +34,13 @@ pub(crate) fn build(settings: &Builder) -> Result<Vec<Artifact>> {
     let kept = Kept::new(&out_dir);
     let clang = clang::find(settings.clang.as_deref(), &kept)?;
     let target = Target::new(settings.target_arch.as_deref())?;
-    let kernel = types::Source::new(settings.vmlinux.as_deref(), &target)?;
-    let header = Header::new(&out_dir, &kernel, &target);
+    let types = types::Source::new(settings.vmlinux.as_deref(), &target)?;
+    let header = Header::new(&out_dir, &types, &target);
     let carried = Kernels::find(&settings.kernel_btfs, &target)?;
 
+    let own_headers = write_headers(&out_dir)?;
     let mut includes = settings.includes.clone();
-    includes.push(write_headers(&out_dir)?);
+    includes.push(own_headers.clone());
     let compiler = Compiler::new(&clang, &target, &includes, &settings.clang_flags(), &kept)?;
     let (compiled, vmlinux) = compile(&compiler, &sources, &out_dir, &header)?;
     let mut warnings = Vec::new();
@@ -53,7 +56,9 @@ pub(crate) fn build(settings: &Builder) -> Result<Vec<Artifact>> {
             &commands,
         )?);
     }
-    let compiled = all_compiled(compiled)?;
+    let kernel = Kernel::new(&types, &target);
+    let reader = Reader::new(&own_headers, &kernel);
+    let compiled = all_compiled(compiled, &reader)?;
 
     // DWARF names what lies below the package's folder from there on.
     let package = environment::package()?;
@@ -62,20 +67,14 @@ pub(crate) fn build(settings: &Builder) -> Result<Vec<Artifact>> {
         let path = package.join(path);
         made.iter().any(|folder| path.starts_with(folder))
     };
-    let mut prototypes = prototypes::Kernel::new(&kernel, &target);
     let mut read = BTreeSet::new();
     let mut artifacts = Vec::with_capacity(units.len());
     let mut parts = sources.iter().zip(compiled);
     for unit in units {
         let compiled = join(&unit, parts.by_ref().take(unit.parts))?;
         let object = out_dir.join(format!("{}.bpf.o", unit.name));
-        let checked = finish(
-            &unit.name,
-            &object,
-            &compiled,
-            &mut prototypes,
-            &mut warnings,
-        )?;
+        warnings.extend(reader.read(&compiled.stderr).lines().map(str::to_owned));
+        let checked = finish(&unit.name, &object, &compiled, &kernel, &mut warnings)?;
         carried.keep(&checked.object, &checked.bytes, &object)?;
         let unstripped = object.with_extension("debug.o");
         match settings.keep_dwarf {
@@ -151,7 +150,10 @@ fn compile(
     };
     let every: Vec<&Source> = sources.iter().collect();
     let mut results = all(&every, vmlinux.as_deref());
-    let want = |result: &Outcome| matches!(result, Err(Failure::NoVmlinux(_)));
+    let want = |result: &Outcome| match result {
+        Err(Failure::Refused(refused)) => refused.wants_vmlinux(),
+        _ => false,
+    };
     let wanting: Vec<usize> = (0..results.len()).filter(|n| want(&results[*n])).collect();
     if vmlinux.is_none() && !wanting.is_empty() {
         vmlinux = Some(header.provide()?);
@@ -164,13 +166,14 @@ fn compile(
 }
 
 /// What was compiled, or the errors of all that was not.
-fn all_compiled(results: Vec<Outcome>) -> Result<Vec<Compiled>> {
+fn all_compiled(results: Vec<Outcome>, reader: &Reader<'_>) -> Result<Vec<Compiled>> {
     let mut compiled = Vec::with_capacity(results.len());
     let mut errors = Vec::new();
     for result in results {
         match result {
             Ok(done) => compiled.push(done),
-            Err(failure) => errors.push(Error::from(failure)),
+            Err(Failure::Refused(refused)) => errors.push(refused.error(reader)),
+            Err(Failure::Other(e)) => errors.push(e),
         }
     }
     match Error::all(errors) {
@@ -207,12 +210,12 @@ fn join<'a>(unit: &Unit, parts: impl Iterator<Item = (&'a Source, Compiled)>) ->
     Ok(whole)
 }
 
-/// Checks an object; clang's warnings and those of this crate are added to the others.
+/// Checks an object; warnings about it are added to the others.
 fn finish(
     name: &str,
     object: &Path,
     compiled: &Compiled,
-    kernel: &mut prototypes::Kernel<'_>,
+    kernel: &Kernel<'_>,
     warnings: &mut Vec<String>,
 ) -> Result<Checked> {
     let checked = object::check(name, &compiled.elf)?;
@@ -223,7 +226,6 @@ fn finish(
         kept.btf.as_ref(),
         compiled.clang,
     );
-    warnings.extend(compiled.stderr.lines().map(str::to_owned));
     warnings.extend(lint::lines(&subject));
     warnings.extend(kept.warnings);
     Ok(checked)

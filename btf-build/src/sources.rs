@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 use crate::glob;
 
+/// How many files of a folder are named where one is missing.
+const MOST_SHOWN: usize = 10;
+
 /// A source as a setting names it.
 #[derive(Clone, Debug)]
 pub(crate) enum Given {
@@ -154,14 +157,20 @@ fn is_same(a: &Path, b: &Path) -> bool {
 /// The error for a source that is not there, with what is there instead.
 fn missing(source: &Path) -> Error {
     let error = Error::new(format!("there is no source {}", source.display()));
+    if is_pattern(source) {
+        return error.help("Builder::sources takes patterns: Builder::new().sources(…).build()");
+    }
     let dir = source.parent().unwrap_or(Path::new("."));
     help_with_folder(error, dir)
 }
 
+fn is_pattern(path: &Path) -> bool {
+    path.to_string_lossy().contains(['*', '?'])
+}
+
 fn unmatched(pattern: &Path) -> Error {
     let error = Error::new(format!("no source matches {}", pattern.display()));
-    let has_pattern = |dir: &Path| dir.to_string_lossy().contains(['*', '?']);
-    let dir = pattern.ancestors().skip(1).find(|dir| !has_pattern(dir));
+    let dir = pattern.ancestors().skip(1).find(|dir| !is_pattern(dir));
     help_with_folder(error, dir.unwrap_or(Path::new("")))
 }
 
@@ -171,16 +180,24 @@ fn help_with_folder(error: Error, dir: &Path) -> Error {
     } else {
         dir
     };
-    let mut there: Vec<String> = std::fs::read_dir(here)
-        .into_iter()
-        .flatten()
-        .flatten()
+    let entries = std::fs::read_dir(here).into_iter().flatten().flatten();
+    let mut there: Vec<String> = entries
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
         .filter(|name| name.ends_with(".c"))
         .collect();
-    there.sort();
     if there.is_empty() {
         return error.help("paths are relative to the folder of Cargo.toml");
     }
-    error.help(format!("{} has {}", here.display(), there.join(", ")))
+    // A folder may have sources of other programs beside those of BPF.
+    if there.iter().any(|name| name.ends_with(".bpf.c")) {
+        there.retain(|name| name.ends_with(".bpf.c"));
+    }
+    there.sort();
+    let more = there.len().saturating_sub(MOST_SHOWN);
+    there.truncate(MOST_SHOWN);
+    let more = match more {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    error.help(format!("{} has {}{more}", here.display(), there.join(", ")))
 }

@@ -1,6 +1,7 @@
 //! Where kernel types come from: the running kernel, a file, or a folder with a file for each architecture.
 
-use std::fmt::Write as _;
+use std::cell::OnceCell;
+use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
@@ -103,6 +104,70 @@ impl Source {
             }
         }
         Ok(key)
+    }
+}
+
+/// The kernel that is built for: its BTF is read when first asked for.
+pub(crate) struct Kernel<'a> {
+    source: &'a Source,
+    machine: &'a Target,
+    btf: OnceCell<Option<Btf>>,
+}
+
+impl<'a> Kernel<'a> {
+    pub(crate) fn new(source: &'a Source, machine: &'a Target) -> Kernel<'a> {
+        Kernel {
+            source,
+            machine,
+            btf: OnceCell::new(),
+        }
+    }
+
+    pub(crate) fn source(&self) -> &Source {
+        self.source
+    }
+
+    /// Its BTF, as [`Source::btf`] has it.
+    pub(crate) fn btf(&self) -> Result<Option<&Btf>> {
+        let btf = match self.btf.get() {
+            Some(btf) => btf,
+            None => {
+                let read = self.source.btf(self.machine)?;
+                self.btf.get_or_init(|| read)
+            }
+        };
+        Ok(btf.as_ref())
+    }
+
+    /// The loaded module whose BTF has this name, of the running kernel.
+    pub(crate) fn module_with(&self, name: &str) -> Option<String> {
+        let Source::Running(path) = self.source else {
+            return None;
+        };
+        let name = [b"\0", name.as_bytes(), b"\0"].concat();
+        let entries = std::fs::read_dir(path.parent()?).ok()?.flatten();
+        let others = entries
+            .map(|entry| entry.path())
+            .filter(|file| file != path);
+        let mut found: Vec<String> = others
+            .filter(|file| {
+                let bytes = std::fs::read(file).unwrap_or_default();
+                bytes.windows(name.len()).any(|window| window == name)
+            })
+            .filter_map(|file| Some(file.file_name()?.to_string_lossy().into_owned()))
+            .collect();
+        found.sort();
+        found.into_iter().next()
+    }
+}
+
+/// What to call it.
+impl fmt::Display for Kernel<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.source {
+            Source::Running(_) => f.write_str("the types of this machine's kernel"),
+            Source::File(path) => write!(f, "the kernel types of {}", path.display()),
+        }
     }
 }
 

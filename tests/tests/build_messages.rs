@@ -43,7 +43,10 @@ fn an_error_in_a_header() {
         &PROGRAM.replace("\nchar", "#include \"x.h\"\n\nchar"),
     );
     package.write("src/bpf/x.h", "struct event {\n\tu32 pid;\n};\n");
-    let output = package.script(&["src/bpf/x.bpf.c"]).output().unwrap();
+    let script = &mut package.script(&["src/bpf/x.bpf.c"]);
+    // A kernel would know of u32.
+    script.env("BTF_BUILD_KERNEL_BTF", package.dir.join("nowhere"));
+    let output = script.output().unwrap();
     insta::assert_snapshot!(package.error(&output), @r"
     In file included from src/bpf/x.bpf.c:4:
     src/bpf/x.h:2:2: error: unknown type name 'u32'
@@ -291,6 +294,22 @@ fn a_source_that_is_missing() {
     insta::assert_snapshot!(package.error(&output), @r"
     error: there is no source src/bpf/z.bpf.c
       help: src/bpf has x.bpf.c, y.bpf.c
+    ");
+
+    let output = package.script(&["src/bpf/*.bpf.c"]).output().unwrap();
+    insta::assert_snapshot!(package.error(&output), @r"
+    error: there is no source src/bpf/*.bpf.c
+      help: Builder::sources takes patterns: Builder::new().sources(…).build()
+    ");
+
+    for n in 10..20 {
+        package.write(&format!("src/bpf/{n}.bpf.c"), PROGRAM);
+    }
+    package.write("src/bpf/tool.c", "");
+    let output = package.script(&["src/bpf/z.bpf.c"]).output().unwrap();
+    insta::assert_snapshot!(package.error(&output), @r"
+    error: there is no source src/bpf/z.bpf.c
+      help: src/bpf has 10.bpf.c, 11.bpf.c, 12.bpf.c, 13.bpf.c, 14.bpf.c, 15.bpf.c, 16.bpf.c, 17.bpf.c, 18.bpf.c, 19.bpf.c and 2 more
     ");
 
     let output = package.script(&["bpf/x.bpf.c"]).output().unwrap();

@@ -1,0 +1,212 @@
+//! What to try after a message of clang's, by what the kernel's types, the table of helpers and the installed headers know.
+
+use btf_core::btf::{Btf, Kind, Type, dump};
+use btf_core::helper;
+use btf_core::private::{did_you_mean, similar};
+
+use super::macros;
+use crate::headers;
+use crate::types::Kernel;
+
+/// How deep anonymous members are looked into.
+const MAX_DEPTH: usize = 16;
+
+/// What a message is about, by its words. The first that a message begins with counts; `@` is the name that is asked for.
+const TOPICS: &[(&str, Topic)] = &[
+    ("no member named '@' in '", Topic::Member),
+    ("incomplete definition of type '@'", Topic::Whole),
+    ("variable has incomplete type '@'", Topic::Whole),
+    ("member access into incomplete type '@'", Topic::Whole),
+    (
+        "invalid application of 'sizeof' to an incomplete type '@'",
+        Topic::Whole,
+    ),
+    ("use of undeclared identifier '@'", Topic::Name),
+    ("call to undeclared function '@'", Topic::Name),
+    ("implicit declaration of function '@'", Topic::Name),
+    ("unknown type name '@'", Topic::Name),
+];
+
+#[derive(Clone, Copy)]
+enum Topic {
+    /// A member that a type does not have.
+    Member,
+    /// A struct that is not defined.
+    Whole,
+    /// A name that is not declared.
+    Name,
+}
+
+pub(super) struct Advisor<'a> {
+    kernel: &'a Kernel<'a>,
+}
+
+impl<'a> Advisor<'a> {
+    pub(super) fn new(kernel: &'a Kernel<'a>) -> Advisor<'a> {
+        Advisor { kernel }
+    }
+
+    /// What to try, in a few lines.
+    pub(super) fn advise(&self, text: &str) -> Option<String> {
+        let (topic, name, rest) = TOPICS.iter().find_map(|(words, topic)| {
+            let (before, after) = words.split_once('@')?;
+            let (name, rest) = text.strip_prefix(before)?.split_once('\'')?;
+            let rest = rest.strip_prefix(after.strip_prefix('\'')?)?;
+            Some((*topic, name, rest))
+        })?;
+        match topic {
+            // clang's own guess is among what the type has.
+            Topic::Member if rest.contains("did you mean") => None,
+            Topic::Member => self.member(name, rest.split('\'').next()?),
+            Topic::Whole => self.whole(name),
+            Topic::Name => self.name(name),
+        }
+    }
+
+    /// The types, if there are any to be read; why there are none is said where they are needed.
+    fn types(&self) -> Option<&Btf> {
+        self.kernel.btf().ok().flatten()
+    }
+
+    fn member(&self, name: &str, of: &str) -> Option<String> {
+        let types = self.types()?;
+        let ty = composite(types, of)?;
+        let mut members = Vec::new();
+        add_members(ty, MAX_DEPTH, &mut members);
+        // Another type of this name, the source's own.
+        if members.contains(&name) {
+            return None;
+        }
+        let near = similar(name, members.iter().copied());
+        let near = did_you_mean(&near).map_or_else(String::new, |near| format!("; {near}"));
+        let (keyword, of) = (keyword(ty), ty.name());
+        Some(format!(
+            "`{keyword} {of}` has no `{name}` in {}{near}\n\
+             what only other kernels have is read by a type of its own, which CO-RE takes for `{of}`, after bpf_core_field_exists:\n\
+             {keyword} {of}___other {{ TYPE {name}; }} __attribute__((preserve_access_index));",
+            self.kernel
+        ))
+    }
+
+    fn whole(&self, name: &str) -> Option<String> {
+        let types = self.types()?;
+        if composite(types, name).is_some() {
+            return Some(format!("`{name}` is in vmlinux.h: include that"));
+        }
+        let plain = name.rsplit(' ').next()?;
+        let place = match self.kernel.module_with(plain) {
+            Some(module) => format!("but module {module} has"),
+            None => "but may be a module's, or another configuration's".to_owned(),
+        };
+        Some(format!(
+            "`{name}` is not in {}, {place}; declare what the program reads of it, and CO-RE finds the rest:\n\
+             {name} {{ … }} __attribute__((preserve_access_index));",
+            self.kernel
+        ))
+    }
+
+    fn name(&self, name: &str) -> Option<String> {
+        self.helper(name)
+            .or_else(|| header(name))
+            .or_else(|| self.declared(name))
+            .or_else(|| self.constant(name))
+    }
+
+    /// `BPF_FUNC_check_mtu`, for kernel types that are older than the helper, and helpers without their header.
+    fn helper(&self, name: &str) -> Option<String> {
+        if helper::by_name(name).is_some() {
+            return Some("helpers are declared in <bpf/bpf_helpers.h>".to_owned());
+        }
+        let short = name.strip_prefix("BPF_FUNC_")?;
+        let helper = helper::by_name(&format!("bpf_{short}"))?;
+        let (major, minor) = helper.since;
+        Some(format!(
+            "bpf_{short} is in kernels from {major}.{minor} on, and not in {}; for bpf_core_enum_value_exists, declare\n\
+             enum bpf_func_id___new {{ {name}___new = {} }};",
+            self.kernel, helper.id
+        ))
+    }
+
+    /// What is in `vmlinux.h`, or could be declared as the kernel has it.
+    fn declared(&self, name: &str) -> Option<String> {
+        let types = self.types()?;
+        if let Some(function) = types.find(name, Kind::FUNC) {
+            let proto = dump::prototype(function);
+            return Some(format!(
+                "`{name}` is a function in {}; if it is one that programs may call, declare it:\n\
+                 extern {proto} __ksym;",
+                self.kernel
+            ));
+        }
+        let is_type = |ty: &Type<'_>| {
+            !matches!(
+                ty.kind(),
+                Kind::VAR | Kind::DATASEC | Kind::FWD | Kind::DECL_TAG
+            )
+        };
+        let kind = match types.find_all(name).find(is_type) {
+            Some(ty) if ty.kind().is_composite() => keyword(ty),
+            Some(_) => "type",
+            None => {
+                let is_value = |ty: &Type<'_>| {
+                    ty.kind().is_any_enum() && ty.enumerators().iter().any(|e| e.name() == name)
+                };
+                types.types().find(is_value).map(|_| "constant")?
+            }
+        };
+        let exported = format!("__{name}");
+        let or = match types.find(&exported, Kind::TYPEDEF) {
+            Some(_) => format!("; in headers for user space it is `{exported}`"),
+            None => String::new(),
+        };
+        Some(format!(
+            "vmlinux.h has a {kind} of this name: #include \"vmlinux.h\", in front of <bpf/…>{or}"
+        ))
+    }
+
+    /// Constants that are macros.
+    fn constant(&self, name: &str) -> Option<String> {
+        let found = macros::find(name)?;
+        Some(format!(
+            "`{name}` is a macro of <{}>; BTF, of which vmlinux.h is made, has none: write it into the source\n{}",
+            found.header, found.line
+        ))
+    }
+}
+
+/// The header of ours that defines a macro.
+fn header(name: &str) -> Option<String> {
+    let path = headers::with_macro(name)?;
+    Some(format!("`{name}` is in <{path}>"))
+}
+
+/// The struct or union that clang names: `struct file`, or a typedef's name with the type after it.
+fn composite<'a>(types: &'a Btf, name: &str) -> Option<Type<'a>> {
+    match name.split_once(' ') {
+        Some(("struct", name)) => types.find(name, Kind::STRUCT),
+        Some(("union", name)) => types.find(name, Kind::UNION),
+        Some(_) => None,
+        None => {
+            let ty = types.find(name, Kind::TYPEDEF)?.strip();
+            (ty.kind().is_composite() && !ty.name().is_empty()).then_some(ty)
+        }
+    }
+}
+
+fn keyword(ty: Type<'_>) -> &'static str {
+    match ty.kind() == Kind::UNION {
+        true => "union",
+        false => "struct",
+    }
+}
+
+/// The names that C reaches in a type, those in anonymous members among them.
+fn add_members<'a>(ty: Type<'a>, depth: usize, names: &mut Vec<&'a str>) {
+    for member in ty.members().iter() {
+        match member.is_anonymous() {
+            false => names.push(member.name()),
+            true if depth > 0 => add_members(member.ty().strip(), depth - 1, names),
+            true => {}
+        }
+    }
+}

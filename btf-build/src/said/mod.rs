@@ -1,0 +1,112 @@
+//! What clang says, made fit for a reader: without what it repeats, without the insides of this crate's macros, and with what to try
+//! below what it refuses.
+
+mod advice;
+mod macros;
+mod message;
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use advice::Advisor;
+use message::{Level, Message, Said};
+
+use crate::types::Kernel;
+
+/// Reads what clang says.
+pub(crate) struct Reader<'a> {
+    /// The folder of this crate's headers.
+    headers: &'a Path,
+    advisor: Advisor<'a>,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(headers: &'a Path, kernel: &'a Kernel<'a>) -> Reader<'a> {
+        Reader {
+            headers,
+            advisor: Advisor::new(kernel),
+        }
+    }
+
+    /// All that clang printed, as it is to be shown.
+    pub(crate) fn read(&self, stderr: &str) -> String {
+        let stderr = without_backtrace(stderr);
+        let said = Said::of(&stderr);
+        let mut lines: Vec<String> = said.before.iter().map(|&line| line.to_owned()).collect();
+        let (mut seen, mut advised) = (HashSet::new(), HashSet::new());
+        // A macro that names its argument twice has clang say the same of it twice.
+        let messages = said.messages.iter();
+        let messages: Vec<_> = messages.filter(|m| seen.insert(m.head)).collect();
+        for message in &messages {
+            lines.extend(message.lines.iter().map(|&line| line.to_owned()));
+            if let Some(advice) = self.advisor.advise(message.text)
+                && advised.insert(advice.clone())
+            {
+                let indents = ["  help: "]
+                    .into_iter()
+                    .chain(std::iter::repeat("        "));
+                let advice = advice.lines().zip(indents);
+                lines.extend(advice.map(|(line, indent)| format!("{indent}{line}")));
+            }
+            for note in self.outside(&message.notes) {
+                lines.extend(note.lines.iter().map(|&line| line.to_owned()));
+            }
+        }
+        match said.counts.as_slice() {
+            [] => {}
+            [count] if messages.len() == said.messages.len() => lines.push((*count).to_owned()),
+            _ => lines.push(count(&messages)),
+        }
+        lines.join("\n")
+    }
+
+    /// The notes that are about a reader's own files: an expansion within this crate's macros is not.
+    fn outside<'n>(&self, notes: &'n [Message<'n>]) -> impl Iterator<Item = &'n Message<'n>> {
+        let is_inside = |note: &Message<'_>| {
+            note.text.starts_with("expanded from macro")
+                && note
+                    .path
+                    .is_some_and(|path| Path::new(path).starts_with(self.headers))
+        };
+        let any_inside = notes.iter().any(is_inside);
+        notes.iter().filter(move |note| {
+            // Without a place, it says how many expansions were left out.
+            !(is_inside(note) || any_inside && note.path.is_none())
+        })
+    }
+}
+
+/// Leaves out what clang says of itself where it gives up on something in the source: an invitation to report a bug, and
+/// its own stack.
+fn without_backtrace(stderr: &str) -> String {
+    let mut kept = Vec::new();
+    let mut in_backtrace = false;
+    for line in stderr.lines() {
+        in_backtrace |= line.starts_with("PLEASE submit a bug report") || line == "Stack dump:";
+        // What comes after it is said by the driver, or is about the next function.
+        let is_own =
+            line.starts_with("clang: ") || line.contains(": error: clang frontend command");
+        if !in_backtrace && !is_own {
+            kept.push(line);
+        }
+    }
+    kept.join("\n")
+}
+
+/// As clang counts.
+fn count(messages: &[&Message<'_>]) -> String {
+    let counted = |level: Level, word: &str| {
+        let n = messages.iter().filter(|m| m.level == level).count();
+        match n {
+            0 => None,
+            1 => Some(format!("1 {word}")),
+            n => Some(format!("{n} {word}s")),
+        }
+    };
+    let both = [
+        counted(Level::Warning, "warning"),
+        counted(Level::Error, "error"),
+    ];
+    let both: Vec<String> = both.into_iter().flatten().collect();
+    format!("{} generated.", both.join(" and "))
+}
