@@ -14,8 +14,9 @@ fn kernel() -> Vec<u8> {
     let int = types.int("int", 4, IntEncoding::SIGNED);
     let long = types.int("unsigned long", 8, IntEncoding(0));
     types.typedef("sector_t", long);
+    let longer = types.int("unsigned long long", 8, IntEncoding(0));
     for name in ["__u64", "u64"] {
-        types.typedef(name, long);
+        types.typedef(name, longer);
     }
     let inner = types.structure("", 4, [("f_mode", int, 0)]);
     let inode = types.structure("inode", 8, [("i_ino", long, 0)]);
@@ -53,13 +54,6 @@ fn a_member_that_only_other_kernels_have() {
         "return BPF_CORE_READ(*ctx, f_inode, i_generation) + BPF_CORE_READ(*ctx, f_version);",
     );
     insta::assert_snapshot!(text, @r"
-    In file included from src/bpf/x.bpf.c:2:
-    [package]/out/btf-build/vmlinux-713c73305d4dde89-390/vmlinux.h:10:23: error: typedef redefinition with different types ('unsigned long' vs 'unsigned long long')
-    typedef unsigned long __u64;
-                          ^
-    /usr/include/asm-generic/int-ll64.h:31:42: note: previous definition is here
-    __extension__ typedef unsigned long long __u64;
-                                             ^
     src/bpf/x.bpf.c:8:38: error: no member named 'i_generation' in 'struct inode'
             return BPF_CORE_READ(*ctx, f_inode, i_generation) + BPF_CORE_READ(*ctx, f_version);
                    ~~~~~~~~~~~~~~~~~~~~~~~~~~~~~^~~~~~~~~~~~~
@@ -72,7 +66,7 @@ fn a_member_that_only_other_kernels_have() {
       help: `struct file` has no `f_version` in the kernel types of kernel.btf
             what only other kernels have is read by a type of its own, which CO-RE takes for `file`, after bpf_core_field_exists:
             struct file___other { TYPE f_version; } __attribute__((preserve_access_index));
-    3 errors generated.
+    2 errors generated.
     error: cannot compile src/bpf/x.bpf.c
     ");
 }
@@ -81,13 +75,6 @@ fn a_member_that_only_other_kernels_have() {
 fn a_struct_that_the_kernel_does_not_have() {
     let text = said("whole", VMLINUX, "return ((struct nf_conn *)ctx)->mark;");
     insta::assert_snapshot!(text, @r"
-    In file included from src/bpf/x.bpf.c:2:
-    [package]/out/btf-build/vmlinux-713c73305d4dde89-390/vmlinux.h:10:23: error: typedef redefinition with different types ('unsigned long' vs 'unsigned long long')
-    typedef unsigned long __u64;
-                          ^
-    /usr/include/asm-generic/int-ll64.h:31:42: note: previous definition is here
-    __extension__ typedef unsigned long long __u64;
-                                             ^
     src/bpf/x.bpf.c:8:32: error: incomplete definition of type 'struct nf_conn'
             return ((struct nf_conn *)ctx)->mark;
                    ~~~~~~~~~~~~~~~~~~~~~~~^
@@ -96,7 +83,7 @@ fn a_struct_that_the_kernel_does_not_have() {
     src/bpf/x.bpf.c:8:18: note: forward declaration of 'struct nf_conn'
             return ((struct nf_conn *)ctx)->mark;
                             ^
-    2 errors generated.
+    1 error generated.
     error: cannot compile src/bpf/x.bpf.c
     ");
 }
@@ -109,13 +96,6 @@ fn macros_of_headers() {
         "return ETH_P_IP + (long)bpf_ntohs + ETH_P_IP;",
     );
     insta::assert_snapshot!(text, @r"
-    In file included from src/bpf/x.bpf.c:2:
-    [package]/out/btf-build/vmlinux-713c73305d4dde89-390/vmlinux.h:10:23: error: typedef redefinition with different types ('unsigned long' vs 'unsigned long long')
-    typedef unsigned long __u64;
-                          ^
-    /usr/include/asm-generic/int-ll64.h:31:42: note: previous definition is here
-    __extension__ typedef unsigned long long __u64;
-                                             ^
     src/bpf/x.bpf.c:8:26: error: use of undeclared identifier 'bpf_ntohs'
             return ETH_P_IP + (long)bpf_ntohs + ETH_P_IP;
                                     ^
@@ -128,7 +108,7 @@ fn macros_of_headers() {
     src/bpf/x.bpf.c:8:38: error: use of undeclared identifier 'ETH_P_IP'
             return ETH_P_IP + (long)bpf_ntohs + ETH_P_IP;
                                                 ^
-    4 errors generated.
+    3 errors generated.
     error: cannot compile src/bpf/x.bpf.c
     ");
 }
@@ -142,13 +122,6 @@ fn functions_of_the_kernel_and_helpers_that_it_lacks() {
          return (long)bpf_file_acquire;\n\treturn 0;",
     );
     insta::assert_snapshot!(text, @r"
-    In file included from src/bpf/x.bpf.c:2:
-    [package]/out/btf-build/vmlinux-713c73305d4dde89-390/vmlinux.h:10:23: error: typedef redefinition with different types ('unsigned long' vs 'unsigned long long')
-    typedef unsigned long __u64;
-                          ^
-    /usr/include/asm-generic/int-ll64.h:31:42: note: previous definition is here
-    __extension__ typedef unsigned long long __u64;
-                                             ^
     src/bpf/x.bpf.c:9:51: error: use of undeclared identifier 'BPF_FUNC_check_mtu'
             if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_check_mtu))
                                                              ^
@@ -159,7 +132,7 @@ fn functions_of_the_kernel_and_helpers_that_it_lacks() {
                                  ^
       help: `bpf_file_acquire` is a function in the kernel types of kernel.btf; if it is one that programs may call, declare it:
             extern struct file *bpf_file_acquire(struct file *file, int flags) __ksym;
-    3 errors generated.
+    2 errors generated.
     error: cannot compile src/bpf/x.bpf.c
     ");
 }
@@ -192,6 +165,34 @@ fn types_without_vmlinux() {
     "#);
 }
 
+#[test]
+fn vmlinux_beside_headers_of_the_kernel() {
+    let text = said(
+        "beside",
+        "#include <linux/types.h>\ntypedef int u64;\nenum action { PASS, };\n#include \"vmlinux.h\"",
+        "return 0;",
+    );
+    insta::assert_snapshot!(text, @r"
+    In file included from src/bpf/x.bpf.c:4:
+    [package]/out/btf-build/vmlinux-5b5f67473dae62a4-425/vmlinux.h:12:28: error: typedef redefinition with different types ('unsigned long long' vs 'int')
+    typedef unsigned long long u64;
+                               ^
+      help: vmlinux.h has the kernel's types: leave out what declares them again, as <linux/…> does, and write macros that are needed of it into the source
+    src/bpf/x.bpf.c:2:13: note: previous definition is here
+    typedef int u64;
+                ^
+    In file included from src/bpf/x.bpf.c:4:
+    [package]/out/btf-build/vmlinux-5b5f67473dae62a4-425/vmlinux.h:26:6: error: redefinition of 'action'
+    enum action {
+         ^
+    src/bpf/x.bpf.c:3:6: note: previous definition is here
+    enum action { PASS, };
+         ^
+    2 errors generated.
+    error: cannot compile src/bpf/x.bpf.c
+    ");
+}
+
 /// Of what nobody knows.
 #[test]
 fn no_advice() {
@@ -201,20 +202,13 @@ fn no_advice() {
         "(*ctx)->f_inode = undeclared;\n\tunknown size = size;\n\treturn 0;",
     );
     insta::assert_snapshot!(text, @r"
-    In file included from src/bpf/x.bpf.c:2:
-    [package]/out/btf-build/vmlinux-713c73305d4dde89-390/vmlinux.h:10:23: error: typedef redefinition with different types ('unsigned long' vs 'unsigned long long')
-    typedef unsigned long __u64;
-                          ^
-    /usr/include/asm-generic/int-ll64.h:31:42: note: previous definition is here
-    __extension__ typedef unsigned long long __u64;
-                                             ^
     src/bpf/x.bpf.c:8:20: error: use of undeclared identifier 'undeclared'
             (*ctx)->f_inode = undeclared;
                               ^
     src/bpf/x.bpf.c:9:2: error: use of undeclared identifier 'unknown'
             unknown size = size;
             ^
-    3 errors generated.
+    2 errors generated.
     error: cannot compile src/bpf/x.bpf.c
     ");
 }

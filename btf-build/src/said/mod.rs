@@ -13,6 +13,10 @@ use message::{Level, Message, Said};
 
 use crate::types::Kernel;
 
+/// What to try where it clashes with other headers.
+const WITH_VMLINUX: &str = "vmlinux.h has the kernel's types: leave out what declares them again, as <linux/…> does, and write macros that are \
+    needed of it into the source";
+
 /// Reads what clang says.
 pub(crate) struct Reader<'a> {
     /// The folder of this crate's headers.
@@ -39,7 +43,7 @@ impl<'a> Reader<'a> {
         let messages: Vec<_> = messages.filter(|m| seen.insert(m.head)).collect();
         for message in &messages {
             lines.extend(message.lines.iter().map(|&line| line.to_owned()));
-            if let Some(advice) = self.advisor.advise(message.text)
+            if let Some(advice) = self.advice(message)
                 && advised.insert(advice.clone())
             {
                 let indents = ["  help: "]
@@ -58,6 +62,35 @@ impl<'a> Reader<'a> {
             _ => lines.push(count(&messages)),
         }
         lines.join("\n")
+    }
+
+    fn advice(&self, message: &Message<'_>) -> Option<String> {
+        if self.is_clash_with_vmlinux(message) {
+            return Some(WITH_VMLINUX.to_owned());
+        }
+        self.advisor.advise(message.text)
+    }
+
+    /// Whether something is declared in `vmlinux.h` and where a reader has it from, too.
+    fn is_clash_with_vmlinux(&self, message: &Message<'_>) -> bool {
+        let clashes = [
+            "redefinition of ",
+            "typedef redefinition ",
+            "conflicting types ",
+        ];
+        let notes = message.notes.iter().filter_map(|note| note.path);
+        let paths: Vec<&Path> = message
+            .path
+            .into_iter()
+            .chain(notes)
+            .map(Path::new)
+            .collect();
+        let (inside, outside): (Vec<&Path>, Vec<&Path>) = paths
+            .into_iter()
+            .partition(|path| path.ends_with("vmlinux.h"));
+        clashes.iter().any(|words| message.text.starts_with(words))
+            && !inside.is_empty()
+            && outside.iter().any(|path| !path.starts_with(self.headers))
     }
 
     /// The notes that are about a reader's own files: an expansion within this crate's macros is not.
