@@ -27,6 +27,7 @@ mod pinned;
 mod programs;
 mod prototype;
 mod rejection;
+mod remedy;
 mod slots;
 mod stages;
 mod static_probes;

@@ -3,6 +3,7 @@
 use std::io;
 
 use super::patch::Poison;
+use super::remedy;
 use crate::error::{Error, ErrorKind};
 use crate::sys;
 
@@ -28,7 +29,7 @@ pub(super) fn explain(
         .unwrap_or_else(|| "it".to_owned());
     let (why, hint) = match poison {
         Some(poison) => (poison.why, poison.hint),
-        None => (summary.to_owned(), remedy(summary).map(str::to_owned)),
+        None => (summary.to_owned(), remedy::of(summary).map(str::to_owned)),
     };
     Error::new(
         ErrorKind::Verifier,
@@ -36,28 +37,6 @@ pub(super) fn explain(
     )
     .hint(hint.unwrap_or_else(|| LOG_HINT.to_owned()))
     .with_verifier_log(log)
-}
-
-/// What to try, where one line of the log says enough.
-fn remedy(summary: &str) -> Option<&'static str> {
-    if summary.contains("GPL") {
-        return Some("declare `char LICENSE[] SEC(\"license\") = \"GPL\";` if its license is such");
-    }
-    // What 5.10 says of an atomic operation with an operand that it takes for reserved.
-    if summary.starts_with("BPF_STX uses reserved fields") {
-        return Some(
-            "Linux 5.12 brought atomic operations other than an addition whose result is not used: use no result of \
-             __sync_fetch_and_add and its like, no exchange and no __sync_fetch_and_or, or let the program need Linux \
-             5.12",
-        );
-    }
-    if summary.starts_with("BPF_ATOMIC uses invalid atomic opcode") {
-        return Some(
-            "this kernel does not know the atomic operation: loads that acquire and stores that release came with Linux 6.15",
-        );
-    }
-    let is_helper = summary.contains("unknown func bpf_") || summary.contains("cannot use helper ");
-    is_helper.then(sys::helper_hint).flatten()
 }
 
 const LOG_HINT: &str = "verifier_log() has the whole log";
@@ -90,22 +69,29 @@ fn is_trampoline(section: &str) -> bool {
     matches!(prefix, Some("fentry" | "fexit" | "fmod_ret"))
 }
 
-/// The line of a log that says what is wrong: the last one that is neither empty nor statistics. From 7.3 on, a chapter
-/// for readers follows it.
+/// The line of a log that says what is wrong: the last one that is neither empty nor statistics, nor the states that are shown
+/// after an endless loop. From 7.3 on, a chapter for readers follows it.
 fn summary(log: &str) -> Option<&str> {
-    const STATISTICS: [&str; 4] = [
+    const NO_REASON: [&str; 6] = [
         "processed ",
         "verification time ",
         "stack depth ",
         "max_states_per_insn",
+        "cur state: ",
+        "old state: ",
     ];
-    let before_chapter = log
-        .find("\nVerification failed:")
-        .map_or(log, |end| &log[..end]);
-    before_chapter
-        .lines()
-        .map(str::trim)
-        .rfind(|line| !line.is_empty() && !STATISTICS.iter().any(|prefix| line.starts_with(prefix)))
+    const ENDLESS: &str = "infinite loop detected";
+    let line = before_chapter(log).lines().map(str::trim).rfind(|line| {
+        !line.is_empty() && !NO_REASON.iter().any(|prefix| line.starts_with(prefix))
+    })?;
+    // It goes on in the line of the instruction.
+    Some(line.find(ENDLESS).map_or(line, |at| &line[at..]))
+}
+
+/// A log without the chapter for readers that kernels from 7.3 on end it with.
+fn before_chapter(log: &str) -> &str {
+    log.find("\nVerification failed:")
+        .map_or(log, |end| &log[..end])
 }
 
 /// The last instruction that the verifier came to.
@@ -118,10 +104,7 @@ struct LastInsn {
 
 /// Finds `17: (85) call unknown#195896080`, the instruction that the last line is about.
 fn last_insn(log: &str) -> Option<LastInsn> {
-    let before_chapter = log
-        .find("\nVerification failed:")
-        .map_or(log, |end| &log[..end]);
-    before_chapter.lines().rev().find_map(|line| {
+    before_chapter(log).lines().rev().find_map(|line| {
         let (number, rest) = line.trim().split_once(": (")?;
         Some(LastInsn {
             insn: number.parse().ok()?,
@@ -143,12 +126,12 @@ mod tests {
 
     #[test]
     fn the_last_line_that_means_something_is_the_summary() {
-        let log = "0: R1=ctx() R10=fp0\n0: (79) r0 = *(u64 *)(r1 +1000)\ninvalid bpf_context access off=1000 size=8\n\
+        let log = "0: R1=ctx() R10=fp0\n0: (79) r0 = *(u64 *)(r1 +1000)\nmisaligned stack access off=1000 size=8\n\
                    processed 1 insns (limit 1000000) max_states_per_insn 0\n\n";
         let e = refused(log, &[]);
         assert_eq!(
             e.to_string(),
-            "the verifier refused instruction 0 of `f`: invalid bpf_context access off=1000 size=8 \
+            "the verifier refused instruction 0 of `f`: misaligned stack access off=1000 size=8 \
              (verifier_log() has the whole log)"
         );
         assert_eq!(e.kind(), ErrorKind::Verifier);
@@ -169,6 +152,68 @@ mod tests {
             "3: (db) r1 = atomic64_load((u64 *)(r2 +0))\nBPF_ATOMIC uses invalid atomic opcode 100\n",
         );
         assert!(newer.contains("came with Linux 6.15"), "{newer}");
+    }
+
+    #[test]
+    fn an_endless_loop_is_told_before_the_states() {
+        let log = "0: (85) call bpf_get_prandom_u32#7    ; R0_w=scalar()\n1: (56) if w0 != 0x7 goto pc-2 infinite loop detected \
+                   at insn 0\ncur state: R0_w=scalar() R10=fp0\nold state: R0_w=scalar() R10=fp0\nprocessed 13 insns\n";
+        let e = refused(log, &[]).to_string();
+        assert!(
+            e.starts_with(
+                "the verifier refused instruction 1 of `f`: infinite loop detected at insn 0 (bound each loop"
+            ),
+            "{e}"
+        );
+    }
+
+    #[test]
+    fn common_refusals_come_with_what_to_try() {
+        for (said, tried) in [
+            (
+                "R0 invalid mem access 'map_value_or_null'",
+                "compare it with NULL",
+            ),
+            (
+                "R1 invalid mem access 'trusted_ptr_or_null_'",
+                "compare it with NULL",
+            ),
+            ("R1 invalid mem access 'inv'", "BPF_CORE_READ"),
+            (
+                "BPF program is too large. Processed 1000001 insn",
+                "bpf_loop()",
+            ),
+            (
+                "Unreleased reference id=2 alloc_insn=4",
+                "submit or discard",
+            ),
+            ("R1 offset is outside of the packet", "data_end"),
+            (
+                "R2 min value is negative, either use unsigned or 'var &= const'",
+                "bound the index",
+            ),
+            (
+                "value -2147483648 makes pkt pointer be out of bounds",
+                "bound the index",
+            ),
+            (
+                "invalid indirect read from stack R2 off -8+4 size 8",
+                "= {}",
+            ),
+            (
+                "helper call might sleep in a non-sleepable prog",
+                "fentry.s",
+            ),
+            ("vfs_read() is not modifiable", "security_"),
+            (
+                "program of this type cannot use helper bpf_xdp_adjust_head#44",
+                "type of program",
+            ),
+        ] {
+            let log = format!("3: (95) exit\n{said}\nprocessed 3 insns\n");
+            let e = refused(&log, &[]).to_string();
+            assert!(e.contains(said) && e.contains(tried), "{e}");
+        }
     }
 
     #[test]

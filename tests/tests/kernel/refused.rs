@@ -34,7 +34,7 @@ fn the_verifiers_words_come_with_the_error() {
     );
     assert!(
         text.ends_with(
-            ": `sink = *value;`): R0 invalid mem access 'map_value_or_null' (verifier_log() has the whole log)"
+            ": `sink = *value;`): R0 invalid mem access 'map_value_or_null' (it may be NULL: compare it with NULL before it is used)"
         ),
         "{text}"
     );
