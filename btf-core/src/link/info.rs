@@ -1,5 +1,6 @@
 //! What the kernel says of a link.
 
+use std::fmt;
 use std::io;
 use std::os::fd::BorrowedFd;
 
@@ -8,7 +9,7 @@ use crate::obj::AttachType;
 use crate::sys;
 
 /// Type of a link (`enum bpf_link_type`): an open set.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct LinkType(pub u32);
 
 #[allow(missing_docs)] // The names are those of the kernel's header, which defines them.
@@ -27,6 +28,40 @@ impl LinkType {
     pub const UPROBE_MULTI: LinkType = LinkType(12);
     pub const NETKIT: LinkType = LinkType(13);
     pub const SOCKMAP: LinkType = LinkType(14);
+}
+
+/// The kernel's names, by number.
+const NAMES: [&str; 15] = [
+    "unspec",
+    "raw_tracepoint",
+    "tracing",
+    "cgroup",
+    "iter",
+    "netns",
+    "xdp",
+    "perf_event",
+    "kprobe_multi",
+    "struct_ops",
+    "netfilter",
+    "tcx",
+    "uprobe_multi",
+    "netkit",
+    "sockmap",
+];
+
+impl fmt::Debug for LinkType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match NAMES.get(self.0 as usize) {
+            Some(name) => f.write_str(name),
+            None => write!(f, "{}", self.0),
+        }
+    }
+}
+
+impl fmt::Display for LinkType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
 }
 
 /// A link as the kernel describes it (`struct bpf_link_info`).
@@ -92,6 +127,62 @@ pub enum LinkDetails {
         is_return: bool,
         /// The only process, or 0.
         pid: u32,
+    },
+    /// Of a cgroup.
+    Cgroup {
+        /// The cgroup's number, that of its folder's inode.
+        cgroup_id: u64,
+        /// How the program is attached.
+        attach_type: AttachType,
+    },
+    /// Of a network namespace.
+    Netns {
+        /// Number of the namespace's inode, as /proc/PID/ns/net has it.
+        inode: u32,
+        /// How the program is attached.
+        attach_type: AttachType,
+    },
+    /// Of XDP on a network device.
+    Xdp {
+        /// The device's index; 0 if it is gone.
+        ifindex: u32,
+    },
+    /// Of a struct of operations.
+    StructOps {
+        /// Number of the map that the struct is.
+        map_id: u32,
+    },
+    /// Of a hook of netfilter.
+    Netfilter {
+        /// The family, such as 2 for IPv4 (`NFPROTO_…`).
+        family: u32,
+        /// The hook (`NF_INET_…`).
+        hook: u32,
+        /// Programs with lower priorities run first.
+        priority: i32,
+        /// `BPF_F_NETFILTER_IP_DEFRAG`, or nothing.
+        flags: u32,
+    },
+    /// Of a network device's tcx.
+    Tcx {
+        /// The device's index; 0 if it is gone.
+        ifindex: u32,
+        /// How the program is attached: to what comes in or what goes out.
+        attach_type: AttachType,
+    },
+    /// Of a pair of netkit devices.
+    Netkit {
+        /// The primary device's index; 0 if it is gone.
+        ifindex: u32,
+        /// How the program is attached: to the primary device or its peer.
+        attach_type: AttachType,
+    },
+    /// Of a map of sockets.
+    Sockmap {
+        /// The map's number.
+        map_id: u32,
+        /// How the program is attached.
+        attach_type: AttachType,
     },
     /// What is in the 64 bytes behind the common part, of a type that has no form here.
     Other([u32; 16]),
@@ -173,6 +264,38 @@ pub(super) fn of(link: BorrowedFd<'_>) -> Result<LinkInfo> {
             is_return: info.words[10] & 1 != 0,
             pid: info.words[11],
         },
+        LinkType::CGROUP => LinkDetails::Cgroup {
+            cgroup_id: info.long(0),
+            attach_type: AttachType(info.words[2]),
+        },
+        LinkType::NETNS => LinkDetails::Netns {
+            inode: info.words[0],
+            attach_type: AttachType(info.words[1]),
+        },
+        LinkType::XDP => LinkDetails::Xdp {
+            ifindex: info.words[0],
+        },
+        LinkType::STRUCT_OPS => LinkDetails::StructOps {
+            map_id: info.words[0],
+        },
+        LinkType::NETFILTER => LinkDetails::Netfilter {
+            family: info.words[0],
+            hook: info.words[1],
+            priority: info.words[2].cast_signed(),
+            flags: info.words[3],
+        },
+        LinkType::TCX => LinkDetails::Tcx {
+            ifindex: info.words[0],
+            attach_type: AttachType(info.words[1]),
+        },
+        LinkType::NETKIT => LinkDetails::Netkit {
+            ifindex: info.words[0],
+            attach_type: AttachType(info.words[1]),
+        },
+        LinkType::SOCKMAP => LinkDetails::Sockmap {
+            map_id: info.words[0],
+            attach_type: AttachType(info.words[1]),
+        },
         _ => LinkDetails::Other(info.words),
     };
     Ok(LinkInfo {
@@ -181,4 +304,16 @@ pub(super) fn of(link: BorrowedFd<'_>) -> Result<LinkInfo> {
         prog_id: info.prog_id,
         details,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_are_shown_by_name() {
+        assert_eq!(LinkType::TCX.to_string(), "tcx");
+        assert_eq!(format!("{:?}", LinkType::SOCKMAP), "sockmap");
+        assert_eq!(LinkType(99).to_string(), "99");
+    }
 }

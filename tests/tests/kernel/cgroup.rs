@@ -2,10 +2,12 @@
 
 use std::fs;
 use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::PathBuf;
 
 use btf_core::ErrorKind;
+use btf_core::link::LinkDetails;
 use btf_core::load::OpenObject;
 use btf_core::map::Mapped;
 use btf_core::prog::{Cgroup, CgroupSharing};
@@ -168,6 +170,12 @@ fn every_kind_runs_for_its_cgroup() {
         };
         let (bss, program) = load(program).unwrap();
         let link = program.attach_to(&cgroup.0, CgroupSharing::Link).unwrap();
+        match link.info().unwrap().details {
+            LinkDetails::Cgroup { cgroup_id, .. } => {
+                assert_eq!(cgroup_id, fs::metadata(&cgroup.0).unwrap().ino());
+            }
+            details => panic!("{details:?}"),
+        }
         set_off();
         let hits = bss.hits.get();
         link.detach().unwrap();

@@ -4,6 +4,7 @@ use std::net::UdpSocket;
 use std::time::Duration;
 
 use btf_core::ErrorKind;
+use btf_core::link::LinkDetails;
 use btf_core::map::{Global, Mapped, Section};
 use btf_core::prog::{Program, TestRun, Xdp, XdpAction, XdpMode, XdpOptions};
 use btf_skel_macros::include_skel;
@@ -87,6 +88,8 @@ fn xdp() {
     let link = xdp.attach_to("lo", XdpMode::Skb.into()).unwrap();
     assert!(!pair.send(), "it drops");
     assert_eq!(bss.hits.get(), 1);
+    let details = link.info().unwrap().details;
+    assert_eq!(details, LinkDetails::Xdp { ifindex: 1 });
     link.detach().unwrap();
     assert!(pair.send(), "it is not attached any more");
     // Device 1 is the loopback device in every network namespace; it has no driver, so `Auto` is `Skb`.

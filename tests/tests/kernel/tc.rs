@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use btf_core::link::LinkDetails;
+use btf_core::obj::AttachType;
 use btf_core::prog::{
     Direction, Netkit, OrderOptions, Position, Tc, TcAction, TcOptions, Tcx, TestRun,
 };
@@ -187,6 +189,11 @@ fn tcx() {
         return;
     };
     let link = first.attach_to("lo", OrderOptions::default()).unwrap();
+    let at_ingress = LinkDetails::Tcx {
+        ifindex: 1,
+        attach_type: AttachType::TCX_INGRESS,
+    };
+    assert_eq!(link.info().unwrap().details, at_ingress);
     let hits = || (bss.hits.get(), bss.second_hits.get());
     let after = second
         .attach_to("lo", Position::After(&link).into())
