@@ -25,7 +25,10 @@ pub(crate) fn kprobe(program: &Program, at: &KprobeOptions, is_return: bool) -> 
         ));
     }
     let place = if is_return { "return" } else { "entry" };
-    let doing = || format!("cannot attach to the {place} of function `{function}`");
+    let doing = || match offset {
+        0 => format!("cannot attach to the {place} of function `{function}`"),
+        _ => format!("cannot attach to function `{function}`, {offset} bytes in"),
+    };
     let probed = Probed::Kernel {
         function,
         offset: *offset,
@@ -98,15 +101,17 @@ fn explain(doing: String, function: &str, e: io::Error) -> Error {
             let similar = sys::kernel_btf()
                 .ok()
                 .and_then(|btf| did_you_mean(&near(&btf, AttachType::TRACE_FENTRY, function)));
-            error.hint(similar.unwrap_or_else(|| {
-                "this kernel has no such function: it may be inlined or renamed; /proc/kallsyms lists what there is"
-                    .into()
-            }))
+            let inlined = "this kernel may have inlined or renamed it: /proc/kallsyms lists what there is";
+            error.hint(match similar {
+                Some(similar) => format!("{similar} If not, {inlined}"),
+                None => inlined.to_owned(),
+            })
         }
         Some(libc::EADDRNOTAVAIL) => {
             error.hint("several functions of this kernel have that name, or none has")
         }
-        Some(libc::EINVAL | libc::EOPNOTSUPP | libc::EILSEQ) => error.hint(
+        Some(libc::EILSEQ) => error.hint("no instruction begins there"),
+        Some(libc::EINVAL | libc::EOPNOTSUPP) => error.hint(
             "the kernel does not let this place be probed (see kprobes/blacklist in debugfs); probe its caller",
         ),
         _ => error,

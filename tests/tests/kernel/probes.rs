@@ -56,6 +56,12 @@ fn kprobe_at_an_offset() {
         .filter(|offset| kprobe.attach_to("vfs_unlink", *offset).is_ok())
         .collect();
     assert!(!places.is_empty() && places.len() < 23, "{places:?}");
+    let within = (1..24).find(|offset| !places.contains(offset)).unwrap();
+    let e = kprobe.attach_to("vfs_unlink", within).unwrap_err();
+    let doing = format!("cannot attach to function `vfs_unlink`, {within} bytes in: ");
+    let text = e.to_string();
+    assert!(text.contains(&doing), "{text}");
+    assert!(text.ends_with("(no instruction begins there)"), "{text}");
     let link = kprobe.attach_to("vfs_unlink", places[0]).unwrap();
     assert_eq!(hits(&skel, unlink), 1);
     drop(link);
@@ -82,7 +88,11 @@ fn kprobe_on_any_of_several_names() {
             .contains("none of `vfs_unlink_of_old`, `vfs_unlnik` is there"),
         "{e}"
     );
-    assert!(e.to_string().contains("did you mean `vfs_unlink`"), "{e}");
+    assert!(
+        e.to_string()
+            .contains("did you mean `vfs_unlink`? If not, this kernel may have inlined"),
+        "{e}"
+    );
     feature.works();
 }
 

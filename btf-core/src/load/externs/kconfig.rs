@@ -124,9 +124,16 @@ fn virtual_value(
 
 fn not_set(name: &str, config: &Config) -> Result<Error> {
     let values = config.values()?;
-    let near = did_you_mean(&similar(name, values.keys().copied()));
-    let hint =
-        near.unwrap_or_else(|| "declare it `__weak` to have 0 where it is not set".to_owned());
+    // What all names begin with would make any two alike.
+    const PREFIX: &str = "CONFIG_";
+    let others = values.keys().filter_map(|name| name.strip_prefix(PREFIX));
+    let near = similar(name.strip_prefix(PREFIX).unwrap_or(name), others);
+    let near: Vec<String> = near.iter().map(|n| format!("{PREFIX}{n}")).collect();
+    let weak = "declare it `__weak` to have 0 where it is not set";
+    let hint = match did_you_mean(&near) {
+        Some(near) => format!("{near} If not, {weak}"),
+        None => weak.to_owned(),
+    };
     Ok(Error::not_found(format!("it is not set in {}", config.place)).hint(hint))
 }
 
@@ -214,5 +221,21 @@ mod tests {
             "program `p`: extern `LINUX_KERNEL_VERSON`: it is neither of the kernel's configuration nor known to this \
              version (did you mean `LINUX_KERNEL_VERSION`?)"
         );
+    }
+    #[test]
+    fn what_is_not_set_may_be_misspelled_or_weak() {
+        let config = Config::given("CONFIG_NET_CORE=y\nCONFIG_BPF_SYSCALL=y\n".into());
+        let hint = |name| not_set(name, &config).unwrap().to_string();
+        let weak = "declare it `__weak` to have 0 where it is not set";
+        let misspelled = hint("CONFIG_BPF_SYSCAL");
+        assert!(
+            misspelled.ends_with(&format!(
+                "(did you mean `CONFIG_BPF_SYSCALL`? If not, {weak})"
+            )),
+            "{misspelled}"
+        );
+        // Alike in nothing but the prefix.
+        let unlike = hint("CONFIG_NOT_THERE");
+        assert!(unlike.ends_with(&format!("({weak})")), "{unlike}");
     }
 }
