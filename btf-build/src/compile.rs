@@ -56,7 +56,9 @@ impl Refused {
     /// What to tell about it.
     pub(crate) fn error(&self, reader: &Reader<'_>) -> Error {
         let message = format!("cannot compile {}", self.source.display());
-        let said = reader.read(&self.stderr);
+        let Some(said) = reader.read_refusal(&self.stderr) else {
+            return Error::new(format!("{message}, for the same reason"));
+        };
         let error = Error::new(message).compiler_output(said);
         match lint::advise(&self.stderr, self.clang) {
             Some(advice) => error.help(advice),

@@ -66,6 +66,24 @@
 //! What cannot be told from the object for certain is let pass: a pointer that may be one of two, a struct that one of the system's
 //! headers declares.
 //!
+//! # What does not compile
+//!
+//! is shown in clang's words, each said once, be it in a header of twenty sources, with what is known below them. A macro's insides are left out if the macro is of
+//! `<bpf/…>`.
+//!
+//! ```text
+//! src/bpf/hello.bpf.c:25:41: error: no member named 'nr_running' in 'struct cfs_rq'
+//!     slot = BPF_CORE_READ(task, se.cfs_rq, nr_running);
+//!            ~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~^~~~~~~~~~~
+//!   help: `struct cfs_rq` has no `nr_running` in the types of this machine's kernel
+//!         what only other kernels have is read by a type of its own, which CO-RE takes for `cfs_rq`, after bpf_core_field_exists:
+//!         struct cfs_rq___other { TYPE nr_running; } __attribute__((preserve_access_index));
+//! ```
+//!
+//! So are structs that are a module's, constants that are macros and therefore in no BTF (`ETH_P_IP`, with the definition that the
+//! installed headers have), functions of the kernel that a source must declare, headers that are not included, and those
+//! that declare again what `vmlinux.h` has.
+//!
 //! # Cargo is told
 //!
 //! about every source and every header that clang read outside the build's own folders, and the folders of patterns, so that

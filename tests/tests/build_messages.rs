@@ -58,6 +58,43 @@ fn an_error_in_a_header() {
 }
 
 #[test]
+fn an_error_in_a_header_of_several_sources() {
+    let source = PROGRAM.replace("\nchar", "#include \"x.h\"\n\nchar");
+    let package = Package::with_source("shared_header", &source);
+    package.write("src/bpf/x.h", "struct event {\n\tstruct other other;\n};\n");
+    package.write("src/bpf/y.bpf.c", &source);
+    let more = source.replace("return 0;", "return wrong;");
+    package.write("src/bpf/z.bpf.c", &more);
+    let script = &mut package.script(&["src/bpf/x.bpf.c", "src/bpf/y.bpf.c", "src/bpf/z.bpf.c"]);
+    script.env("BTF_BUILD_KERNEL_BTF", package.dir.join("nowhere"));
+    let output = script.output().unwrap();
+    insta::assert_snapshot!(package.error(&output), @r"
+    In file included from src/bpf/x.bpf.c:4:
+    src/bpf/x.h:2:15: error: field has incomplete type 'struct other'
+            struct other other;
+                         ^
+    src/bpf/x.h:2:9: note: forward declaration of 'struct other'
+            struct other other;
+                   ^
+    1 error generated.
+    error: cannot compile src/bpf/x.bpf.c
+    error: cannot compile src/bpf/y.bpf.c, for the same reason
+    In file included from src/bpf/z.bpf.c:4:
+    src/bpf/x.h:2:15: error: field has incomplete type 'struct other'
+            struct other other;
+                         ^
+    src/bpf/x.h:2:9: note: forward declaration of 'struct other'
+            struct other other;
+                   ^
+    src/bpf/z.bpf.c:11:9: error: use of undeclared identifier 'wrong'
+            return wrong;
+                   ^
+    2 errors generated.
+    error: cannot compile src/bpf/z.bpf.c
+    ");
+}
+
+#[test]
 fn a_header_that_is_missing() {
     let package = Package::with_source("missing_header", "#include <bpf/bpf_helper.h>\n");
     let output = package.script(&["src/bpf/x.bpf.c"]).output().unwrap();

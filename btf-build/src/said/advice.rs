@@ -16,6 +16,7 @@ const TOPICS: &[(&str, Topic)] = &[
     ("no member named '@' in '", Topic::Member),
     ("incomplete definition of type '@'", Topic::Whole),
     ("variable has incomplete type '@'", Topic::Whole),
+    ("field has incomplete type '@'", Topic::Whole),
     ("member access into incomplete type '@'", Topic::Whole),
     (
         "invalid application of 'sizeof' to an incomplete type '@'",

@@ -5,6 +5,7 @@ mod advice;
 mod macros;
 mod message;
 
+use std::cell::RefCell;
 use std::collections::HashSet;
 use std::path::Path;
 
@@ -22,6 +23,8 @@ pub(crate) struct Reader<'a> {
     /// The folder of this crate's headers.
     headers: &'a Path,
     advisor: Advisor<'a>,
+    /// First lines of what was read of sources that do not compile.
+    told: RefCell<HashSet<String>>,
 }
 
 impl<'a> Reader<'a> {
@@ -29,7 +32,20 @@ impl<'a> Reader<'a> {
         Reader {
             headers,
             advisor: Advisor::new(kernel),
+            told: RefCell::default(),
         }
+    }
+
+    /// What clang printed of a source that it refused, as it is to be shown; `None` if all of it was read of other sources, as errors
+    /// in a header are that several include.
+    pub(crate) fn read_refusal(&self, stderr: &str) -> Option<String> {
+        let said = Said::of(stderr);
+        let mut told = self.told.borrow_mut();
+        let mut is_new = said.messages.is_empty();
+        for message in &said.messages {
+            is_new |= told.insert(message.head.to_owned());
+        }
+        is_new.then(|| self.read(stderr))
     }
 
     /// All that clang printed, as it is to be shown.
