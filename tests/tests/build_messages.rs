@@ -308,6 +308,21 @@ fn maps_that_no_kernel_takes() {
 }
 
 #[test]
+fn a_map_in_a_section_of_another_name() {
+    let source = PROGRAM.replace(
+        "SEC(\"raw",
+        "struct { __uint(type, BPF_MAP_TYPE_ARRAY); __type(key, __u32); __type(value, __u32); } counts SEC(\".map\");\n\nSEC(\"raw",
+    );
+    let source = source.replace(
+        "return 0;",
+        "return !bpf_map_lookup_elem(&counts, &(__u32){ 0 });",
+    );
+    let package = Package::with_source("misnamed_maps", &source);
+    let output = package.script(&["src/bpf/x.bpf.c"]).output().unwrap();
+    insta::assert_snapshot!(package.error(&output), @r#"error: object `x`: relocation at byte 32 of section raw_tp/sys_enter: symbol `counts` of section .map is neither a function, a map nor a global variable (maps are declared in SEC(".maps"), variables without SEC or in one that begins with .data, .rodata or .bss)"#);
+}
+
+#[test]
 fn functions_that_no_kernel_takes() {
     insta::assert_snapshot!(unfit("static", "int on_enter", "static __attribute__((used)) int on_enter"), @"error: object `x`: program `on_enter` in section raw_tp/sys_enter is static (a program with a SEC() must not be static; a subprogram must not have a SEC())");
     let undefined = "int elsewhere(int);\n\nSEC(\"raw";

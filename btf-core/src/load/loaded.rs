@@ -63,6 +63,29 @@ impl LoadedObject {
         &self.warnings
     }
 
+    /// Names of the maps, in the object's order, those that were taken, too.
+    pub fn map_names(&self) -> impl ExactSizeIterator<Item = &str> + '_ {
+        self.maps.iter().map(|slot| slot.name.as_str())
+    }
+
+    /// Names of the programs, in the object's order, those that were taken or are not loaded, too.
+    ///
+    /// ```no_run
+    /// # fn f(mut object: btf_core::load::LoadedObject) -> btf_core::Result<()> {
+    /// let names: Vec<String> = object.program_names().map(str::to_owned).collect();
+    /// for name in names {
+    ///     let program = object.take_program(&name)?;
+    ///     if program.is_loaded() {
+    ///         program.attach()?.disconnect();
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn program_names(&self) -> impl ExactSizeIterator<Item = &str> + '_ {
+        self.programs.iter().map(|slot| slot.name.as_str())
+    }
+
     /// Takes the map of this name out, whether it was created or not ([`Map::is_created`]).
     ///
     /// # Errors

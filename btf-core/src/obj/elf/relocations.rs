@@ -254,6 +254,9 @@ impl Elf<'_> {
             format!(
                 "symbol `{name}` of section {section} is neither a function, a map nor a global variable"
             ),
+        )
+        .hint(
+            "maps are declared in SEC(\".maps\"), variables without SEC or in one that begins with .data, .rodata or .bss",
         ))
     }
 }
