@@ -323,6 +323,9 @@ fn refused(doing: String, e: io::Error) -> Error {
     let error = Error::os(doing, e);
     match errno {
         _ if error.kind() == ErrorKind::Permission => error.hint(sys::privileges_hint()),
+        Some(libc::EEXIST) => {
+            error.hint("this program is attached there already: drop that link first")
+        }
         Some(libc::EBUSY) => error.hint("something else is attached there that does not share"),
         Some(libc::E2BIG) => error.hint("as many programs are attached there as the kernel allows"),
         _ => error,

@@ -187,6 +187,7 @@ mod tests {
                 "Unreleased reference id=2 alloc_insn=4",
                 "submit or discard",
             ),
+            ("invalid func unknown#174", "bpf_core_enum_value_exists"),
             ("R1 offset is outside of the packet", "data_end"),
             (
                 "R2 min value is negative, either use unsigned or 'var &= const'",

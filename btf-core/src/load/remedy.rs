@@ -19,6 +19,11 @@ const REMEDIES: &[(&[&str], &str)] = &[
         "this kernel does not know the atomic operation: loads that acquire and stores that release came with Linux 6.15",
     ),
     (
+        &["invalid func unknown#"],
+        "this kernel does not have the helper that is called: btf_core::helper tells since when others have, and \
+         bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_…) asks whether it is there",
+    ),
+    (
         &[
             "infinite loop detected",
             "program is too large",

@@ -161,6 +161,9 @@ fn refused(params: &MapParams<'_>, e: std::io::Error) -> Error {
         e,
     );
     match errno {
+        Some(libc::EINVAL) if let Some((major, minor)) = newer(params.map_type) => error.hint(format!(
+            "Linux {major}.{minor} brought maps of this type; set_autocreate(false) leaves the map out"
+        )),
         Some(libc::EPERM) if params.token.is_some() => error.hint(sys::token_hint()),
         Some(libc::EPERM) if is_charged() => error.hint(format!(
             "{}; or it does not fit RLIMIT_MEMLOCK (ulimit -l), against which kernels before 5.11 count maps",
@@ -182,6 +185,14 @@ fn refused(params: &MapParams<'_>, e: std::io::Error) -> Error {
         Some(sys::ENOTSUPP) => error.hint("maps of this type do not have one of the flags"),
         _ => error,
     }
+}
+
+/// The kernel that brought maps of this type, if that is newer than the running one.
+fn newer(map_type: MapType) -> Option<(u8, u8)> {
+    let running = sys::kernel_version();
+    map_type
+        .since()
+        .filter(|(major, minor)| running < Version((*major).into(), (*minor).into(), 0))
 }
 
 /// Whether the kernel counts maps against the limit on locked memory.

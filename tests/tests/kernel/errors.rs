@@ -215,6 +215,13 @@ fn maps_that_cannot_be_made() {
         "9999, keys of 4 bytes, values of 8 bytes, max_entries 1, flags 0x0): Invalid argument (os error 22) (this kernel may \
          not know the map type or a flag, or the sizes do not suit the type; set_autocreate(false) leaves the map out)",
     );
+    if running() < (6, 1) {
+        refused(
+            spec(MapType::USER_RINGBUF, 0, 0, 4096),
+            "user_ringbuf, keys of 0 bytes, values of 0 bytes, max_entries 4096, flags 0x0): Invalid argument (os error 22) (Linux \
+             6.1 brought maps of this type; set_autocreate(false) leaves the map out)",
+        );
+    }
     let on_node = MapSpec {
         numa_node: Some(99),
         ..spec(MapType::HASH, 4, 8, 1)

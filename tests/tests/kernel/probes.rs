@@ -97,6 +97,23 @@ fn kprobe_on_any_of_several_names() {
 }
 
 #[test]
+fn tracepoints_take_a_program_once() {
+    if running() < (5, 15) {
+        return; // The program asks for its cookie.
+    }
+    let skel = load(|open| open.progs.on_tracepoint.set_autoload(true));
+    let link = skel.progs.on_tracepoint.attach().unwrap();
+    let e = skel.progs.on_tracepoint.attach().unwrap_err().to_string();
+    assert_eq!(
+        e,
+        "program `on_tracepoint`: cannot attach to tracepoint `raw_syscalls/sys_enter`: File exists (os error 17) (this program is \
+         attached there already: drop that link first)"
+    );
+    drop(link);
+    drop(skel.progs.on_tracepoint.attach().unwrap());
+}
+
+#[test]
 fn system_calls() {
     for (name, choose, attach) in [
         (
