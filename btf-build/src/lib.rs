@@ -58,6 +58,7 @@
 //! | what | for instance |
 //! |---|---|
 //! | section names that no loader knows, of programs and of variables | `SEC("fexti/vfs_read")`, `SEC("licence")` |
+//! | addresses in variables, which loaders do not fill in as they do in code | `static char *names[] = { "read", "write" };` |
 //! | a missing license; what needs one that is compatible with the GPL | `bpf_probe_read_kernel` under `"GPL-2.0"`, which kernels do not know |
 //! | a read through a pointer that the verifier takes for a number | `task->pid` in a kprobe, or after `bpf_get_current_task()` |
 //! | a read of a kernel's struct without a CO-RE relocation, which is right for one kernel only | `task->pid` of a `struct task_struct` that was written down by hand |

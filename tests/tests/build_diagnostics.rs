@@ -75,6 +75,23 @@ SEC("socket/http") int on_packet(void *ctx) { return 0; }
 }
 
 #[test]
+fn addresses_in_data() {
+    let source = r#"
+static char *names[] = { "read", "write" };
+static long (*const tables[])(void) = { 0 };
+int which;
+const int *unused = &which;
+
+SEC("raw_tp/sys_enter")
+int on_enter(void *ctx)
+{
+	return names[which & 1][0] + (tables[0] != 0);
+}
+"#;
+    insta::assert_snapshot!(found("addresses", &format!("{GPL}{source}"), &[]));
+}
+
+#[test]
 fn no_license() {
     let source = r#"
 SEC("raw_tp/sys_enter")

@@ -9,6 +9,7 @@ mod age;
 mod flow;
 mod license;
 mod place;
+mod pointers;
 mod reach;
 mod section;
 
@@ -27,7 +28,13 @@ use crate::dwarf::{self, Places};
 type Check = fn(&Subject<'_>) -> Vec<Finding>;
 
 /// All of them, in the order in which their findings are shown.
-const CHECKS: &[Check] = &[section::check, license::check, access::check, age::check];
+const CHECKS: &[Check] = &[
+    section::check,
+    pointers::check,
+    license::check,
+    access::check,
+    age::check,
+];
 
 /// What is looked at.
 pub(crate) struct Subject<'a> {
