@@ -8,6 +8,9 @@ use super::macros;
 use crate::headers;
 use crate::types::Kernel;
 
+/// What the kernel's build marks functions with that programs may call. Before 6.10 it does not.
+const KFUNC: &str = "bpf_kfunc";
+
 /// How deep anonymous members are looked into.
 const MAX_DEPTH: usize = 16;
 
@@ -23,8 +26,8 @@ const TOPICS: &[(&str, Topic)] = &[
         Topic::Whole,
     ),
     ("use of undeclared identifier '@'", Topic::Name),
-    ("call to undeclared function '@'", Topic::Name),
-    ("implicit declaration of function '@'", Topic::Name),
+    ("call to undeclared function '@'", Topic::Call),
+    ("implicit declaration of function '@'", Topic::Call),
     ("unknown type name '@'", Topic::Name),
 ];
 
@@ -36,6 +39,8 @@ enum Topic {
     Whole,
     /// A name that is not declared.
     Name,
+    /// A function that is not declared.
+    Call,
 }
 
 pub(super) struct Advisor<'a> {
@@ -61,6 +66,7 @@ impl<'a> Advisor<'a> {
             Topic::Member => self.member(name, rest.split('\'').next()?),
             Topic::Whole => self.whole(name),
             Topic::Name => self.name(name),
+            Topic::Call => self.name(name).or_else(|| self.function(name)),
         }
     }
 
@@ -111,6 +117,8 @@ impl<'a> Advisor<'a> {
             .or_else(|| header(name))
             .or_else(|| self.declared(name))
             .or_else(|| self.constant(name))
+            // The kernel has functions of every name, which variables have, too.
+            .or_else(|| self.function(name).filter(|_| name.starts_with("bpf_")))
     }
 
     /// `BPF_FUNC_check_mtu`, for kernel types that are older than the helper, and helpers without their header.
@@ -128,32 +136,38 @@ impl<'a> Advisor<'a> {
         ))
     }
 
-    /// What is in `vmlinux.h`, or could be declared as the kernel has it.
-    fn declared(&self, name: &str) -> Option<String> {
+    /// A function that could be declared as the kernel has it.
+    fn function(&self, name: &str) -> Option<String> {
         let types = self.types()?;
-        if let Some(function) = types.find(name, Kind::FUNC) {
-            let proto = dump::prototype(function);
+        let function = types.find(name, Kind::FUNC)?;
+        let is_kfunc = |ty: Type<'_>| ty.name() == KFUNC;
+        let all = types.types();
+        let are_told = all
+            .rev()
+            .any(|ty| ty.kind() == Kind::DECL_TAG && is_kfunc(ty));
+        if are_told && !types.decl_tags(function.id()).any(is_kfunc) {
             return Some(format!(
-                "`{name}` is a function in {}; if it is one that programs may call, declare it:\n\
-                 extern {proto} __ksym;",
+                "`{name}` is a function in {}, but not one that programs may call (a kfunc)",
                 self.kernel
             ));
         }
-        let is_type = |ty: &Type<'_>| {
-            !matches!(
-                ty.kind(),
-                Kind::VAR | Kind::DATASEC | Kind::FWD | Kind::DECL_TAG
-            )
+        let proto = dump::prototype(function);
+        Some(format!(
+            "`{name}` is a function in {}; if it is one that programs may call (a kfunc), declare it:\n\
+             extern {proto} __ksym;",
+            self.kernel
+        ))
+    }
+
+    /// What is in `vmlinux.h`.
+    fn declared(&self, name: &str) -> Option<String> {
+        let types = self.types()?;
+        let is_value = |ty: Type<'_>| {
+            ty.kind().is_any_enum() && ty.enumerators().iter().any(|e| e.name() == name)
         };
-        let kind = match types.find_all(name).find(is_type) {
-            Some(ty) if ty.kind().is_composite() => keyword(ty),
+        let kind = match types.find(name, Kind::TYPEDEF) {
             Some(_) => "type",
-            None => {
-                let is_value = |ty: &Type<'_>| {
-                    ty.kind().is_any_enum() && ty.enumerators().iter().any(|e| e.name() == name)
-                };
-                types.types().find(is_value).map(|_| "constant")?
-            }
+            None => types.types().any(is_value).then_some("constant")?,
         };
         let exported = format!("__{name}");
         let or = match types.find(&exported, Kind::TYPEDEF) {
