@@ -6,6 +6,7 @@ pub(crate) mod headers;
 mod libbpf;
 mod load;
 mod schedulers;
+mod sides;
 mod skeletons;
 
 use crate::kernel::Selection;

@@ -1,28 +1,14 @@
 //! The suite `load`: every object of the kernel's selftests, opened and loaded in the booted kernel of the same series by
-//! libbpf and by btf-core, compared program by program. The loading itself is the program `load` of the peers. Objects and
-//! outcomes are kept: a run that is stopped goes on where it was.
+//! libbpf and by btf-core, compared program by program. Objects and outcomes are kept: a run that is stopped goes on where it was.
 
-mod kept;
 mod report;
 
-use crate::guest::Guest;
+use super::sides::{Comparison, Kept, SIDES, Sides, name};
 use crate::kernel::{Kernel, Selection};
 use crate::linux_source::{LinuxSource, SERIES};
-use crate::machine::{self, Port};
-use crate::{Result, disk, peers, program, selftests, tool, unexpected, value, vm};
-use kept::Kept;
-use report::Report;
+use crate::{Result, disk, peers, program, selftests, tool, unexpected, value};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
-
-/// Where the guest finds the objects.
-const OBJECTS: &str = "/load";
-
-const TIMEOUT: Duration = Duration::from_secs(3 * 3600);
-
-/// The sides, as the program names them.
-const SIDES: [&str; 2] = ["libbpf", "btf-core"];
 
 /// Objects that the selftests link, and of what.
 const LINKED: &[(&str, &[&str])] = &[
@@ -98,27 +84,29 @@ pub(crate) fn run(args: &[String]) -> Result<u8> {
     if objects.is_empty() {
         return Err("no object is left to load".to_owned());
     }
+    let kernel = &kernel;
+    let sides = |loader| Sides { loader, kernel };
     match (&loader, options.ours) {
         (None, _) => {}
         (Some(loader), Some(again)) => {
             let wanted = |object: &&PathBuf| again == Again::All || kept.differs(name(object));
             let objects: Vec<PathBuf> = objects.iter().filter(wanted).cloned().collect();
-            load(loader, &kernel, &mut kept, objects, &[1])?;
+            sides(loader).load(&mut kept, objects, &[1])?;
         }
         (Some(loader), None) => {
             let wanted = |object: &&PathBuf| !(0..2).all(|side| kept.has(name(object), side));
             let objects: Vec<PathBuf> = objects.iter().filter(wanted).cloned().collect();
-            load(loader, &kernel, &mut kept, objects, &[0, 1])?;
+            sides(loader).load(&mut kept, objects, &[0, 1])?;
         }
     }
     let names: Vec<String> = objects.iter().map(|path| name(path).to_owned()).collect();
-    let report = Report::new(&kept, &names);
-    let text = report.text(&source, &kernel, &compiled.refused);
+    let comparison = Comparison::new(&kept, &names);
+    let text = report::text(&comparison, &source, kernel, &compiled.refused);
     print!("{text}");
     if let Some(path) = &options.write {
         disk::write(path, text.as_bytes())?;
     }
-    Ok(u8::from(report.is_behind()))
+    Ok(u8::from(comparison.is_behind()))
 }
 
 fn parse(args: &[String]) -> Result<Options> {
@@ -143,11 +131,6 @@ fn parse(args: &[String]) -> Result<Options> {
 /// Where objects and outcomes are kept.
 pub(super) fn dir() -> Result<PathBuf> {
     Ok(program::target_dir()?.join("conformance/load"))
-}
-
-/// `atomics` of `atomics.bpf.o`.
-pub(super) fn name(object: &Path) -> &str {
-    disk::name(object).trim_end_matches(".bpf.o")
 }
 
 /// Compiles the selftests with libbpf's headers and the kernel's types, unless that is done.
@@ -190,72 +173,4 @@ fn link(loader: &Path, dir: &Path) -> Result<Vec<PathBuf>> {
         }
     }
     Ok(linked)
-}
-
-/// Has these sides load objects, in as many machines as it takes: a machine that goes down is followed by one that does the rest.
-fn load(
-    loader: &Path,
-    kernel: &Kernel,
-    kept: &mut Kept,
-    mut objects: Vec<PathBuf>,
-    sides: &[usize],
-) -> Result<()> {
-    while !objects.is_empty() {
-        eprintln!("{} objects to load", objects.len());
-        let mut left = objects.clone();
-        let failed = boot(loader, kernel, kept, &mut left, sides)?;
-        let Some(why) = failed else {
-            return Ok(());
-        };
-        eprintln!("{why}");
-        let culprit = kept.gone(&why)?;
-        left.retain(|object| Some(name(object)) != culprit.as_deref());
-        if left.len() == objects.len() {
-            return Err(format!("nothing was loaded: {why}"));
-        }
-        objects = left;
-    }
-    Ok(())
-}
-
-/// Loads the objects in one machine, and takes those that are done off the list; says why if the machine went down.
-fn boot(
-    loader: &Path,
-    kernel: &Kernel,
-    kept: &mut Kept,
-    objects: &mut Vec<PathBuf>,
-    sides: &[usize],
-) -> Result<Option<String>> {
-    let mut guest = Guest::new(loader);
-    guest.args = vec!["all".to_owned(), OBJECTS.to_owned()];
-    guest
-        .args
-        .extend(sides.iter().map(|side| SIDES[*side].to_owned()));
-    guest.timeout = TIMEOUT;
-    for object in objects.iter() {
-        let inside = format!("{OBJECTS}/{}", disk::name(object));
-        guest.files.push((object.clone(), inside));
-    }
-    let last = sides.last().map_or("", |side| SIDES[*side]);
-    let (mut rest, mut broken) = (Vec::new(), Ok(()));
-    let outcome = machine::boot(kernel, &guest, &mut |port, bytes| {
-        if port == Port::Err {
-            return vm::pass_through(port, bytes);
-        }
-        rest.extend_from_slice(bytes);
-        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
-            let line: Vec<u8> = rest.drain(..=end).collect();
-            let line = String::from_utf8_lossy(&line);
-            let line = line.trim_end();
-            if let Err(e) = kept.line(line) {
-                broken = Err(e);
-            }
-            if let Some(done) = line.strip_prefix(&format!("end\t{last}\t")) {
-                objects.retain(|object| name(object) != done);
-            }
-        }
-    })?;
-    broken?;
-    vm::explain(kernel, &outcome);
-    Ok((outcome.status() != 0).then(|| outcome.summary()))
 }

@@ -1,7 +1,7 @@
 //! The suite `skeletons`: `include_skel!` of every object of the kernel's selftests, in one crate that rustc checks. With that go
 //! the assertions about sizes and offsets of all types that skeletons make.
 
-use super::load;
+use super::{load, sides};
 use crate::kernel::Selection;
 use crate::linux_source::{LinuxSource, SERIES};
 use crate::{Result, disk, program, tool, unexpected};
@@ -36,12 +36,12 @@ pub(crate) fn run(args: &[String]) -> Result<u8> {
     let kernel = selection.kernel(SERIES.parse()?)?;
     let compiled = load::compile(&selection, &source, &kernel, &load::dir()?)?;
     let is_wanted = |path: &&PathBuf| {
-        let name = load::name(path);
+        let name = sides::name(path);
         filters.is_empty() || filters.iter().any(|filter| name.contains(filter.as_str()))
     };
     let (mut objects, mut skipped) = (Vec::new(), 0);
     for object in compiled.objects.iter().filter(is_wanted) {
-        match NONE.iter().find(|(name, _)| *name == load::name(object)) {
+        match NONE.iter().find(|(name, _)| *name == sides::name(object)) {
             Some((name, why)) => {
                 println!("not checked: {name}: {why}");
                 skipped += 1;
@@ -115,7 +115,7 @@ fn modules(objects: &[&PathBuf]) -> String {
         "//! Skeletons of the kernel's selftests.\n#![deny(warnings)]\n#![allow(dead_code)]\n"
             .to_owned();
     for (n, object) in objects.iter().enumerate() {
-        let (name, path) = (load::name(object), object.as_path());
+        let (name, path) = (sides::name(object), object.as_path());
         text += &module(n, name, path);
     }
     text

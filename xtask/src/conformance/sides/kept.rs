@@ -22,7 +22,7 @@ pub(super) type Outcomes = [Option<String>; 2];
 
 /// All outcomes.
 #[derive(Debug, Default)]
-pub(super) struct Kept {
+pub(in crate::conformance) struct Kept {
     objects: BTreeMap<String, [Object; 2]>,
     /// The side and the object that are at work.
     running: Option<(usize, String)>,
@@ -34,7 +34,7 @@ impl Kept {
     ///
     /// # Errors
     /// If it cannot be read or written.
-    pub(super) fn open(path: &Path) -> Result<Kept> {
+    pub(in crate::conformance) fn open(path: &Path) -> Result<Kept> {
         let mut kept = Kept::default();
         if path.exists() {
             disk::read_to_string(path)?
@@ -113,14 +113,14 @@ impl Kept {
     }
 
     /// Whether a side has gone through an object.
-    pub(super) fn has(&self, object: &str, side: usize) -> bool {
+    pub(in crate::conformance) fn has(&self, object: &str, side: usize) -> bool {
         self.objects
             .get(object)
             .is_some_and(|sides| sides[side].is_complete)
     }
 
     /// Whether the sides differ about an object.
-    pub(super) fn differs(&self, object: &str) -> bool {
+    pub(in crate::conformance) fn differs(&self, object: &str) -> bool {
         let rows = self.rows(object);
         let outcomes = |(_, [theirs, ours]): &(&str, Outcomes)| {
             is_ok(theirs) != is_ok(ours) || is_alone(theirs) != is_alone(ours)
