@@ -1,5 +1,6 @@
 //! A private apt: its own lists, sources and cache, so that asking for kernels of other Debian
-//! releases leaves the machine's apt alone. What the packages are for is `package`'s business.
+//! releases, and for sources of packages, leaves the machine's apt alone. What the packages are for
+//! is `package`'s and `source_package`'s business.
 
 use crate::arch::Arch;
 use crate::mirror::Mirror;
@@ -19,15 +20,27 @@ const SUITES: &[(&str, bool)] = &[
     ("sid", false),
 ];
 
+/// The suites that sources of other programs are taken from, the preferred one first: what is released does not change by itself.
+const SOURCE_SUITES: &[(&str, bool)] = &[("trixie", false), ("sid", false)];
+
 /// Signs every suite above, where it is recent enough.
 const KEYRINGS: &[&str] = &[
     "/usr/share/keyrings/debian-archive-keyring.gpg",
     "/usr/share/keyrings/debian-archive-keyring.pgp",
 ];
 
+/// What is asked for.
+#[derive(Clone, Copy)]
+enum Kind {
+    /// Packages of an architecture.
+    Packages(Arch),
+    /// Sources of packages.
+    Sources,
+}
+
 pub(crate) struct Apt {
     dir: PathBuf,
-    arch: Arch,
+    kind: Kind,
 }
 
 impl Apt {
@@ -37,14 +50,27 @@ impl Apt {
             Arch::Amd64 => "apt".to_owned(),
             other => format!("apt-{}", other.name()),
         };
+        Apt::at(&name, Kind::Packages(arch))
+    }
+
+    /// One for the sources of packages.
+    pub(crate) fn of_sources() -> Result<Apt> {
+        Apt::at("apt-sources", Kind::Sources)
+    }
+
+    fn at(name: &str, kind: Kind) -> Result<Apt> {
         let dir = cache::dir()?.join(name);
         for sub in ["lists/partial", "cache/archives/partial", "none"] {
             disk::create_dir(&dir.join(sub))?;
         }
         // apt insists on a list of installed packages; for us nothing is installed.
         disk::write(&dir.join("status"), b"")?;
+        let arch = match kind {
+            Kind::Packages(arch) => arch,
+            Kind::Sources => Arch::Amd64,
+        };
         disk::write(&dir.join("apt.conf"), configuration(&dir, arch).as_bytes())?;
-        Ok(Apt { dir, arch })
+        Ok(Apt { dir, kind })
     }
 
     /// Fetches the package lists, says which suites the mirror does not serve, and fails if it
@@ -67,12 +93,12 @@ impl Apt {
             }
             missing = still;
         }
-        if missing.len() == SUITES.len() {
+        if missing.len() == self.suites().len() {
             let reason = error.unwrap_or_else(|| "no suite is there".to_owned());
             return Err(format!("the Debian mirror cannot be used: {reason}"));
         }
         for suite in missing {
-            eprintln!("note: {suite} cannot be had from the mirror; its kernels are left out");
+            eprintln!("note: {suite} cannot be had from the mirror; what it has is left out");
         }
         Ok(())
     }
@@ -97,6 +123,20 @@ impl Apt {
         Ok(text.lines().filter_map(row).collect())
     }
 
+    /// The versions of a package's sources, those of the preferred suite first.
+    pub(crate) fn source_versions(&self, name: &str) -> Result<Vec<String>> {
+        let out = program::output(self.command("apt-cache").args(["madison", name]))?;
+        Ok(source_versions(&String::from_utf8_lossy(&out)))
+    }
+
+    /// Downloads the archives of `name=version` into a folder, as their author released them. apt holds them against the checksums
+    /// of its signed lists.
+    pub(crate) fn download_source(&self, package: &str, into: &Path) -> Result<()> {
+        let mut get = self.get();
+        get.args(["source", "--download-only", "--tar-only", "--only-source"]);
+        program::output(get.arg(package).current_dir(into)).map(drop)
+    }
+
     /// Downloads `name=version` into a folder.
     pub(crate) fn download(&self, package: &str, into: &Path) -> Result<()> {
         program::output(self.get().args(["download", package]).current_dir(into)).map(drop)
@@ -105,7 +145,12 @@ impl Apt {
     fn write_sources(&self, mirror: &Mirror, trusted: &[&str]) -> Result<()> {
         let keyring = KEYRINGS.iter().find(|file| Path::new(file).exists());
         let mut text = String::new();
-        for (suite, security) in SUITES {
+        let target = self.target();
+        let line = match self.kind {
+            Kind::Packages(arch) => format!("deb [arch={} ", arch.name()),
+            Kind::Sources => "deb-src [".to_owned(),
+        };
+        for (suite, security) in self.suites() {
             let uri = if *security {
                 mirror.security.as_deref()
             } else {
@@ -117,24 +162,34 @@ impl Apt {
                 Some(file) => format!(" signed-by={file}"),
                 None => String::new(),
             };
-            let arch = self.arch.name();
-            text += &format!("deb [arch={arch} target=Packages{trust}] {uri} {suite} main\n");
+            text += &format!("{line}target={target}{trust}] {uri} {suite} main\n");
         }
         disk::write(&self.dir.join("sources.list"), text.as_bytes())
     }
 
+    fn suites(&self) -> &'static [(&'static str, bool)] {
+        match self.kind {
+            Kind::Packages(_) => SUITES,
+            Kind::Sources => SOURCE_SUITES,
+        }
+    }
+
+    /// apt's name for the lists.
+    fn target(&self) -> &'static str {
+        match self.kind {
+            Kind::Packages(_) => "Packages",
+            Kind::Sources => "Sources",
+        }
+    }
+
     /// The suites whose package list is not there.
     fn missing(&self) -> Result<Vec<&'static str>> {
-        let format = [
-            "indextargets",
-            "--format",
-            "$(RELEASE)",
-            "Created-By: Packages",
-        ];
-        let out = program::output(self.get().args(format))?;
+        let mut get = self.get();
+        get.args(["indextargets", "--format", "$(RELEASE)"]);
+        let out = program::output(get.arg(format!("Created-By: {}", self.target())))?;
         let text = String::from_utf8_lossy(&out);
         let served: Vec<&str> = text.lines().map(str::trim).collect();
-        let suites = SUITES.iter().map(|(suite, _)| *suite);
+        let suites = self.suites().iter().map(|(suite, _)| *suite);
         Ok(suites.filter(|suite| !served.contains(suite)).collect())
     }
 
@@ -150,6 +205,23 @@ impl Apt {
             .env("DEBIAN_FRONTEND", "noninteractive");
         command
     }
+}
+
+/// The versions of rows `NAME | VERSION | URI SUITE/COMPONENT Sources`.
+fn source_versions(madison: &str) -> Vec<String> {
+    let row = |line: &str| {
+        let mut columns = line.split('|').map(str::trim);
+        let (_, version, place) = (columns.next()?, columns.next()?, columns.next()?);
+        let (suite, _) = place.split_whitespace().nth(1)?.split_once('/')?;
+        let preference = SOURCE_SUITES.iter().position(|(name, _)| *name == suite)?;
+        Some((preference, version.to_owned()))
+    };
+    let mut rows: Vec<_> = madison.lines().filter_map(row).collect();
+    // Of one suite, apt has the newest first.
+    rows.sort_by_key(|(preference, _)| *preference);
+    let mut versions: Vec<String> = rows.into_iter().map(|(_, version)| version).collect();
+    versions.dedup();
+    versions
 }
 
 /// What differs from the machine's configuration, which is read before and may hold a proxy.
@@ -178,4 +250,21 @@ Acquire::Retries "2";
 APT::Update::Error-Mode "any";
 "#
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_of_the_preferred_suite_come_first() {
+        let madison = " dpdk | 25.11.4-1 | http://mirror.example/debian sid/main Sources\n \
+                        dpdk | 25.11.2-1 | http://mirror.example/debian sid/main Sources\n \
+                        dpdk | 24.11.8-0+deb13u1 | http://mirror.example/debian trixie/main Sources\n";
+        let versions = ["24.11.8-0+deb13u1", "25.11.4-1", "25.11.2-1"];
+        assert_eq!(source_versions(madison), versions);
+        let madison = " mimic | 0.7.0+ds-2 | http://mirror.example/debian trixie/main Sources\n \
+                        mimic | 0.7.0+ds-2 | http://mirror.example/debian sid/main Sources\n";
+        assert_eq!(source_versions(madison), ["0.7.0+ds-2"]);
+    }
 }

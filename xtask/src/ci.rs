@@ -20,10 +20,18 @@ const STEPS: &[Step] = &[
         name: "format",
         args: &["fmt", "--all", "--check"],
     },
-    // Outside the workspace, as are the next two.
+    // Outside the workspace, as are the next three.
     Step {
         name: "format of peers",
         args: &["fmt", "--manifest-path=benches/peers/Cargo.toml", "--check"],
+    },
+    Step {
+        name: "format of programs",
+        args: &[
+            "fmt",
+            "--manifest-path=benches/programs/Cargo.toml",
+            "--check",
+        ],
     },
     Step {
         name: "format of schedulers",
@@ -120,6 +128,10 @@ const LEFT_OUT: &[(&str, &str)] = &[
     (
         "cargo xtask conformance skeletons",
         "has rustc check one for every selftest; the tests compile the workspace's own",
+    ),
+    (
+        "cargo xtask conformance programs",
+        "builds what the Debian mirror has of other projects",
     ),
     (
         "cargo xtask conformance schedulers",

@@ -5,6 +5,7 @@ mod core_reloc;
 pub(crate) mod headers;
 mod libbpf;
 mod load;
+mod programs;
 mod schedulers;
 mod sides;
 mod skeletons;
@@ -25,6 +26,8 @@ pub(crate) const USAGE: &str = "cargo xtask conformance SUITE [OPTIONS]
   [--refresh] [--offline] [--write FILE] [FILTER]...  (goes on where it was stopped; --anew: both sides again,
   [--anew | --ours | --differing | --kept]              --ours: btf-core again, --differing: on objects that differ;
                                                       --kept: loads nothing, tells what earlier runs saw)
+  programs                          BPF programs of well-known projects, out of Debian's source packages: compiled as they are,
+  [--refresh] [--offline] [FILTER]...               and their skeletons checked by rustc
   schedulers                        sched_ext schedulers from the package registry, built, loaded and run as they are
   [--kernel SERIES]... [--refresh] [--offline]   (newest)
   skeletons                         skeletons of the kernel's selftests, checked by rustc
@@ -53,6 +56,10 @@ const SUITES: &[Suite] = &[
     Suite {
         name: "load",
         run: load::run,
+    },
+    Suite {
+        name: "programs",
+        run: programs::run,
     },
     Suite {
         name: "schedulers",

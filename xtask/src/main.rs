@@ -30,6 +30,7 @@ mod peers;
 mod program;
 mod release;
 mod selftests;
+mod source_package;
 mod tally;
 mod test;
 mod tool;

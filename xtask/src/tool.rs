@@ -38,6 +38,13 @@ pub(crate) const XZ: Tool = Tool {
     present: || program::find("xz").is_some(),
 };
 
+/// Some sources are compressed with it.
+pub(crate) const BZIP2: Tool = Tool {
+    name: "bzip2",
+    package: "bzip2",
+    present: || program::find("bzip2").is_some(),
+};
+
 /// Compiles libFuzzer.
 pub(crate) const CXX: Tool = Tool {
     name: "c++",
