@@ -16,7 +16,7 @@ pub(super) fn text(
         text,
         "Made by `cargo xtask conformance load --write docs/conformance-load.md`: the sources of linux-source {}, compiled with clang 19, \
          opened and loaded in kernel {} by libbpf 1.7 and by btf-core. A row is a program loaded alone, or (`-`) an object with all that it \
-         loads by itcomparison. Nothing is set before the load, as the selftests themselves often do, so many load on neither side.\n",
+         loads by itself. Nothing is set before the load, as the selftests themselves often do, so many load on neither side.\n",
         source.version, kernel.release
     );
     let _ = writeln!(
