@@ -27,7 +27,8 @@ pub(crate) const USAGE: &str = "cargo xtask conformance SUITE [OPTIONS]
   [--anew | --ours | --differing | --kept]              --ours: btf-core again, --differing: on objects that differ;
                                                       --kept: loads nothing, tells what earlier runs saw)
   programs                          BPF programs of well-known projects, out of Debian's source packages: compiled as they are,
-  [--refresh] [--offline] [FILTER]...               and their skeletons checked by rustc
+  [--refresh] [--offline] [--build-only]         their skeletons checked by rustc, loaded by libbpf and here
+  [--write FILE] [FILTER]...
   schedulers                        sched_ext schedulers from the package registry, built, loaded and run as they are
   [--kernel SERIES]... [--refresh] [--offline]   (newest)
   skeletons                         skeletons of the kernel's selftests, checked by rustc

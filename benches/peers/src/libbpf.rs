@@ -84,7 +84,7 @@ impl Object {
         }
     }
 
-    fn each_map(&self) -> impl Iterator<Item = *mut sys::bpf_map> {
+    pub(crate) fn each_map(&self) -> impl Iterator<Item = *mut sys::bpf_map> {
         let next = |last: *const sys::bpf_map| {
             // SAFETY: the object is open, and `last` is null or one of its maps.
             let next = unsafe { sys::bpf_object__next_map(self.0.as_ptr(), last) };

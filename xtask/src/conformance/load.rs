@@ -85,7 +85,11 @@ pub(crate) fn run(args: &[String]) -> Result<u8> {
         return Err("no object is left to load".to_owned());
     }
     let kernel = &kernel;
-    let sides = |loader| Sides { loader, kernel };
+    let sides = |loader| Sides {
+        loader,
+        kernel,
+        are_sized: false,
+    };
     match (&loader, options.ours) {
         (None, _) => {}
         (Some(loader), Some(again)) => {

@@ -1,10 +1,11 @@
 //! The suite `programs`: BPF programs of well-known projects, taken unchanged from Debian's source packages. They are compiled by
 //! btf-build with the headers that it brings, and their skeletons checked by rustc, as in any crate that uses them. That crate is
-//! `benches/programs`.
+//! `benches/programs`. The objects are then loaded in a booted kernel by libbpf and by btf-core, and compared program by program.
 
+use super::sides::{Comparison, Kept, Sides};
 use crate::kernel::Selection;
 use crate::source_package::{SourcePackage, SourcePackages};
-use crate::{Result, build, disk, program, tool, unexpected};
+use crate::{Result, build, disk, peers, program, tool, unexpected, value};
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -46,56 +47,186 @@ const WARNING: &str = "warning: programs@";
 
 /// What came of one project.
 struct Built {
-    objects: usize,
+    /// Names of its objects.
+    objects: Vec<String>,
+    warnings: usize,
+    /// Where the objects are.
+    out: PathBuf,
+}
+
+/// What is to be told about it.
+struct Row {
+    project: &'static str,
+    /// The package and its version.
+    package: String,
+    /// Objects as they are named for loading; `None` if one was not made, or a skeleton is wrong.
+    objects: Option<Vec<String>>,
     warnings: usize,
 }
 
+#[derive(Default)]
+struct Options {
+    selection: Selection,
+    /// Only projects with one of these in their name.
+    filters: Vec<String>,
+    /// Whether nothing is loaded.
+    build_only: bool,
+    /// Where the summary is written.
+    write: Option<PathBuf>,
+}
+
 pub(crate) fn run(args: &[String]) -> Result<u8> {
-    let (selection, filters) = parse(args)?;
-    tool::install(&[tool::CLANG_19, tool::XZ])?;
+    let options = parse(args)?;
+    let selection = &options.selection;
+    tool::install(&[tool::CLANG_19, tool::QEMU, tool::XZ])?;
     let kernel = selection.kernel(KERNEL.parse()?)?;
     let mut packages = SourcePackages::new(selection.refresh, selection.offline);
-    let (mut rows, mut failed) = (Vec::new(), 0);
+    let dir = program::target_dir()?.join("conformance/programs-loaded");
+    disk::empty_dir(&dir)?;
+    let (mut rows, mut files) = (Vec::new(), Vec::new());
     for project in PROJECTS {
+        let filters = &options.filters;
         if !filters.is_empty() && !filters.iter().any(|filter| project.name.contains(filter)) {
             continue;
         }
         let sources = packages.fetch(project.package, &parts(project.package))?;
-        eprintln!("== {} ({} {})", project.name, sources.name, sources.version);
-        let of = format!("{}\t{} {}", project.name, sources.name, sources.version);
-        match check(project, &sources, &kernel.btf(), selection.offline)? {
-            Some(built) => rows.push(format!(
-                "{of}\t{} objects, {} warnings of clang and btf-build",
-                built.objects, built.warnings
-            )),
-            None => {
-                failed += 1;
-                rows.push(format!("{of}\tFAILED, as cargo says above"));
-            }
-        }
+        let package = format!("{} {}", sources.name, sources.version);
+        eprintln!("== {} ({package})", project.name);
+        let built = check(project, &sources, &kernel.btf(), selection.offline)?;
+        let warnings = built.as_ref().map_or(0, |built| built.warnings);
+        let objects = match built {
+            Some(built) => Some(collect(project.name, &built, &dir, &mut files)?),
+            None => None,
+        };
+        rows.push(Row {
+            project: project.name,
+            package,
+            objects,
+            warnings,
+        });
     }
     if rows.is_empty() {
         return Err("no project is left to build".to_owned());
     }
-    for row in &rows {
-        println!("{row}");
+    let mut kept = Kept::open(&dir.join("outcomes.tsv"))?;
+    if !options.build_only && !files.is_empty() {
+        let sides = Sides {
+            loader: &peers::loader(selection)?,
+            kernel: &kernel,
+            are_sized: true,
+        };
+        sides.load(&mut kept, files, &[0, 1])?;
     }
-    println!("{} projects, {failed} failed", rows.len());
-    Ok(u8::from(failed > 0))
+    let text = report(&rows, &kept, &kernel.release, options.build_only);
+    print!("{text}");
+    if let Some(path) = &options.write {
+        disk::write(path, text.as_bytes())?;
+    }
+    let is_wrong = |row: &Row| match &row.objects {
+        Some(objects) => Comparison::new(&kept, objects).is_behind(),
+        None => true,
+    };
+    Ok(u8::from(rows.iter().any(is_wrong)))
 }
 
-fn parse(args: &[String]) -> Result<(Selection, Vec<String>)> {
-    let (mut selection, mut filters) = (Selection::default(), Vec::new());
+fn parse(args: &[String]) -> Result<Options> {
+    let mut options = Options::default();
     let mut rest = args.iter();
     while let Some(arg) = rest.next() {
         match arg.as_str() {
-            "--kernel" => return Err(format!("the types are those of {KERNEL}")),
-            _ if selection.option(arg, &mut rest)? => {}
+            "--write" => options.write = Some(value(arg, &mut rest)?.into()),
+            "--build-only" => options.build_only = true,
+            "--kernel" => {
+                return Err(format!(
+                    "the types are those of {KERNEL}, and so is the kernel"
+                ));
+            }
+            _ if options.selection.option(arg, &mut rest)? => {}
             _ if arg.starts_with('-') => return Err(unexpected(arg, super::USAGE)),
-            _ => filters.push(arg.clone()),
+            _ => options.filters.push(arg.clone()),
         }
     }
-    Ok((selection, filters))
+    Ok(options)
+}
+
+/// Copies a project's objects to where those of all are; their new names. libbpf cuts a name at its first dot.
+fn collect(
+    project: &str,
+    built: &Built,
+    dir: &Path,
+    files: &mut Vec<PathBuf>,
+) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for object in &built.objects {
+        let name = format!("{project}+{object}");
+        let file = dir.join(format!("{name}.bpf.o"));
+        disk::write(
+            &file,
+            &disk::read(&built.out.join(format!("{object}.bpf.o")))?,
+        )?;
+        files.push(file);
+        names.push(name);
+    }
+    Ok(names)
+}
+
+const HEADING: &str = "# Programs of others
+
+BPF programs of well-known projects, unchanged, from Debian's source packages: compiled by btf-build with the headers that it brings, their skeletons
+checked by rustc with warnings denied, and the objects loaded in a booted kernel by libbpf 1.7 and by btf-core. Maps whose size a project's application sets are
+given one on both sides. What neither loads attaches to functions that 6.12 does not have or that the application chooses (`dummy_file_open`), calls those of
+modules that are not loaded, or is refused by the verifier on both sides. `cargo xtask conformance programs --write FILE` makes this page.
+
+";
+
+/// The summary, a row for each project.
+fn report(rows: &[Row], kept: &Kept, release: &str, build_only: bool) -> String {
+    let mut text = HEADING.to_owned();
+    text += &format!("Kernel {release}. A row is a program, or an object as a whole.\n\n");
+    text += "| project | package | objects | warnings of clang and btf-build | load with both | with neither | only here | only with libbpf |\n";
+    text += "|---|---|---|---|---|---|---|---|\n";
+    let mut notes = Vec::new();
+    for row in rows {
+        let Some(objects) = &row.objects else {
+            text += &format!("| {} | {} | FAILED |\n", row.project, row.package);
+            continue;
+        };
+        let of = Comparison::new(kept, objects);
+        let counts = [
+            of.both,
+            of.neither,
+            of.only_ours.len(),
+            of.only_libbpf.len(),
+        ];
+        let counts = counts.map(|n| match build_only {
+            true => "-".to_owned(),
+            false => n.to_string(),
+        });
+        text += &format!(
+            "| {} | {} | {} | {} | {} |\n",
+            row.project,
+            row.package,
+            objects.len(),
+            row.warnings,
+            counts.join(" | ")
+        );
+        let alone = of.only_ours.iter().map(|row| (row, "libbpf"));
+        let alone = alone.chain(of.only_libbpf.iter().map(|row| (row, "btf-core")));
+        let alone = alone.chain(of.endless.iter().map(|row| (row, "a load")));
+        for (row, side) in alone {
+            notes.push(format!(
+                "* `{}`, `{}`: {}\n",
+                row.object,
+                row.program,
+                row.said(side)
+            ));
+        }
+    }
+    if !notes.is_empty() {
+        text += "\nWhat one side alone loads:\n\n";
+        text += &notes.concat();
+    }
+    text
 }
 
 /// All that projects need of a package.
@@ -146,11 +277,12 @@ fn check(
     if !output.status.success() {
         return Ok(None);
     }
-    let messages = String::from_utf8_lossy(&output.stdout);
-    let objects = disk::read_to_string(&out_dir(&messages)?.join("objects"))?;
+    let out = out_dir(&String::from_utf8_lossy(&output.stdout))?;
+    let objects = disk::read_to_string(&out.join("objects"))?;
     Ok(Some(Built {
-        objects: objects.lines().count(),
+        objects: objects.lines().map(str::to_owned).collect(),
         warnings,
+        out,
     }))
 }
 

@@ -33,6 +33,8 @@ pub(super) struct Sides<'a> {
     /// The program `load`.
     pub(super) loader: &'a Path,
     pub(super) kernel: &'a Kernel,
+    /// Whether maps whose size the object leaves to its application are given one.
+    pub(super) are_sized: bool,
 }
 
 impl Sides<'_> {
@@ -77,6 +79,9 @@ impl Sides<'_> {
             .args
             .extend(sides.iter().map(|side| SIDES[*side].to_owned()));
         guest.timeout = TIMEOUT;
+        if self.are_sized {
+            guest.env.push(("LOAD_SIZED".to_owned(), "1".to_owned()));
+        }
         for object in objects.iter() {
             let inside = format!("{OBJECTS}/{}", disk::name(object));
             guest.files.push((object.clone(), inside));

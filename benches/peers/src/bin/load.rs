@@ -34,6 +34,9 @@ const TIMEOUT: Duration = Duration::from_secs(90);
 /// The outcome of a load that has begun, until there is another.
 const UNFINISHED: &str = "does not come to an end";
 
+/// In the environment, if maps whose size the object leaves to its application are given one.
+const SIZED: &str = "LOAD_SIZED";
+
 /// Where objects pin their maps.
 const BPF_FS: &str = "/sys/fs/bpf";
 
@@ -248,9 +251,32 @@ fn name(object: &Path) -> String {
     file.trim_end_matches(".bpf.o").to_owned()
 }
 
+/// What an application would set of a map, by its type, where the object does not say: how many entries.
+fn entries(map_type: u32) -> Option<u32> {
+    const RING_BUFFERS: [u32; 2] = [27, 31];
+    // Storage of sockets, tasks and the like, struct_ops, arenas; and perf buffers, which have one for each CPU.
+    const OF_THEMSELVES: [u32; 9] = [4, 19, 21, 24, 26, 28, 29, 32, 33];
+    match map_type {
+        _ if OF_THEMSELVES.contains(&map_type) => None,
+        _ if RING_BUFFERS.contains(&map_type) => Some(1 << 16),
+        _ => Some(1 << 10),
+    }
+}
+
+/// The same, of the size of values: that of a stack trace is how deep it may be.
+fn value_size(map_type: u32) -> Option<u32> {
+    const STACK_TRACE: u32 = 7;
+    (map_type == STACK_TRACE).then_some(127 * 8)
+}
+
+fn is_sized() -> bool {
+    std::env::var_os(SIZED).is_some()
+}
+
 /// libbpf's side.
 mod theirs {
     use super::*;
+    use libbpf_sys as sys;
 
     pub(super) fn programs(object: &Path) -> Result<Programs, String> {
         let programs = libbpf::Object::open(object, None)?;
@@ -265,10 +291,32 @@ mod theirs {
                 program.set_autoload(program.name() == only);
             }
         }
+        if is_sized() {
+            size_maps(&object);
+        }
         object.load()?;
         let programs = object.programs();
         let loaded = programs.iter().filter(|p| p.is_loaded());
         Ok(Loaded::new(loaded.map(|p| p.name()).collect()))
+    }
+
+    fn size_maps(object: &libbpf::Object) {
+        for map in object.each_map() {
+            // SAFETY: it is one of the open object's maps.
+            let map_type = unsafe { sys::bpf_map__type(map) };
+            // SAFETY: the same.
+            let size = unsafe { sys::bpf_map__value_size(map) };
+            if let (0, Some(size)) = (size, value_size(map_type)) {
+                // SAFETY: the same, and it is not created yet.
+                unsafe { sys::bpf_map__set_value_size(map, size) };
+            }
+            // SAFETY: the same.
+            let present = unsafe { sys::bpf_map__max_entries(map) };
+            if let (0, Some(entries)) = (present, entries(map_type)) {
+                // SAFETY: the same, and it is not created yet.
+                unsafe { sys::bpf_map__set_max_entries(map, entries) };
+            }
+        }
     }
 
     pub(super) fn link(linked: &Path, objects: &[&str]) -> Result<(), String> {
@@ -306,11 +354,31 @@ mod ours {
                 open.put_program(program);
             }
         }
+        if is_sized() {
+            size_maps(&mut open)?;
+        }
         let mut object = open.load().map_err(text)?;
         let take = |name: &String| object.take_program(name).ok();
         let taken: Vec<_> = programs.iter().filter_map(take).collect();
         let loaded = taken.iter().filter(|p| p.is_loaded());
         Ok(Loaded::new(loaded.map(|p| p.name().to_owned()).collect()))
+    }
+
+    fn size_maps(open: &mut OpenObject) -> Result<(), String> {
+        let maps = open.object().maps().iter();
+        let names: Vec<String> = maps.map(|map| map.name.clone()).collect();
+        for name in names {
+            let mut map = open.take_map(&name).map_err(text)?;
+            let map_type = map.map_type().0;
+            if let (0, Some(size)) = (map.value_size(), value_size(map_type)) {
+                map.set_value_size(size);
+            }
+            if let (0, Some(entries)) = (map.max_entries(), entries(map_type)) {
+                map.set_max_entries(entries);
+            }
+            open.put_map(map);
+        }
+        Ok(())
     }
 
     pub(super) fn link(linked: &Path, objects: &[&str]) -> Result<(), String> {
