@@ -277,6 +277,10 @@ mod tests {
             int *key = bpf_map_lookup_elem(&pairs, &a);
             return key && b && c + d + e + f + PT_REGS_PARM1_CORE_SYSCALL(PT_REGS_SYSCALL_REGS(ctx));
         }
+        SEC("ksyscall/y") int BPF_KSYSCALL(on_bare_ksyscall)
+        {
+            return 0;
+        }
         SEC("usdt") int BPF_USDT(on_usdt, int a, void *b)
         {
             return b && a + bpf_usdt_arg_cnt(ctx) + bpf_usdt_arg_size(ctx, 0) + bpf_usdt_cookie(ctx);
