@@ -56,7 +56,12 @@ impl SourcePackages {
             match unpack(self.apt()?, name, &version, parts) {
                 Ok(package) => return Ok(package),
                 // A mirror may list what it does not have, or no longer; another suite's is then the next best.
-                Err(e) => why = e,
+                Err(e) => {
+                    eprintln!(
+                        "note: {name} {version} is not to be had, another version is tried: {e}"
+                    );
+                    why = e;
+                }
             }
         }
         Err(why)

@@ -2,7 +2,7 @@
 //! btf-build with the headers that it brings, and their skeletons checked by rustc, as in any crate that uses them. That crate is
 //! `benches/programs`. The objects are then loaded in a booted kernel by libbpf and by btf-core, and compared program by program.
 
-use super::sides::{Comparison, Kept, Sides};
+use super::sides::{self, Comparison, Kept, Sides};
 use crate::kernel::Selection;
 use crate::source_package::{SourcePackage, SourcePackages};
 use crate::{Result, build, disk, peers, program, tool, unexpected, value};
@@ -174,8 +174,7 @@ const HEADING: &str = "# Programs of others
 
 BPF programs of well-known projects, unchanged, from Debian's source packages: compiled by btf-build with the headers that it brings, their skeletons
 checked by rustc with warnings denied, and the objects loaded in a booted kernel by libbpf 1.7 and by btf-core. Maps whose size a project's application sets are
-given one on both sides. What neither loads attaches to functions that 6.12 does not have or that the application chooses (`dummy_file_open`), calls those of
-modules that are not loaded, or is refused by the verifier on both sides. `cargo xtask conformance programs --write FILE` makes this page.
+given one on both sides. `cargo xtask conformance programs --write FILE` makes this page.
 
 ";
 
@@ -185,7 +184,7 @@ fn report(rows: &[Row], kept: &Kept, release: &str, build_only: bool) -> String 
     text += &format!("Kernel {release}. A row is a program, or an object as a whole.\n\n");
     text += "| project | package | objects | warnings of clang and btf-build | load with both | with neither | only here | only with libbpf |\n";
     text += "|---|---|---|---|---|---|---|---|\n";
-    let mut notes = Vec::new();
+    let (mut notes, mut refused) = (Vec::new(), Vec::new());
     for row in rows {
         let Some(objects) = &row.objects else {
             text += &format!("| {} | {} | FAILED |\n", row.project, row.package);
@@ -210,6 +209,7 @@ fn report(rows: &[Row], kept: &Kept, release: &str, build_only: bool) -> String 
             row.warnings,
             counts.join(" | ")
         );
+        refused.extend(refusals(&of));
         let alone = of.only_ours.iter().map(|row| (row, "libbpf"));
         let alone = alone.chain(of.only_libbpf.iter().map(|row| (row, "btf-core")));
         let alone = alone.chain(of.endless.iter().map(|row| (row, "a load")));
@@ -226,7 +226,28 @@ fn report(rows: &[Row], kept: &Kept, release: &str, build_only: bool) -> String 
         text += "\nWhat one side alone loads:\n\n";
         text += &notes.concat();
     }
+    if !refused.is_empty() {
+        text += "\nWhat neither loads, with the first reason that btf-core gives. Functions that a kernel lacks may be for the application to choose:\n\n";
+        text += &refused.concat();
+    }
     text
+}
+
+/// A line for each object of which neither side loads something.
+fn refusals(of: &Comparison) -> Vec<String> {
+    let of_one = of.refused.chunk_by(|a, b| a.object == b.object);
+    let line = |rows: &[sides::Row]| {
+        let first = rows.first()?;
+        // What to try comes after it, and the log.
+        let why = first.why.split(" help: ").next()?;
+        let why = why.split(" verifier log").next()?;
+        let about = format!("object `{}`: ", first.object);
+        let why = why.strip_prefix(&about).unwrap_or(why);
+        let many = if rows.len() == 1 { "" } else { "s" };
+        let count = rows.len();
+        Some(format!("* `{}`, {count} row{many}: {why}\n", first.object))
+    };
+    of_one.filter_map(line).collect()
 }
 
 /// All that projects need of a package.

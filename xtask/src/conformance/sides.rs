@@ -4,7 +4,7 @@
 mod comparison;
 mod kept;
 
-pub(super) use comparison::Comparison;
+pub(super) use comparison::{Comparison, Row};
 pub(super) use kept::Kept;
 
 use crate::guest::Guest;

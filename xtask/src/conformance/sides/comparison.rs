@@ -48,6 +48,8 @@ pub(in crate::conformance) struct Comparison {
     pub(in crate::conformance) open: Vec<String>,
     pub(in crate::conformance) both: usize,
     pub(in crate::conformance) neither: usize,
+    /// Those, with what btf-core says.
+    pub(in crate::conformance) refused: Vec<Row>,
     pub(in crate::conformance) only_libbpf: Vec<Row>,
     pub(in crate::conformance) only_ours: Vec<Row>,
     /// Of objects that load on both sides: programs that load by themselves on one of them.
@@ -117,7 +119,10 @@ impl Comparison {
                     }));
                 }
             }
-            (false, false) => self.neither += 1,
+            (false, false) => {
+                self.neither += 1;
+                self.refused.push(row(ours));
+            }
             (true, false) => self.only_libbpf.push(row(ours)),
             (false, true) => self.only_ours.push(row(theirs)),
         }
