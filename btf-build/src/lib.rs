@@ -69,8 +69,8 @@
 //!
 //! # What does not compile
 //!
-//! is shown in clang's words, each said once, be it in a header of twenty sources, with what is known below them. A macro's insides are left out if the macro is of
-//! `<bpf/…>`.
+//! is shown in clang's words, each said once, be it in a header of twenty sources, with what is known below them. A macro's
+//! insides are left out if the macro is of `<bpf/…>`.
 //!
 //! ```text
 //! src/bpf/hello.bpf.c:25:41: error: no member named 'nr_running' in 'struct cfs_rq'

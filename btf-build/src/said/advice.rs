@@ -11,8 +11,8 @@ use crate::types::Kernel;
 /// What the kernel's build marks functions with that programs may call. Before 6.10 it does not.
 const KFUNC: &str = "bpf_kfunc";
 
-/// How deep anonymous members are looked into.
-const MAX_DEPTH: usize = 16;
+/// How many members of one type are looked at, those of anonymous members included. A hostile type may contain itself.
+const MAX_MEMBERS: usize = 1 << 14;
 
 /// What a message is about, by its words. The first that a message begins with counts; `@` is the name that is asked for.
 const TOPICS: &[(&str, Topic)] = &[
@@ -78,8 +78,7 @@ impl<'a> Advisor<'a> {
     fn member(&self, name: &str, of: &str) -> Option<String> {
         let types = self.types()?;
         let ty = composite(types, of)?;
-        let mut members = Vec::new();
-        add_members(ty, MAX_DEPTH, &mut members);
+        let members = members(ty);
         // Another type of this name, the source's own.
         if members.contains(&name) {
             return None;
@@ -216,12 +215,19 @@ fn keyword(ty: Type<'_>) -> &'static str {
 }
 
 /// The names that C reaches in a type, those in anonymous members among them.
-fn add_members<'a>(ty: Type<'a>, depth: usize, names: &mut Vec<&'a str>) {
-    for member in ty.members().iter() {
-        match member.is_anonymous() {
-            false => names.push(member.name()),
-            true if depth > 0 => add_members(member.ty().strip(), depth - 1, names),
-            true => {}
+fn members(ty: Type<'_>) -> Vec<&str> {
+    let (mut names, mut open, mut seen) = (Vec::new(), vec![ty], 0);
+    while let Some(ty) = open.pop() {
+        for member in ty.members().iter() {
+            seen += 1;
+            if seen > MAX_MEMBERS {
+                return names;
+            }
+            match member.is_anonymous() {
+                false => names.push(member.name()),
+                true => open.push(member.ty().strip()),
+            }
         }
     }
+    names
 }
