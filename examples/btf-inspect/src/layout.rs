@@ -22,7 +22,7 @@ fn members(out: &mut String, ty: Type<'_>, base: u64, depth: usize) {
     // Members of a union have no holes between them.
     let mut end = (ty.kind() == Kind::STRUCT).then_some(base);
     for member in ty.members().iter() {
-        let start = base + u64::from(member.bit_offset());
+        let start = base.saturating_add(member.bit_offset().into());
         if let Some(end) = end.filter(|end| *end < start) {
             hole(out, end, start, depth);
         }
@@ -40,12 +40,15 @@ fn members(out: &mut String, ty: Type<'_>, base: u64, depth: usize) {
                 declaration(member)
             );
         }
-        let after = member.bit_range().map_or(start, |bits| base + bits.end);
+        let after = member
+            .bit_range()
+            .map_or(start, |bits| base.saturating_add(bits.end));
         end = end.map(|end| end.max(after));
     }
     let size = ty.byte_size().unwrap_or_default().saturating_mul(8);
-    if let Some(end) = end.filter(|end| *end < base + size) {
-        hole(out, end, base + size, depth);
+    let last = base.saturating_add(size);
+    if let Some(end) = end.filter(|end| *end < last) {
+        hole(out, end, last, depth);
     }
 }
 
