@@ -11,11 +11,29 @@ const COMPILED_AGAINST: &str = "6.12";
 
 const MANIFEST: &str = "benches/peers/Cargo.toml";
 
+/// Sides of the bench's live rows.
+const LIVE: &[&str] = &["btf-core", "libbpf-rs", "aya"];
+
 /// Installs what libbpf is built with, and builds the program.
 pub(crate) fn build(selection: &Selection) -> Result<Command> {
-    let mut command = Command::new(build::executable(cargo(selection)?, &args("peers"))?);
+    let mut command = Command::new(executable(selection)?);
     command.current_dir(program::workspace());
     Ok(command)
+}
+
+/// Builds the program; returns its path.
+pub(crate) fn executable(selection: &Selection) -> Result<PathBuf> {
+    build::executable(cargo(selection)?, &args("peers"))
+}
+
+/// Builds the side programs of the bench's live rows.
+pub(crate) fn live(selection: &Selection) -> Result<Vec<PathBuf>> {
+    let programs = LIVE.iter().map(|side| {
+        let side = format!("live-{side}");
+        let args = [&args(&side)[..], &["--features", "live"]].concat();
+        build::executable(cargo(selection)?, &args)
+    });
+    programs.collect()
 }
 
 /// Builds it, and beside it the programs that do the work of one side each.
@@ -61,7 +79,7 @@ pub(crate) fn libbpf_sources(offline: bool) -> Result<PathBuf> {
 ///
 /// # Errors
 /// If it cannot be run, or ends before it comes to a verdict: by a signal, for one.
-pub(crate) fn verdict(mut peers: Command) -> Result<bool> {
+pub(crate) fn verdict(peers: &mut Command) -> Result<bool> {
     let status = peers
         .status()
         .map_err(|e| format!("cannot run the peers: {e}"))?;

@@ -57,25 +57,30 @@ struct Side {
     args: Vec<String>,
 }
 
+const OPEN: &str = "open, running kernel's BTF, relocate core_many";
+const READ_SYSFS: &str = "the same, BTF by read(2) from sysfs";
+const READ_FILE: &str = "the same, newest kernel's BTF by read(2) from a file";
+const PARSE: &str = "parse and validate the newest kernel's BTF";
 /// The work whose processes are timed from start to end: bpftool prints no times.
 const DUMP: &str = "vmlinux.h of the newest kernel";
 
 /// The running kernel's types.
 const RUNNING: &str = "/sys/kernel/btf/vmlinux";
 
+/// Prints the work that `only` selects, one a line: `none` for the kernel that it needs, a tab, the description.
+pub(crate) fn list(only: Option<&str>) {
+    for work in [OPEN, READ_SYSFS, READ_FILE, PARSE, DUMP, growth::WORK] {
+        if only.is_none_or(|only| work.contains(only)) {
+            println!("none\t{work}");
+        }
+    }
+}
+
 impl Bench {
     /// Does all the work, once both sides' instructions were found equal; whether every target is met.
     pub(crate) fn run(&self, json: bool, only: Option<&str>) -> Result<bool, String> {
         let wanted = |work: &str| only.is_none_or(|only| work.contains(only));
         let rows = self.rows()?;
-        let works: Vec<&str> = rows
-            .iter()
-            .map(|row| row.work)
-            .chain([growth::WORK])
-            .collect();
-        if !works.iter().any(|work| wanted(work)) {
-            return Err(format!("no such work; there are: {}", works.join("; ")));
-        }
         self.compare()?;
         let mut report = Report::new(json);
         for row in rows.iter().filter(|row| wanted(row.work)) {
@@ -126,7 +131,7 @@ impl Bench {
         let core = |btf| sides(&["core", &many, "99", btf]);
         Ok(vec![
             Row {
-                work: "open, running kernel's BTF, relocate core_many",
+                work: OPEN,
                 sides: core("running"),
                 targets: vec![
                     Target::time("libbpf", 1.0 / 15.0),
@@ -135,17 +140,17 @@ impl Bench {
                 ],
             },
             Row {
-                work: "the same, BTF by read(2) from sysfs",
+                work: READ_SYSFS,
                 sides: core(RUNNING),
                 targets: vec![Target::time("libbpf", 1.0 / 5.0)],
             },
             Row {
-                work: "the same, newest kernel's BTF by read(2) from a file",
+                work: READ_FILE,
                 sides: core(newest),
                 targets: vec![Target::time("libbpf", 1.0 / 5.0)],
             },
             Row {
-                work: "parse and validate the newest kernel's BTF",
+                work: PARSE,
                 sides: sides(&["parse", newest]),
                 targets: vec![Target::time("aya-obj", 1.0 / 5.0)],
             },

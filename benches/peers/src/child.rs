@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 pub(crate) struct Run {
     /// From the start of the process to its end.
     pub(crate) wall: Duration,
+    /// User and system time.
+    pub(crate) cpu: Duration,
     pub(crate) stdout: String,
     /// The most memory that was resident, in KiB.
     pub(crate) peak: u64,
@@ -40,7 +42,7 @@ pub(crate) fn run(command: &mut Command, sink: Option<&Path>) -> Result<Run, Str
         .stdout
         .take()
         .map(|mut out| out.read_to_string(&mut text));
-    let (status, peak) = wait(child.id())?;
+    let (status, usage) = wait(child.id())?;
     let wall = started.elapsed();
     if let Some(Err(e)) = read {
         return Err(format!("cannot read from {name}: {e}"));
@@ -50,13 +52,20 @@ pub(crate) fn run(command: &mut Command, sink: Option<&Path>) -> Result<Run, Str
     }
     Ok(Run {
         wall,
+        cpu: duration(usage.ru_utime) + duration(usage.ru_stime),
         stdout: text,
-        peak,
+        peak: usage.ru_maxrss.try_into().unwrap_or(0),
     })
 }
 
-/// Waits for a child that nobody waited for; returns its status and its peak of memory.
-fn wait(pid: u32) -> Result<(libc::c_int, u64), String> {
+/// A time of the kernel's accounting.
+fn duration(time: libc::timeval) -> Duration {
+    let seconds = Duration::from_secs(time.tv_sec.try_into().unwrap_or(0));
+    seconds + Duration::from_micros(time.tv_usec.try_into().unwrap_or(0))
+}
+
+/// Waits for a child that nobody waited for; returns its status and the resources that it used.
+fn wait(pid: u32) -> Result<(libc::c_int, libc::rusage), String> {
     let mut status = 0;
     // SAFETY: all zeros are a valid `rusage`: it is numbers only.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
@@ -64,7 +73,7 @@ fn wait(pid: u32) -> Result<(libc::c_int, u64), String> {
     loop {
         // SAFETY: both places live as long as the call.
         if unsafe { libc::wait4(pid, &raw mut status, 0, &raw mut usage) } == pid {
-            return Ok((status, usage.ru_maxrss.try_into().unwrap_or(0)));
+            return Ok((status, usage));
         }
         let error = std::io::Error::last_os_error();
         if error.kind() != std::io::ErrorKind::Interrupted {
@@ -82,6 +91,15 @@ mod tests {
         let run = run(Command::new("sh").args(["-c", "echo 17"]), None).expect("sh");
         assert_eq!(run.stdout, "17\n");
         assert!(run.peak > 100, "{run:?}");
+    }
+
+    #[test]
+    fn counts_cpu_time() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done"]);
+        let run = run(&mut command, None).expect("sh");
+        assert!(run.cpu > Duration::from_millis(1), "{run:?}");
+        assert!(run.cpu <= run.wall * 2, "{run:?}");
     }
 
     #[test]

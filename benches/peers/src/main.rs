@@ -9,6 +9,7 @@ mod equal;
 mod golden;
 mod growth;
 mod libbpf;
+mod live;
 mod ours;
 mod recorded;
 mod recorder;
@@ -28,6 +29,8 @@ const USAGE: &str = "usage: peers compare [--btf LABEL=PATH]... [--skip WHY]... 
        peers golden [--btf LABEL:RELEASE=PATH]... FOLDER
        peers adopt FOLDER
        peers bench [--json] [--runs N] [--only WORK] [--btf LABEL=PATH]...
+       peers live --place host|SERIES [--json] [--runs N] [--only WORK]
+       peers works [--only WORK]
        peers equal [--btf LABEL=PATH]... OBJECT...";
 
 fn main() -> ExitCode {
@@ -69,6 +72,14 @@ fn run(args: &[String]) -> Result<bool, String> {
             }
         }
         "bench" => bench(rest),
+        "live" => live(rest),
+        "works" => {
+            let only = Options::parse(rest)?.only;
+            let only = only.as_deref();
+            bench::list(only);
+            live::list(only);
+            Ok(true)
+        }
         "equal" => {
             let given = parse(rest)?;
             equal::run(&given.paths, &given.kernels).map(|()| true)
@@ -81,35 +92,78 @@ fn run(args: &[String]) -> Result<bool, String> {
     }
 }
 
-/// Measures; the kernels are given from the oldest to the newest.
-fn bench(args: &[String]) -> Result<bool, String> {
-    let (mut json, mut runs, mut only, mut kernels) = (false, FEWEST, None, Vec::new());
-    let mut rest = args.iter();
-    while let Some(arg) = rest.next() {
-        match arg.as_str() {
-            "--json" => json = true,
-            "--only" => only = rest.next(),
-            "--btf" => kernels.push(Source::parse(rest.next().ok_or(USAGE)?)?),
-            "--runs" => {
-                let number = rest.next().and_then(|text| text.parse().ok());
-                runs = number
-                    .filter(|runs| *runs >= FEWEST)
-                    .ok_or_else(|| format!("--runs takes a number, {FEWEST} or more"))?;
+/// Options of `bench`, `live` and `works`.
+struct Options {
+    json: bool,
+    runs: usize,
+    only: Option<String>,
+    place: String,
+    /// From the oldest to the newest.
+    kernels: Vec<Source>,
+}
+
+impl Options {
+    fn parse(args: &[String]) -> Result<Options, String> {
+        let mut options = Options {
+            json: false,
+            runs: FEWEST,
+            only: None,
+            place: "host".to_owned(),
+            kernels: Vec::new(),
+        };
+        let mut rest = args.iter();
+        while let Some(arg) = rest.next() {
+            if arg == "--json" {
+                options.json = true;
+                continue;
             }
-            _ => return Err(USAGE.to_owned()),
+            let value = rest.next().ok_or(USAGE)?;
+            match arg.as_str() {
+                "--only" => options.only = Some(value.clone()),
+                "--place" => options.place.clone_from(value),
+                "--btf" => options.kernels.push(Source::parse(value)?),
+                "--runs" => {
+                    let runs = value.parse().ok().filter(|runs| *runs >= FEWEST);
+                    let failed = || format!("--runs: expected a number of {FEWEST} or more");
+                    options.runs = runs.ok_or_else(failed)?;
+                }
+                _ => return Err(USAGE.to_owned()),
+            }
         }
+        Ok(options)
     }
-    let exe = std::env::current_exe().map_err(|e| format!("cannot find this program: {e}"))?;
+}
+
+fn exe() -> Result<PathBuf, String> {
+    std::env::current_exe().map_err(|e| format!("cannot find this program: {e}"))
+}
+
+/// Measures work that needs no kernel.
+fn bench(args: &[String]) -> Result<bool, String> {
+    let options = Options::parse(args)?;
+    let exe = exe()?;
     let object = |name: &str| Path::new(env!("OUT_DIR")).join(format!("{name}.bpf.o"));
     let bench = Bench {
         scratch: exe.with_file_name("vmlinux.h"),
         exe,
-        runs,
-        kernels,
+        runs: options.runs,
+        kernels: options.kernels,
         many: object("core_many"),
         thousand: object("core_thousand"),
     };
-    bench.run(json, only.map(String::as_str))
+    bench.run(options.json, options.only.as_deref())
+}
+
+/// Measures work in a running kernel.
+fn live(args: &[String]) -> Result<bool, String> {
+    let Options {
+        json,
+        runs,
+        only,
+        place,
+        ..
+    } = Options::parse(args)?;
+    live::run(&exe()?, &place, runs, json, only.as_deref())
 }
 
 /// What a task is given.

@@ -25,6 +25,14 @@ impl Samples {
             .unwrap_or(0.0)
     }
 
+    fn max(&self) -> f64 {
+        self.ms
+            .iter()
+            .copied()
+            .max_by(f64::total_cmp)
+            .unwrap_or(0.0)
+    }
+
     /// The middle one of the peaks, in MB: Linux counts pages by processor, and is a few of them out each time.
     fn peak(&self) -> f64 {
         let kib: Vec<f64> = self.peaks.iter().map(|kib| *kib as f64).collect();
@@ -33,7 +41,7 @@ impl Samples {
 }
 
 /// The median; of two middle ones their mean.
-fn middle(values: &[f64]) -> f64 {
+pub(crate) fn middle(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let half = sorted.len() / 2;
@@ -78,6 +86,18 @@ impl Target {
     }
 }
 
+/// A target, met or missed.
+pub(crate) struct Outcome<'a> {
+    /// The row, and after a colon the metric if it has several.
+    pub(crate) work: &'a str,
+    pub(crate) what: &'a str,
+    pub(crate) versus: &'a str,
+    pub(crate) met: bool,
+    /// The measured ratio and the target, as numbers and as text.
+    pub(crate) figures: (f64, f64),
+    pub(crate) texts: (&'a str, &'a str),
+}
+
 /// What was measured so far; lines are printed as they come.
 pub(crate) struct Report {
     json: bool,
@@ -103,7 +123,8 @@ impl Report {
     ) {
         self.line(&format!("\n{work}"));
         for (who, samples) in &sides {
-            let (median, min, peak) = (samples.median(), samples.min(), samples.peak());
+            let (median, peak) = (samples.median(), samples.peak());
+            let (min, max) = (samples.min(), samples.max());
             let runs = samples.ms.len();
             // Noise only ever adds: the ratio of minima tells what a quiet machine would show.
             let times = match sides.first() {
@@ -115,10 +136,10 @@ impl Report {
                 _ => String::new(),
             };
             self.line(&format!(
-                "  {who:<9} {median:>9.2} ms  min {min:>9.2} ms  peak {peak:>6.2} MB  {runs} runs{times}"
+                "  {who:<9} {median:>9.2} ms  min {min:>9.2}  max {max:>9.2}  peak {peak:>6.2} MB  {runs} runs{times}"
             ));
             self.json(&format!(
-                r#"{{"work":{},"who":"{who}","median_ms":{median:.3},"min_ms":{min:.3},"peak_rss_mb":{peak:.2},"runs":{runs}}}"#,
+                r#"{{"work":{},"who":"{who}","median_ms":{median:.3},"min_ms":{min:.3},"max_ms":{max:.3},"peak_rss_mb":{peak:.2},"runs":{runs}}}"#,
                 quoted(work)
             ));
         }
@@ -144,35 +165,64 @@ impl Report {
     }
 
     fn target(&mut self, work: &str, versus: &str, ratio: f64, target: f64) {
-        let text = format!("{} of {versus}", fraction(ratio));
-        self.outcome((work, versus), (ratio, target), (&text, &fraction(target)));
+        let what = work.rsplit_once(": ").map_or("time", |(_, what)| what);
+        self.outcome(&Outcome {
+            work,
+            what,
+            versus,
+            met: ratio <= target,
+            figures: (ratio, target),
+            texts: (
+                &format!("{} of {versus}", fraction(ratio)),
+                &fraction(target),
+            ),
+        });
     }
 
     /// Whether an exponent is that of linear growth.
     pub(crate) fn growth(&mut self, work: &str, exponent: f64, at_most: f64) {
-        let text = format!("exponent {exponent:.2}");
-        let figures = (exponent, at_most);
-        self.outcome(
-            (work, "linear growth"),
-            figures,
-            (&text, &at_most.to_string()),
-        );
+        let what = work.rsplit_once(": ").map_or("time", |(_, what)| what);
+        self.outcome(&Outcome {
+            work,
+            what,
+            versus: "linear growth",
+            met: exponent <= at_most,
+            figures: (exponent, at_most),
+            texts: (&format!("exponent {exponent:.2}"), &at_most.to_string()),
+        });
     }
 
-    /// A target, met or missed: work and versus, figure and target, and both as text.
-    fn outcome(&mut self, names: (&str, &str), figures: (f64, f64), texts: (&str, &str)) {
-        let ((work, versus), (ratio, target)) = (names, figures);
-        let met = ratio <= target;
+    /// Prints and counts a target.
+    pub(crate) fn outcome(&mut self, outcome: &Outcome<'_>) {
+        let Outcome {
+            work,
+            what,
+            versus,
+            met,
+            figures: (ratio, target),
+            texts: (figure, wanted),
+        } = *outcome;
         *(if met { &mut self.met } else { &mut self.missed }) += 1;
         let mark = if met { "met   " } else { "MISSED" };
-        let what = work.rsplit_once(": ").map_or("time", |(_, what)| what);
-        self.line(&format!(
-            "  {mark}  {what}: {}, target {}",
-            texts.0, texts.1
-        ));
+        self.line(&format!("  {mark}  {what}: {figure}, target {wanted}"));
         self.json(&format!(
             r#"{{"work":{},"versus":"{versus}","ratio":{ratio:.4},"target":{target:.4},"met":{met}}}"#,
             quoted(work)
+        ));
+    }
+
+    /// The line above the figures of a row.
+    pub(crate) fn heading(&self, text: &str) {
+        self.line(&format!("\n{text}"));
+    }
+
+    /// Prints a row that cannot be measured here, with the reason.
+    pub(crate) fn skip(&self, work: &str, reason: &str) {
+        self.line(&format!("\n{work}\n  SKIPPED  {reason}"));
+        self.json(&format!(
+            r#"{{"work":{},"skipped":{}}}"#,
+            quoted(work),
+            quoted(reason)
         ));
     }
 
@@ -197,7 +247,7 @@ impl Report {
         }
     }
 
-    fn json(&self, text: &str) {
+    pub(crate) fn json(&self, text: &str) {
         if self.json {
             println!("{text}");
         }
@@ -205,11 +255,22 @@ impl Report {
 
     /// Whether every target is met.
     pub(crate) fn end(self) -> bool {
+        let met = self.met > 0;
+        self.end_without_misses() && met
+    }
+
+    /// Prints the count of targets; returns `true` if none is missed, even if every row was skipped.
+    pub(crate) fn end_without_misses(self) -> bool {
         self.line(&format!(
             "\n{} targets met, {} missed",
             self.met, self.missed
         ));
-        self.missed == 0 && self.met > 0
+        self.missed == 0
+    }
+
+    #[cfg(test)]
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        (self.met, self.missed)
     }
 }
 
@@ -253,7 +314,7 @@ fn fraction(value: f64) -> String {
 }
 
 /// A JSON string.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let mut quoted = String::from('"');
     for c in text.chars() {
         match c {

@@ -44,7 +44,7 @@ pub(crate) fn run(args: &[String]) -> Result<u8> {
     }
     compare.arg(selftests(&selection, &source)?);
     println!("selftests of linux-source {}", source.version);
-    Ok(u8::from(!peers::verdict(compare)?))
+    Ok(u8::from(!peers::verdict(&mut compare)?))
 }
 
 /// Compiles the selftests' CO-RE programs and the types made for them; returns the folder of the objects.

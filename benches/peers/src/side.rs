@@ -1,0 +1,97 @@
+//! The frame of a side program of the live rows: it does one piece of work and prints the figures, `NAME VALUE` a line.
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+/// Figures of one run: names and values, each in the unit of the row's metric.
+pub(crate) type Figures = Vec<(&'static str, f64)>;
+
+/// A piece of work by the name that its row gives it.
+pub(crate) type Work = (&'static str, fn() -> Result<Figures, String>);
+
+/// Does the work that the only argument names.
+pub(crate) fn main(groups: &[&[Work]]) -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let outcome = match &args[..] {
+        [name] => work(groups, name),
+        _ => Err("usage: live-SIDE WORK".to_owned()),
+    };
+    match outcome {
+        Ok(figures) => {
+            for (name, value) in figures {
+                println!("{name} {value}");
+            }
+            ExitCode::SUCCESS
+        }
+        Err(e) => {
+            eprintln!("{e}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn work(groups: &[&[Work]], name: &str) -> Result<Figures, String> {
+    let mut works = groups.iter().copied().flatten();
+    let work = works.find(|(own, _)| *own == name);
+    let (_, work) = work.ok_or_else(|| format!("no work `{name}` in this side program"))?;
+    work().map_err(|e| format!("{name}: {e}"))
+}
+
+/// Milliseconds since an instant.
+pub(crate) fn ms(since: Instant) -> f64 {
+    since.elapsed().as_secs_f64() * 1e3
+}
+
+/// The bytes of an object that the build script compiled, aligned as ELF readers ask.
+#[allow(
+    unused_macros,
+    reason = "a side that uses skeletons only needs no bytes"
+)]
+macro_rules! object {
+    ($name:literal) => {{
+        #[repr(C, align(8))]
+        struct Aligned<T: ?Sized>(T);
+        static OBJECT: &Aligned<[u8]> = &Aligned(*include_bytes!(concat!(
+            env!("OUT_DIR"),
+            "/",
+            $name,
+            ".bpf.o"
+        )));
+        &OBJECT.0
+    }};
+}
+#[allow(unused_imports, reason = "as above")]
+pub(crate) use object;
+
+/// A formatted error of a loader, with its causes.
+#[allow(dead_code, reason = "each side program needs a part of the frame")]
+pub(crate) fn text(error: impl std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text += &format!(": {inner}");
+        cause = inner.source();
+    }
+    text
+}
+
+/// Renames this thread, which sets off `tp_btf/task_rename`.
+pub(crate) fn rename() -> Result<(), String> {
+    let name = c"live-bench";
+    // SAFETY: the kernel reads a NUL-terminated name of less than 16 bytes and keeps a copy.
+    match unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) } {
+        0 => Ok(()),
+        _ => Err(format!(
+            "cannot rename the thread: {}",
+            std::io::Error::last_os_error()
+        )),
+    }
+}
+
+/// Fails unless an event of `struct event` of `live_startup.bpf.c` has arrived.
+pub(crate) fn expect_event(size: usize) -> Result<(), String> {
+    match size {
+        24 => Ok(()),
+        _ => Err(format!("expected an event of 24 bytes, got {size}")),
+    }
+}
