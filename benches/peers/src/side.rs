@@ -95,3 +95,19 @@ pub(crate) fn expect_event(size: usize) -> Result<(), String> {
         _ => Err(format!("expected an event of 24 bytes, got {size}")),
     }
 }
+
+/// Durations of open, load and attach, and of all three, from the times at which they ended.
+pub(crate) fn stages(
+    links: usize,
+    [opened, loaded, attached]: [f64; 3],
+) -> Result<Figures, String> {
+    if links != 50 {
+        return Err(format!("expected 50 attached programs, got {links}"));
+    }
+    Ok(vec![
+        ("open", opened),
+        ("load", loaded - opened),
+        ("attach", attached - loaded),
+        ("attached", attached),
+    ])
+}

@@ -147,61 +147,144 @@ struct Index {
 
 fn index(types: &[u8], first_id: u32) -> Result<Index> {
     let (words, _) = types.as_chunks::<4>();
-    let read = |w: &[u8; 4]| u32::from_ne_bytes(*w);
     // As many as there can be, so that the pass never stops to grow; what is not used is never touched.
     let mut records = Vec::with_capacity(words.len() / TYPE_WORDS);
-    let (mut highest_id, mut highest_name) = (0, 0);
+    let mut highest = Highest::default();
     let mut rest = words;
     while let Some(([name, info, target], after)) = rest.split_first_chunk::<TYPE_WORDS>() {
-        let info = Info(read(info));
-        let shape = info.kind().shape();
+        let (info, target) = (Info(word(info)), word(target));
+        let kind = info.kind();
+        let record = (words.len() - rest.len()) * 4;
+        highest.name = highest.name.max(word(name));
+        // With a branch of their own, these records do not make the next one wait for the table of shapes.
+        if is_reference(kind) {
+            records.push(record as u32);
+            highest.id = highest.id.max(target);
+            rest = after;
+            continue;
+        }
+        let shape = kind.shape();
         let Some((own, after)) = after.split_at_checked(shape.words(info.vlen())) else {
             return Err(truncated(first_id, &records));
         };
-        records.push(((words.len() - rest.len()) * 4) as u32);
-        rest = after;
-        highest_name = highest_name.max(read(name));
-        highest_id = highest_id.max(read(target) & shape.target);
-        match info.kind() {
-            Kind::STRUCT | Kind::UNION => {
-                for [name, id, _] in own.as_chunks::<3>().0 {
-                    highest_name = highest_name.max(read(name));
-                    highest_id = highest_id.max(read(id));
-                }
-            }
-            Kind::FUNC_PROTO => {
-                for [name, id] in own.as_chunks::<2>().0 {
-                    highest_name = highest_name.max(read(name));
-                    highest_id = highest_id.max(read(id));
-                }
-            }
-            Kind::ENUM | Kind::ENUM64 => {
-                for word in own.iter().step_by(shape.each.into()) {
-                    highest_name = highest_name.max(read(word));
-                }
-            }
-            Kind::DATASEC => {
-                for [id, _, _] in own.as_chunks::<3>().0 {
-                    highest_id = highest_id.max(read(id));
-                }
-            }
-            Kind::ARRAY => {
-                for id in &own[..2] {
-                    highest_id = highest_id.max(read(id));
-                }
-            }
-            kind if !shape.is_known => return Err(unknown(kind, first_id, &records)),
-            _ => {}
+        records.push(record as u32);
+        highest.id = highest.id.max(target & shape.target);
+        if kind == Kind::FUNC_PROTO {
+            let following = &rest[TYPE_WORDS..];
+            highest.parameters(own, following);
+        } else if shape.is_known {
+            highest.elements(kind, own);
+        } else {
+            return Err(unknown(kind, first_id, &records));
         }
+        rest = after;
     }
     if !rest.is_empty() {
         return Err(truncated(first_id, &records));
     }
+    let (highest_id, highest_name) = highest.id_and_name();
     Ok(Index {
         records: records.into_boxed_slice(),
         highest_id,
         highest_name,
     })
+}
+
+/// Returns `true` for kinds whose records are three words, the last one a type ID. Two thirds of a kernel's types are of
+/// these kinds.
+fn is_reference(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::FUNC | Kind::PTR | Kind::CONST | Kind::TYPEDEF | Kind::VOLATILE | Kind::RESTRICT
+    )
+}
+
+fn word(bytes: &[u8; 4]) -> u32 {
+    u32::from_ne_bytes(*bytes)
+}
+
+/// The highest type ID and name offset so far.
+#[derive(Default)]
+struct Highest {
+    id: u32,
+    name: u32,
+    /// Highest names (even positions) and IDs (odd positions) of parameters that were read four at a time.
+    pairs: [u32; PAIR_WORDS],
+}
+
+/// Words of the parameters that are read at once: most functions have four or fewer.
+const PAIR_WORDS: usize = 8;
+
+/// For each number of parameters, a mask that keeps their words and clears those of the next record.
+const PAIR_MASKS: [[u32; PAIR_WORDS]; PAIR_WORDS / 2 + 1] = {
+    let mut masks = [[0; PAIR_WORDS]; PAIR_WORDS / 2 + 1];
+    let mut word = 0;
+    while word < PAIR_WORDS {
+        let mut count = word / 2 + 1;
+        while count < masks.len() {
+            masks[count][word] = u32::MAX;
+            count += 1;
+        }
+        word += 1;
+    }
+    masks
+};
+
+impl Highest {
+    /// Adds the parameters of a FUNC_PROTO: `own`, the first words of `following`.
+    ///
+    /// The number of parameters is random to the branch predictor, and a fourth of a kernel's types are FUNC_PROTOs. A fixed
+    /// number of masked words is faster than a loop.
+    #[inline(always)]
+    fn parameters(&mut self, own: &[[u8; 4]], following: &[[u8; 4]]) {
+        let masks = PAIR_MASKS.get(own.len() / 2);
+        if let (Some(masks), Some(words)) = (masks, following.first_chunk::<PAIR_WORDS>()) {
+            for ((highest, mask), bytes) in self.pairs.iter_mut().zip(masks).zip(words) {
+                *highest = (*highest).max(word(bytes) & mask);
+            }
+            return;
+        }
+        for [name, id] in own.as_chunks::<2>().0 {
+            self.name = self.name.max(word(name));
+            self.id = self.id.max(word(id));
+        }
+    }
+
+    /// Adds what follows the first three words of a record of another kind.
+    #[inline(always)]
+    fn elements(&mut self, kind: Kind, own: &[[u8; 4]]) {
+        match kind {
+            Kind::STRUCT | Kind::UNION => {
+                for [name, id, _] in own.as_chunks::<3>().0 {
+                    self.name = self.name.max(word(name));
+                    self.id = self.id.max(word(id));
+                }
+            }
+            Kind::ENUM | Kind::ENUM64 => {
+                for first in own.iter().step_by(kind.shape().each.into()) {
+                    self.name = self.name.max(word(first));
+                }
+            }
+            Kind::DATASEC => {
+                for [id, _, _] in own.as_chunks::<3>().0 {
+                    self.id = self.id.max(word(id));
+                }
+            }
+            Kind::ARRAY => {
+                for id in &own[..2] {
+                    self.id = self.id.max(word(id));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn id_and_name(self) -> (u32, u32) {
+        let (pairs, _) = self.pairs.as_chunks::<2>();
+        pairs.iter().fold((self.id, self.name), |(id, name), pair| {
+            (id.max(pair[1]), name.max(pair[0]))
+        })
+    }
 }
 
 #[cold]
@@ -424,6 +507,48 @@ mod tests {
             Btf::parse(bytes).unwrap_err().to_string(),
             "BTF str section (str_off 52, str_len 1000) ends at byte 1076 of 87"
         );
+    }
+
+    /// A FUNC_PROTO with the parameters `(name, type)`, and INTs after it if `is_followed`.
+    fn prototype(parameters: &[(u32, u32)], is_followed: bool) -> Vec<u8> {
+        let mut types = vec![0, 13 << 24 | parameters.len() as u32, 0];
+        types.extend(parameters.iter().flat_map(|(name, id)| [*name, *id]));
+        if is_followed {
+            // Taken for parameters, the words of these INTs would refer to names and types that do not exist.
+            for _ in 0..3 {
+                types.extend([0, 1 << 24, 4, 0x0100_0020]);
+            }
+        }
+        let mut out = Vec::new();
+        out.extend(MAGIC.to_ne_bytes());
+        out.extend([VERSION, 0]);
+        let len = types.len() as u32 * 4;
+        for word in [24, 0, len, len, 3] {
+            out.extend(word.to_ne_bytes());
+        }
+        out.extend(types.iter().flat_map(|word: &u32| word.to_ne_bytes()));
+        out.extend(b"\0a\0");
+        out
+    }
+
+    #[test]
+    fn validates_every_parameter_of_a_prototype() {
+        for is_followed in [false, true] {
+            for count in 0..8 {
+                let valid = vec![(1, 1); count];
+                Btf::parse(prototype(&valid, is_followed)).expect("valid");
+                for at in 0..count {
+                    for (bad, reason) in [((1, 9), "refers to type [9]"), ((9, 1), "name at 9")] {
+                        let mut parameters = valid.clone();
+                        parameters[at] = bad;
+                        let error = Btf::parse(prototype(&parameters, is_followed));
+                        let error = error.expect_err("invalid").to_string();
+                        assert!(error.contains(&format!("element {at}")), "{error}");
+                        assert!(error.contains(reason), "{error}");
+                    }
+                }
+            }
+        }
     }
 
     #[test]

@@ -6,7 +6,11 @@ use libbpf_rs::{MapCore, ObjectBuilder, RingBufferBuilder};
 
 use crate::side::{self, Figures, Work, ms, object, text};
 
-pub(crate) const WORKS: &[Work] = &[("first-event", first_event)];
+pub(crate) const WORKS: &[Work] = &[
+    ("first-event", first_event),
+    ("fifty-programs", fifty_programs),
+    ("kprobe-multi", kprobe_multi),
+];
 
 fn first_event() -> Result<Figures, String> {
     let started = Instant::now();
@@ -40,4 +44,29 @@ fn first_event() -> Result<Figures, String> {
     let elapsed = ms(started);
     side::expect_event(size)?;
     Ok(vec![("first_event", elapsed)])
+}
+
+fn fifty_programs() -> Result<Figures, String> {
+    let started = Instant::now();
+    let open = ObjectBuilder::default()
+        .open_memory(object!("live_fifty"))
+        .map_err(text)?;
+    let opened = ms(started);
+    let object = open.load().map_err(text)?;
+    let loaded = ms(started);
+    let links: Result<Vec<_>, _> = object.progs_mut().map(|program| program.attach()).collect();
+    let links = links.map_err(text)?;
+    let attached = ms(started);
+    side::stages(links.len(), [opened, loaded, attached])
+}
+
+fn kprobe_multi() -> Result<Figures, String> {
+    let open = ObjectBuilder::default()
+        .open_memory(object!("live_kprobe_multi"))
+        .map_err(text)?;
+    let object = open.load().map_err(text)?;
+    let program = object.progs_mut().next().ok_or("no program")?;
+    let started = Instant::now();
+    let _link = program.attach().map_err(text)?;
+    Ok(vec![("attach", ms(started))])
 }
