@@ -93,6 +93,7 @@ impl Options {
 
 /// Measures the rows of the peers; returns `true` if no target is missed.
 fn by_peers(options: &mut Options) -> Result<bool> {
+    tool::install(tool::BENCH)?;
     let peers = peers::executable(&options.selection)?;
     let places = places(&peers, options)?;
     let mut is_met = true;
@@ -151,7 +152,6 @@ fn without_kernel(options: &mut Options) -> Result<bool> {
     let shared = options.shared();
     let selection = &mut options.selection;
     selection.names = KERNELS.iter().map(|name| (*name).to_owned()).collect();
-    tool::install(&[tool::BPFTOOL])?;
     let mut bench = peers::build_all(selection)?;
     bench.arg("bench").args(shared);
     for series in selection.series()? {
@@ -167,7 +167,6 @@ fn without_kernel(options: &mut Options) -> Result<bool> {
 
 /// Rows that are measured in a booted kernel, by the same programs.
 fn booted(peers: &PathBuf, sides: &[PathBuf], series: &str, options: &Options) -> Result<bool> {
-    tool::install(tool::VM)?;
     let kernel = options.selection.kernel(series.parse()?)?;
     let mut guest = Guest::new(peers);
     guest.args = vec!["live".to_owned(), "--place".to_owned(), series.to_owned()];

@@ -16,7 +16,7 @@ const VMLINUX_BTF: &str = "BTF_BUILD_VMLINUX";
 pub(crate) fn cargo(selection: &Selection) -> Result<Command> {
     let mut cargo = program::cargo();
     if !Path::new(KERNEL_BTF).exists() && std::env::var_os(VMLINUX_BTF).is_none() {
-        tool::install(&[tool::XZ])?;
+        tool::install(tool::KERNEL)?;
         let newest = Selection {
             names: Vec::new(),
             ..selection.clone()

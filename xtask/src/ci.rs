@@ -151,8 +151,7 @@ pub(crate) fn run(args: &[String]) -> Result<u8> {
     if let Some(arg) = args.first() {
         return Err(unexpected(arg, USAGE));
     }
-    // The examples' build scripts need clang long before the tests do, and the fuzz targets' a compiler for libFuzzer.
-    tool::install(&[tool::CLANG, tool::CXX])?;
+    tool::install(tool::CI)?;
     let mut rows = Vec::new();
     for step in STEPS {
         eprintln!("== {}: cargo {}", step.name, step.args.join(" "));

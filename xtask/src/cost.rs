@@ -40,8 +40,7 @@ const LIBRARIES: &[&str] = &[
 /// # Errors
 /// If a project does not build, or a program that measures is missing.
 pub(crate) fn run(json: bool) -> Result<bool> {
-    tool::install(&[tool::CLANG])?;
-    tool::install(tool::LIBBPF)?;
+    tool::install(tool::COST)?;
     let dir = cache::dir()?.join("cost");
     let ours = Project::ours(&dir.join("ours"))?;
     let theirs = Project::theirs(&dir.join("theirs"))?;

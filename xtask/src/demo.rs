@@ -38,7 +38,7 @@ pub(crate) fn run(args: &[String]) -> Result<u8> {
             _ => return Err(unexpected(arg, USAGE)),
         }
     }
-    tool::install(&[tool::CLANG])?;
+    tool::install(tool::DEMO)?;
     eprintln!("building opensnoop");
     let args = ["build", "--package", "opensnoop"];
     let opensnoop = build::executable(build::cargo(&selection)?, &args)?;

@@ -99,7 +99,7 @@ pub(crate) fn run(args: &[String]) -> Result<u8> {
     if targets.is_empty() {
         targets = TARGETS.iter().collect();
     }
-    tool::install(&[tool::CXX])?;
+    tool::install(tool::FUZZ)?;
     let programs = build()?;
     let material = Material::read(&program::workspace().join("tests/golden"))?;
     let work = program::target_dir()?.join("fuzz");

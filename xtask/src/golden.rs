@@ -27,7 +27,7 @@ pub(crate) fn run(args: &[String]) -> Result<u8> {
     if selection.names.is_empty() {
         selection.names = KERNELS.iter().map(|name| (*name).to_owned()).collect();
     }
-    tool::install(&[tool::BPFTOOL])?;
+    tool::install(tool::GOLDEN)?;
     let kernels = selection.kernels()?;
     let folder = program::workspace().join("tests/golden");
     if objects {

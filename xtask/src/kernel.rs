@@ -5,7 +5,7 @@ use crate::apt::Apt;
 use crate::arch::Arch;
 use crate::package::{Index, Listed};
 use crate::release::Series;
-use crate::{Result, cache, disk, program, unexpected, value, vmlinux};
+use crate::{Result, cache, disk, program, tool, unexpected, value, vmlinux};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -331,6 +331,7 @@ pub(crate) fn run(args: &[String]) -> Result<u8> {
             return Err(unexpected(arg, USAGE));
         }
     }
+    tool::install(tool::KERNEL)?;
     for kernel in selection.kernels()? {
         let (vmlinuz, btf) = (kernel.vmlinuz(), kernel.btf());
         let (series, release) = (kernel.series, &kernel.release);

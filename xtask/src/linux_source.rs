@@ -52,7 +52,7 @@ impl LinuxSource {
         if let Some(kept) = LinuxSource::kept()?.filter(|_| !refresh) {
             return Ok(kept);
         }
-        tool::install(&[tool::XZ])?;
+        tool::install(tool::KERNEL)?;
         let version = newest(refresh)?;
         match LinuxSource::kept()? {
             Some(kept) if kept.version == version => Ok(kept),

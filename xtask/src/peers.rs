@@ -90,8 +90,7 @@ pub(crate) fn verdict(peers: &mut Command) -> Result<bool> {
 }
 
 fn cargo(selection: &Selection) -> Result<Command> {
-    tool::install(&[tool::CLANG, tool::XZ])?;
-    tool::install(tool::LIBBPF)?;
+    tool::install(tool::PEERS)?;
     let kernel = selection.kernel(COMPILED_AGAINST.parse()?)?;
     let mut cargo = program::cargo();
     cargo.env("BTF_BUILD_VMLINUX", kernel.btf());

@@ -49,7 +49,7 @@ impl SourcePackages {
             }
             _ => {}
         }
-        tool::install(&[tool::XZ, tool::BZIP2])?;
+        tool::install(tool::SOURCES)?;
         let versions = self.apt()?.source_versions(name)?;
         let mut why = format!("the Debian mirror lists no sources of {name}");
         for version in versions {

@@ -35,7 +35,7 @@ struct Row {
 
 pub(crate) fn run(args: &[String]) -> Result<u8> {
     let (selection, filters, bless) = parse(args)?;
-    tool::install(&[tool::CLANG, tool::QEMU, tool::XZ, tool::BPFTOOL])?;
+    tool::install(tool::TEST)?;
     let mut rows = Vec::new();
     let kernels = kernels(&selection, &mut rows)?;
     rows.push(timed("host", || host(&selection, &filters)));

@@ -1,101 +1,160 @@
-//! Programs that a task needs besides Rust, the Debian packages they come in, and getting them.
+//! Programs that tasks need besides Rust: a list for each task, Debian packages, and their installation.
+//!
+//! Rust itself links with `cc` and libc's headers, so a machine on which this runs has both.
 
 use crate::{Result, disk, program};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A program and where it comes from.
+/// A program or header and the Debian package that it comes in.
 pub(crate) struct Tool {
     pub(crate) name: &'static str,
     package: &'static str,
-    present: fn() -> bool,
+    present: Present,
 }
 
-/// Compiles the C programs; any that `btf-build` accepts will do.
-pub(crate) const CLANG: Tool = Tool {
+/// How a tool is found.
+enum Present {
+    /// By its name on PATH.
+    OnPath,
+    If(fn() -> bool),
+}
+
+/// Compiles the BPF programs of examples and tests.
+const CLANG: Tool = Tool {
     name: "clang 14 or newer",
     package: "clang",
-    present: || clang().is_some(),
+    present: Present::If(|| clang(14).is_some()),
 };
 
-/// Compiles the kernel's selftests, which ask for newer builtins than the workspace's own programs.
-pub(crate) const CLANG_19: Tool = Tool {
-    name: "clang-19",
+/// Compiles sources that ask for BPF_TYPE_MATCHES (`bpf_core_type_matches`), which clang 14 does not have: the peers compile
+/// `tests/golden/core_types.bpf.c`. Debian 12's package `clang` is clang 14.
+const CLANG_15: Tool = Tool {
+    name: "clang 15 or newer",
     package: "clang-19",
-    present: || program::find("clang-19").is_some(),
+    present: Present::If(|| clang(15).is_some()),
 };
 
-pub(crate) const QEMU: Tool = Tool {
-    name: "qemu-system-x86_64",
-    package: "qemu-system-x86",
-    present: || program::find("qemu-system-x86_64").is_some(),
-};
+/// Compiles the kernel's selftests, which use newer builtins than the workspace's own programs.
+pub(crate) const CLANG_19: Tool = Tool::program("clang-19", "clang-19");
 
-/// Debian's kernels and modules are compressed with it.
-pub(crate) const XZ: Tool = Tool {
-    name: "xz",
-    package: "xz-utils",
-    present: || program::find("xz").is_some(),
-};
+/// Some tests run clang by this name.
+const PLAIN_CLANG: Tool = Tool::program("clang", "clang");
+
+const QEMU: Tool = Tool::program("qemu-system-x86_64", "qemu-system-x86");
+
+/// Debian's kernels, modules and sources are compressed with it.
+const XZ: Tool = Tool::program("xz", "xz-utils");
 
 /// Some sources are compressed with it.
-pub(crate) const BZIP2: Tool = Tool {
-    name: "bzip2",
-    package: "bzip2",
-    present: || program::find("bzip2").is_some(),
-};
+const BZIP2: Tool = Tool::program("bzip2", "bzip2");
 
 /// Compiles libFuzzer.
-pub(crate) const CXX: Tool = Tool {
-    name: "c++",
-    package: "g++",
-    present: || program::find("c++").is_some(),
+const CXX: Tool = Tool::program("c++", "g++");
+
+/// Packages with `c++` do not always have `cc`, with which libraries and seeds are compiled.
+const CC: Tool = Tool::program("cc", "gcc");
+
+const BPFTOOL: Tool = Tool::program("bpftool", "bpftool");
+
+/// Writes `bpf_helper_defs.h` of the kernel's tree.
+const PYTHON: Tool = Tool::program("python3", "python3-minimal");
+
+const MAKE: Tool = Tool::program("make", "make");
+
+const PKG_CONFIG: Tool = Tool::program("pkg-config", "pkg-config");
+
+const LIBELF: Tool = Tool {
+    name: "libelf.h",
+    package: "libelf-dev",
+    present: Present::If(|| Path::new("/usr/include/libelf.h").exists()),
 };
 
-pub(crate) const BPFTOOL: Tool = Tool {
-    name: "bpftool",
-    package: "bpftool",
-    present: || program::find("bpftool").is_some(),
+const ZLIB: Tool = Tool {
+    name: "zlib.h",
+    package: "zlib1g-dev",
+    present: Present::If(|| Path::new("/usr/include/zlib.h").exists()),
 };
 
-/// What libbpf is built with: the peers need it, the crates never do.
-pub(crate) const LIBBPF: &[Tool] = &[
-    Tool {
-        name: "cc",
-        package: "gcc",
-        present: || program::find("cc").is_some(),
-    },
-    Tool {
-        name: "make",
-        package: "make",
-        present: || program::find("make").is_some(),
-    },
-    Tool {
-        name: "pkg-config",
-        package: "pkg-config",
-        present: || program::find("pkg-config").is_some(),
-    },
-    Tool {
-        name: "libelf.h",
-        package: "libelf-dev",
-        present: || Path::new("/usr/include/libelf.h").exists(),
-    },
-    Tool {
-        name: "zlib.h",
-        package: "zlib1g-dev",
-        present: || Path::new("/usr/include/zlib.h").exists(),
-    },
-];
+// Needs of each task. A task installs its list before it does anything else.
 
-/// Everything that it takes to boot a kernel.
+/// A kernel of the cache or the mirror.
+pub(crate) const KERNEL: &[Tool] = &[XZ];
+
+/// A booted kernel.
 pub(crate) const VM: &[Tool] = &[QEMU, XZ];
 
-/// The oldest clang that compiles every program of the workspace.
-const OLDEST_CLANG: u32 = 14;
+/// Sources of other projects.
+pub(crate) const SOURCES: &[Tool] = &[XZ, BZIP2];
+
+/// The demo needs `VM`, too, if the running kernel does not allow it.
+pub(crate) const DEMO: &[Tool] = &[CLANG];
+
+pub(crate) const TEST: &[Tool] = &[PLAIN_CLANG, CLANG, QEMU, XZ, BPFTOOL];
+
+/// Lints, packages and what `test` and `conformance libbpf` need; those install their own.
+pub(crate) const CI: &[Tool] = &[PLAIN_CLANG, CLANG, CC, CXX];
+
+pub(crate) const FUZZ: &[Tool] = &[CC, CXX];
+
+/// The peers: libbpf is built with these, the crates never are.
+pub(crate) const PEERS: &[Tool] = &[CLANG_15, XZ, CC, MAKE, PKG_CONFIG, LIBELF, ZLIB];
+
+pub(crate) const BENCH: &[Tool] = &[
+    CLANG_15, XZ, CC, MAKE, PKG_CONFIG, LIBELF, ZLIB, BPFTOOL, QEMU,
+];
+
+/// A project with libbpf-cargo beside one with btf-build.
+pub(crate) const COST: &[Tool] = &[CLANG, CC, MAKE, PKG_CONFIG, LIBELF, ZLIB];
+
+pub(crate) const GOLDEN: &[Tool] = &[CLANG_15, XZ, CC, MAKE, PKG_CONFIG, LIBELF, ZLIB, BPFTOOL];
+
+pub(crate) const CORE_RELOC: &[Tool] = &[CLANG_19, QEMU, XZ];
+
+/// The workspace's own programs with libbpf's headers and with its own.
+pub(crate) const OWN_HEADERS: &[Tool] = &[CLANG, XZ];
+
+pub(crate) const HEADERS: &[Tool] = &[CLANG_19, XZ];
+
+pub(crate) const LIBBPF: &[Tool] = &[CLANG_19, XZ, CC, MAKE, PKG_CONFIG, LIBELF, ZLIB];
+
+pub(crate) const LOAD: &[Tool] = &[
+    CLANG_19, QEMU, XZ, PYTHON, CC, MAKE, PKG_CONFIG, LIBELF, ZLIB,
+];
+
+pub(crate) const PROGRAMS: &[Tool] = &[
+    CLANG_19, QEMU, XZ, BZIP2, CC, MAKE, PKG_CONFIG, LIBELF, ZLIB,
+];
+
+pub(crate) const SCHEDULERS: &[Tool] = &[CLANG_19, QEMU, XZ];
+
+pub(crate) const SKELETONS: &[Tool] = &[CLANG_19, XZ, PYTHON, CC, MAKE, PKG_CONFIG, LIBELF, ZLIB];
+
+impl Tool {
+    /// A program that is found by its name.
+    const fn program(name: &'static str, package: &'static str) -> Tool {
+        Tool {
+            name,
+            package,
+            present: Present::OnPath,
+        }
+    }
+
+    fn is_present(&self) -> bool {
+        match self.present {
+            Present::OnPath => program::find(self.name).is_some(),
+            Present::If(present) => present(),
+        }
+    }
+}
+
+fn missing(tools: &[Tool]) -> Vec<&Tool> {
+    tools.iter().filter(|tool| !tool.is_present()).collect()
+}
 
 /// Fails with the packages to install if something is missing.
 pub(crate) fn need(tools: &[Tool]) -> Result<()> {
-    let missing: Vec<&Tool> = tools.iter().filter(|tool| !(tool.present)()).collect();
+    let missing = missing(tools);
     if missing.is_empty() {
         return Ok(());
     }
@@ -110,7 +169,7 @@ pub(crate) fn need(tools: &[Tool]) -> Result<()> {
 
 /// Installs what is missing, if this is root on a Debian machine; else says what to install.
 pub(crate) fn install(tools: &[Tool]) -> Result<()> {
-    let missing: Vec<&Tool> = tools.iter().filter(|tool| !(tool.present)()).collect();
+    let missing = missing(tools);
     let root = rustix::process::geteuid().is_root();
     if missing.is_empty() || !root || program::find("apt-get").is_none() {
         return need(tools);
@@ -137,22 +196,30 @@ pub(crate) fn install(tools: &[Tool]) -> Result<()> {
     need(tools)
 }
 
-/// A clang that compiles every program of the workspace: the first on PATH.
-pub(crate) fn clang() -> Option<PathBuf> {
+/// The newest clang on PATH, if it is `oldest` or newer. `btf-build` uses it, too.
+pub(crate) fn clang(oldest: u32) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).find_map(|dir| clang_in(&dir))
+    let found = std::env::split_paths(&path).flat_map(|dir| clangs_in(&dir));
+    // Of equal versions the first on PATH.
+    let newest = found.reduce(|best, other| if other.0 > best.0 { other } else { best });
+    newest
+        .filter(|(version, _)| *version >= oldest)
+        .map(|(_, path)| path)
 }
 
-fn clang_in(dir: &Path) -> Option<PathBuf> {
-    let entries = std::fs::read_dir(dir).ok()?.flatten();
-    let is_new_enough = |path: &PathBuf| {
-        let name = disk::name(path);
-        match name.strip_prefix("clang-").map(str::parse::<u32>) {
-            Some(version) => version.is_ok_and(|version| version >= OLDEST_CLANG),
-            None => name == "clang" && clang_version(dir).is_some_and(|v| v >= OLDEST_CLANG),
-        }
-    };
-    entries.map(|entry| entry.path()).find(is_new_enough)
+/// Each `clang` and `clang-NN` of a directory with its major version.
+fn clangs_in(dir: &Path) -> Vec<(u32, PathBuf)> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let versions = entries.filter_map(|entry| {
+        let path = entry.path();
+        let version = match disk::name(&path).strip_prefix("clang-") {
+            Some(version) => version.parse().ok(),
+            None if disk::name(&path) == "clang" => clang_version(dir),
+            None => None,
+        };
+        version.map(|version| (version, path))
+    });
+    versions.collect()
 }
 
 /// The major version that `clang --version` states.
@@ -181,11 +248,24 @@ mod tests {
     }
 
     #[test]
+    fn finds_clangs_of_a_directory() {
+        let dir = std::env::temp_dir().join(format!("btf-xtask-clangs-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).expect("a scratch directory");
+        for name in ["clang-14", "clang-19", "clang-format-19", "clang-cpp-14"] {
+            std::fs::write(dir.join(name), "").expect("a file in it");
+        }
+        let mut versions: Vec<u32> = clangs_in(&dir).into_iter().map(|(v, _)| v).collect();
+        versions.sort();
+        std::fs::remove_dir_all(&dir).expect("its removal");
+        assert_eq!(versions, [14, 19]);
+    }
+
+    #[test]
     fn what_is_missing_is_named_with_its_package() {
         let absent = Tool {
             name: "flux",
             package: "flux-capacitor",
-            present: || false,
+            present: Present::If(|| false),
         };
         let error = need(&[absent]).expect_err("absent");
         assert!(error.contains("missing: flux. "), "{error}");
@@ -196,7 +276,7 @@ mod tests {
         let present = Tool {
             name: "sh",
             package: "dash",
-            present: || true,
+            present: Present::If(|| true),
         };
         assert_eq!(need(&[present]), Ok(()));
     }

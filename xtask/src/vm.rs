@@ -3,7 +3,7 @@
 use crate::guest::Guest;
 use crate::kernel::{Kernel, Selection};
 use crate::machine::{self, Outcome, Port};
-use crate::{Result, disk, program, unexpected, value};
+use crate::{Result, disk, program, tool, unexpected, value};
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -24,6 +24,7 @@ several kernels: the first that is not 0), 124 if the time is up, 125 if the ker
 
 pub(crate) fn run(args: &[String]) -> Result<u8> {
     let (selection, guest) = parse(args)?;
+    tool::install(tool::VM)?;
     let kernels = selection.kernels()?;
     let mut rows = Vec::new();
     for kernel in &kernels {

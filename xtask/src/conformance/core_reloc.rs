@@ -32,7 +32,7 @@ struct Row {
 
 pub(crate) fn run(args: &[String]) -> Result<u8> {
     let selection = super::selection(args, KERNELS)?;
-    tool::install(&[tool::CLANG_19, tool::QEMU, tool::XZ])?;
+    tool::install(tool::CORE_RELOC)?;
     let source = LinuxSource::fetch(selection.refresh, selection.offline)?;
     let kernels = selection.kernels()?;
     let types = Selection {

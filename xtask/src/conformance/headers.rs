@@ -36,10 +36,10 @@ pub(crate) fn compare(selection: &Selection, own: bool, filters: &[String]) -> R
     let (mut sources, mut includes) = (workspace()?, Vec::new());
     let mut clang = PathBuf::from(selftests::CLANG);
     if own {
-        tool::install(&[tool::CLANG, tool::XZ])?;
-        clang = tool::clang().unwrap_or(clang);
+        tool::install(tool::OWN_HEADERS)?;
+        clang = tool::clang(14).unwrap_or(clang);
     } else {
-        tool::install(&[tool::CLANG_19, tool::XZ])?;
+        tool::install(tool::HEADERS)?;
         let source = LinuxSource::fetch(selection.refresh, selection.offline)?;
         sources.extend(selftests::sources(&source)?);
         includes.extend(selftests::includes(&source));

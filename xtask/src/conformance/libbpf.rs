@@ -17,7 +17,7 @@ const FOREIGN: Arch = Arch::Arm64;
 
 pub(crate) fn run(args: &[String]) -> Result<u8> {
     let selection = super::selection(args, KERNELS)?;
-    tool::install(&[tool::CLANG_19, tool::XZ])?;
+    tool::install(tool::LIBBPF)?;
     let source = LinuxSource::fetch(selection.refresh, selection.offline)?;
     let mut compare = peers::build(&selection)?;
     compare.arg("compare");

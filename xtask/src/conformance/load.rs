@@ -58,7 +58,7 @@ enum Again {
 pub(crate) fn run(args: &[String]) -> Result<u8> {
     let options = parse(args)?;
     let selection = &options.selection;
-    tool::install(&[tool::CLANG_19, tool::QEMU, tool::XZ])?;
+    tool::install(tool::LOAD)?;
     let source = LinuxSource::fetch(selection.refresh, selection.offline)?;
     let kernel = selection.kernel(SERIES.parse()?)?;
     let loader = match options.kept {

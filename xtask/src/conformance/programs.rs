@@ -78,7 +78,7 @@ struct Options {
 pub(crate) fn run(args: &[String]) -> Result<u8> {
     let options = parse(args)?;
     let selection = &options.selection;
-    tool::install(&[tool::CLANG_19, tool::QEMU, tool::XZ])?;
+    tool::install(tool::PROGRAMS)?;
     let kernel = selection.kernel(KERNEL.parse()?)?;
     let mut packages = SourcePackages::new(selection.refresh, selection.offline);
     let dir = program::target_dir()?.join("conformance/programs-loaded");

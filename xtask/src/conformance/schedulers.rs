@@ -33,7 +33,7 @@ const TIMEOUT: Duration = Duration::from_secs(400);
 
 pub(crate) fn run(args: &[String]) -> Result<u8> {
     let selection = super::selection(args, &[KERNEL])?;
-    tool::install(&[tool::CLANG_19, tool::QEMU, tool::XZ])?;
+    tool::install(tool::SCHEDULERS)?;
     let sources = fetch(selection.offline)?;
     let mut total = Tally::default();
     for kernel in selection.kernels()? {

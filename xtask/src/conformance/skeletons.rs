@@ -31,7 +31,7 @@ const NONE: &[(&str, &str)] = &[
 
 pub(crate) fn run(args: &[String]) -> Result<u8> {
     let (selection, filters) = parse(args)?;
-    tool::install(&[tool::CLANG_19, tool::XZ])?;
+    tool::install(tool::SKELETONS)?;
     let source = LinuxSource::fetch(selection.refresh, selection.offline)?;
     let kernel = selection.kernel(SERIES.parse()?)?;
     let compiled = load::compile(&selection, &source, &kernel, &load::dir()?)?;

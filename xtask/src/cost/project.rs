@@ -1,6 +1,6 @@
 //! A project that is built to be measured.
 
-use crate::{Result, disk, library, program};
+use crate::{Result, disk, library, program, tool};
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -88,7 +88,7 @@ impl Project {
 
     /// Cargo with neither this workspace's settings nor its target folder.
     fn cargo(&self) -> Result<Command> {
-        let clang = program::find("clang").ok_or("there is no clang on PATH")?;
+        let clang = tool::clang(14).ok_or("no clang 14 or newer on PATH")?;
         let mut cargo = program::cargo();
         cargo.current_dir(&self.dir);
         for (name, _) in std::env::vars_os() {
