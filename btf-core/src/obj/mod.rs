@@ -4,6 +4,7 @@
 //! kernel's types is [`crate::relo`]'s.
 
 pub(crate) mod data;
+mod datasec;
 mod digest;
 mod elf;
 pub(crate) mod externs;
@@ -26,7 +27,6 @@ mod section;
 mod slots;
 mod stage;
 mod struct_ops;
-mod zeroed;
 
 use crate::btf::Btf;
 use crate::error::{Context, Error, Result};

@@ -1,11 +1,12 @@
 //! The ELF file with its tables: sections and symbols by name, and what of them the rest goes by.
 
-use object::Endianness;
 use object::elf;
 use object::read::elf::{FileHeader, SectionHeader, SectionTable, Sym, SymbolTable};
+use object::{Endianness, SectionIndex};
 
 use super::Numbers;
 use crate::error::{Error, Result};
+use crate::obj::datasec::Symbols;
 
 type Header = elf::FileHeader64<Endianness>;
 pub(super) type Section = elf::SectionHeader64<Endianness>;
@@ -102,6 +103,19 @@ impl<'d> Elf<'d> {
             .filter(|s| s.st_type() != elf::STT_SECTION)
             .map(|s| (self.symbol_name(s), s.st_value(self.endian)))
             .collect()
+    }
+
+    /// The symbols of data sections.
+    pub(super) fn symbols_of_data(&self) -> Symbols<'d> {
+        let mut symbols = Symbols::default();
+        let named = self.symbols.iter();
+        for symbol in named.filter(|symbol| symbol.st_type() != elf::STT_SECTION) {
+            let index = SectionIndex(symbol.st_shndx(self.endian).0.into());
+            if let Ok(section) = self.sections.section(index) {
+                symbols.add(self.symbol_name(symbol), self.section_name(section));
+            }
+        }
+        symbols
     }
 
     /// Symbols that are defined elsewhere (libbpf's `sym_is_extern`), and whether they are weak.

@@ -12,7 +12,7 @@ use object::read::elf::{SectionHeader, Sym};
 use super::data::{self, DataKind, DataSection, Place};
 use super::externs::{self, Externs, KCONFIG};
 use super::functions::Function;
-use super::{MapSpec, Object, StructOpsSpec, maps, programs, records, struct_ops, zeroed};
+use super::{MapSpec, Object, StructOpsSpec, datasec, maps, programs, records, struct_ops};
 use crate::btf::ext::BtfExt;
 use crate::btf::{Btf, Kind, TypeId};
 use crate::error::{Context, Error, ErrorKind, Result};
@@ -91,10 +91,7 @@ impl Elf<'_> {
                 offset_of,
             })
         };
-        let is_in = |section, name: &str| {
-            place_of(section).is_some_and(|place| (place.offset_of)(name).is_some())
-        };
-        let btf = zeroed::follow(btf, |name| is_in(".bss", name) && !is_in(".data", name))?;
+        let btf = datasec::correct(btf, &self.symbols_of_data())?;
         data::fix_btf(btf, place_of, |name| hidden.contains(&name)).map(|btf| (Some(btf), externs))
     }
 

@@ -1,7 +1,6 @@
 //! One of the objects that are linked: its sections, symbols, relocations and types.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 
 use object::elf;
 use object::read::elf::{FileHeader, Rel, SectionHeader, Sym};
@@ -10,7 +9,7 @@ use object::{Endianness, SymbolIndex};
 use crate::btf::Btf;
 use crate::btf::ext::BtfExt;
 use crate::error::{Context, Error, ErrorKind, Result};
-use crate::obj::{jump_tables, zeroed};
+use crate::obj::{datasec, jump_tables};
 
 type Header = elf::FileHeader64<Endianness>;
 
@@ -161,7 +160,10 @@ impl<'d> Source<'d> {
         let btf = match find(".BTF") {
             Some(s) => {
                 let btf = Btf::parse(s.bytes.to_vec()).context(|| "section .BTF")?;
-                Some(zeroed::follow(btf, in_bss_alone(&sections, &symbols))?)
+                Some(datasec::correct(
+                    btf,
+                    &symbols_of_data(&sections, &symbols),
+                )?)
             }
             None => None,
         };
@@ -186,18 +188,15 @@ impl<'d> Source<'d> {
     }
 }
 
-/// Whether a symbol of this name lies in `.bss`, and none in `.data`.
-fn in_bss_alone<'s>(
-    sections: &[Section<'_>],
-    symbols: &'s [Symbol<'_>],
-) -> impl Fn(&str) -> bool + 's {
-    let names = |section: &str| -> HashSet<&'s str> {
-        let index = sections.iter().position(|s| s.name == section);
-        let there = symbols.iter().filter(|s| Some(s.section) == index);
-        there.map(|symbol| symbol.name).collect()
-    };
-    let (bss, data) = (names(".bss"), names(".data"));
-    move |name| bss.contains(name) && !data.contains(name)
+/// The symbols of data sections.
+fn symbols_of_data<'s>(sections: &[Section<'s>], symbols: &[Symbol<'s>]) -> datasec::Symbols<'s> {
+    let mut all = datasec::Symbols::default();
+    for symbol in symbols.iter().filter(|s| s.kind != elf::STT_SECTION) {
+        if let Some(section) = sections.get(symbol.section) {
+            all.add(symbol.name, section.name);
+        }
+    }
+    all
 }
 
 fn symbols<'d>(
