@@ -36,7 +36,7 @@ pub enum ErrorKind {
 
 /// An error of btf-core.
 ///
-/// `{}` prints one line: the innermost reason behind the names of what it happened to, then the hint.
+/// `{}` prints one line: the innermost reason behind the names of what it happened to, then the hint and a note.
 /// `{:#}` prints the same as a chain, one link a line, followed by the verifier's log when there is one.
 pub struct Error(Arc<Inner>);
 
@@ -49,6 +49,7 @@ struct Inner {
     context: Vec<String>,
     message: Cow<'static, str>,
     hint: Option<Cow<'static, str>>,
+    note: Option<String>,
     log: Option<String>,
     os: Option<std::io::Error>,
 }
@@ -68,6 +69,7 @@ impl Error {
             context: Vec::new(),
             message,
             hint: None,
+            note: None,
             log: None,
             os: None,
         }))
@@ -126,6 +128,13 @@ impl Error {
         self.with(|inner| inner.hint = Some(hint))
     }
 
+    /// Adds what happened before and may be the cause.
+    #[cfg(feature = "load")]
+    #[must_use]
+    pub(crate) fn note(self, note: String) -> Self {
+        self.with(|inner| inner.note = Some(note))
+    }
+
     /// Attaches the verifier's log and makes this an error of [`ErrorKind::Verifier`].
     #[must_use]
     pub fn with_verifier_log(self, log: impl Into<String>) -> Self {
@@ -181,6 +190,14 @@ impl fmt::Display for Error {
             } else {
                 write!(f, " ({hint})")?;
             }
+        }
+        if let Some(note) = &inner.note {
+            let separator = if f.alternate() {
+                "\n  note: "
+            } else {
+                "; note: "
+            };
+            write!(f, "{separator}{note}")?;
         }
         if let (true, Some(log)) = (f.alternate(), &inner.log) {
             write!(f, "\nverifier log:\n{log}")?;
@@ -243,6 +260,20 @@ mod tests {
         );
         assert_eq!(refused().kind(), ErrorKind::Permission);
         assert_eq!(refused().os_error(), Some(13));
+    }
+
+    #[cfg(feature = "load")]
+    #[test]
+    fn note_follows_the_hint() {
+        let e = refused().note("its BTF was rejected before".to_owned());
+        assert!(
+            e.to_string()
+                .ends_with("(os error 13) (run as root); note: its BTF was rejected before")
+        );
+        assert!(
+            format!("{e:#}")
+                .ends_with("\n  help: run as root\n  note: its BTF was rejected before")
+        );
     }
 
     #[test]

@@ -21,6 +21,17 @@ use crate::prog::Program;
 
 impl OpenObject {
     pub(super) fn load_all(self, stages: Stages) -> Result<LoadedObject> {
+        let mut rejection = None;
+        self.load_stages(stages, &mut rejection)
+            .map_err(|error| match rejection {
+                Some(rejection) => error.note(rejection),
+                None => error,
+            })
+    }
+
+    /// Runs all stages. `rejection` is set to why the kernel rejected the object's BTF, which may be why a later stage
+    /// fails.
+    fn load_stages(self, stages: Stages, rejection: &mut Option<String>) -> Result<LoadedObject> {
         let object = self.object;
         stages.suffice(&object)?;
         let open_maps = all(self.maps, "map")?;
@@ -51,7 +62,16 @@ impl OpenObject {
             None => Contexts::default(),
         };
         let btf = contexts.btf.as_ref().or(object.btf());
-        let btf = types::load(btf, features, &mut warnings);
+        let btf = match types::load(btf, features) {
+            Ok(btf) => btf,
+            Err(why) => {
+                warnings.push(format!(
+                    "{why}; it is loaded without types and source lines"
+                ));
+                *rejection = Some(why);
+                None
+            }
+        };
         let mut sections = object.data().iter().zip(&self.data);
         let arena = sections.find(|(section, _)| section.kind == DataKind::Arena);
         let creator = Creator {

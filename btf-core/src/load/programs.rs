@@ -238,8 +238,8 @@ fn no_target(program: &OpenProgram) -> Error {
 
 /// Types of functions and source lines in the kernel's layout, counted in instructions.
 ///
-/// The kernel wants lines in strictly rising order and one for the start of every function, or none at all; and lines only
-/// beside functions.
+/// The kernel accepts lines in strictly rising order with one for the start of every function, or none at all. It does not
+/// need types of functions for them.
 fn info(image: &Image) -> (Vec<FuncInfo>, Vec<LineInfo>) {
     let funcs: Vec<FuncInfo> = image
         .func_info
@@ -265,7 +265,7 @@ fn info(image: &Image) -> (Vec<FuncInfo>, Vec<LineInfo>) {
             .binary_search_by_key(&(start as u32), |l| l.insn_off)
             .is_ok()
     };
-    if funcs.is_empty() || !image.parts.iter().all(|(start, _)| has_line(*start)) {
+    if !image.parts.iter().all(|(start, _)| has_line(*start)) {
         lines.clear();
     }
     (funcs, lines)
@@ -303,5 +303,15 @@ mod tests {
         assert_eq!(offsets(&[0, 2, 2, 4, 9]), [0, 2, 4, 9]);
         assert!(offsets(&[0, 2, 5]).is_empty());
         assert_eq!(info(&image(&[0])).0.len(), 2);
+    }
+
+    #[test]
+    fn lines_need_no_types_of_functions() {
+        let image = Image {
+            func_info: Vec::new(),
+            ..image(&[0, 4])
+        };
+        let (funcs, lines) = info(&image);
+        assert_eq!((funcs.len(), lines.len()), (0, 2));
     }
 }

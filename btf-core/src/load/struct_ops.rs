@@ -317,7 +317,7 @@ fn create_one(
     let btf = btf.ok_or_else(|| {
         Error::new(
             ErrorKind::Unsupported,
-            "the kernel refused the object's BTF, without which there are no operations",
+            "a struct_ops map requires the object's BTF, which the kernel rejected",
         )
     })?;
     let create = |is_link| {

@@ -7,23 +7,53 @@ use crate::btf::sanitize::sanitize;
 use crate::probe::{Features, btf_feature};
 use crate::sys;
 
-/// Loads the object's BTF. A kernel that refuses it leaves programs and maps without their types, which few need, so
-/// that is a warning, as with libbpf.
-pub(super) fn load(
-    btf: Option<&Btf>,
-    features: &Features,
-    warnings: &mut Vec<String>,
-) -> Option<OwnedFd> {
-    let btf = sanitize(btf?, |feature| features.knows(btf_feature(feature)));
-    match sys::btf_load(&btf, features.token()) {
-        Ok(fd) => Some(fd),
-        Err((e, log)) => {
-            let last = log.lines().rfind(|line| !line.trim().is_empty());
-            let why = last.map_or_else(String::new, |line| format!(": {line}"));
-            warnings.push(format!(
-                "the kernel refused the object's BTF ({e}){why}; it goes on without types and source lines"
-            ));
-            None
-        }
+/// Loads the object's BTF, and returns its fd or why the kernel rejected it.
+///
+/// Programs and maps can do without, except those with locks, timers and the like. As in libbpf, a rejection alone is
+/// no error; it belongs to the error of what fails for want of BTF.
+pub(super) fn load(btf: Option<&Btf>, features: &Features) -> Result<Option<OwnedFd>, String> {
+    let Some(btf) = btf else { return Ok(None) };
+    let btf = sanitize(btf, |feature| features.knows(btf_feature(feature)));
+    sys::btf_load(&btf, features.token())
+        .map(Some)
+        .map_err(|(e, log)| match reason(&log) {
+            Some(reason) => format!("the kernel rejected the object's BTF: {reason} ({e})"),
+            None => format!("the kernel rejected the object's BTF: {e}"),
+        })
+}
+
+/// The last line of the log. That of a member or a variable follows the line of its type.
+fn reason(log: &str) -> Option<String> {
+    let mut lines = log.lines().rev().filter(|line| !line.trim().is_empty());
+    let last = lines.next()?;
+    if !last.starts_with(char::is_whitespace) {
+        return Some(last.to_owned());
+    }
+    let of = lines.find(|line| !line.starts_with(char::is_whitespace));
+    let of = of.map_or_else(String::new, |line| format!("{line}: "));
+    Some(format!("{of}{}", last.trim()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reason_is_the_last_line_with_its_type() {
+        let log =
+            "magic: 0xeb9f\n[1] INT int size=4\n[2] ENUM later size=0 vlen=0 Unexpected size\n";
+        assert_eq!(
+            reason(log).as_deref(),
+            Some("[2] ENUM later size=0 vlen=0 Unexpected size")
+        );
+        let log = "[1] INT int size=4\n[3] STRUCT pk size=9 vlen=2\n\tc type_id=1 bits_offset=0\n\
+                   \td type_id=2 bits_offset=8 Member is not properly aligned\n";
+        assert_eq!(
+            reason(log).as_deref(),
+            Some(
+                "[3] STRUCT pk size=9 vlen=2: d type_id=2 bits_offset=8 Member is not properly aligned"
+            )
+        );
+        assert_eq!(reason("\n"), None);
     }
 }

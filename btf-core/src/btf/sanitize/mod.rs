@@ -2,10 +2,11 @@
 //! sizes and offsets stay. What a kernel takes is the caller's to find out.
 //!
 //! The replacements are those of libbpf's `bpf_object__sanitize_btf`. Beyond them, what is external is hidden, which libbpf
-//! rewrites where it resolves externs; and a name that has to change is written anew, where libbpf overwrites it for all
-//! who share it.
+//! rewrites where it resolves externs; a name that has to change is written anew, where libbpf overwrites it for all
+//! who share it; and `repair` mends what every kernel rejects.
 
 mod plan;
+mod repair;
 
 use std::borrow::Cow;
 
@@ -13,6 +14,7 @@ pub(crate) use super::builder::assemble;
 use super::raw::HEADER_LEN;
 use super::{Btf, Kind, Linkage, Type};
 use plan::{INT_OF_8_BITS, Plan, info};
+use repair::{Repairs, is_identifier};
 
 /// What not every kernel takes in BTF.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,7 +33,7 @@ pub(crate) enum Feature {
     TypeTag,
     /// ENUM64, and the sign of an ENUM.
     Enum64,
-    /// DATASEC whose name starts with `?`.
+    /// DATASEC whose name is no identifier: `?.struct_ops`.
     QuestionMark,
 }
 
@@ -42,7 +44,7 @@ impl Feature {
             Kind::FUNC if t.linkage() == Some(Linkage::STATIC) => Some(Feature::Func),
             Kind::FUNC => Some(Feature::GlobalFunc),
             Kind::FUNC_PROTO => Some(Feature::Func),
-            Kind::DATASEC if t.name_bytes().starts_with(b"?") => Some(Feature::QuestionMark),
+            Kind::DATASEC if !has_identifier(t) => Some(Feature::QuestionMark),
             Kind::VAR | Kind::DATASEC => Some(Feature::Datasec),
             Kind::FLOAT => Some(Feature::Float),
             Kind::DECL_TAG => Some(Feature::DeclTag),
@@ -63,28 +65,40 @@ impl Feature {
     }
 }
 
-/// The bytes of `btf` with all replaced that needs a feature that `has` denies, and what is external hidden; the bytes as
-/// they are if nothing has to change.
+fn has_identifier(t: Type<'_>) -> bool {
+    let mut name = t.name_bytes().iter().enumerate();
+    name.all(|(at, byte)| is_identifier(at, *byte))
+}
+
+/// The bytes of `btf` with all replaced that needs a feature that `has` denies, what is external hidden, and what every
+/// kernel rejects repaired; the bytes as they are if nothing has to change.
 pub(crate) fn sanitize(btf: &Btf, has: impl Fn(Feature) -> bool) -> Cow<'_, [u8]> {
     let plan = Plan::of(btf, has);
+    let mut repairs = Repairs::new(btf, plan.end_id());
     let bytes = btf.as_bytes();
-    let has_old_header = btf.0.types.start == HEADER_LEN as usize;
-    if has_old_header && !btf.types().any(|t| plan.change(t).is_some()) {
-        return Cow::Borrowed(bytes);
-    }
     let mut strings = bytes[btf.0.strings.clone()].to_vec();
     let mut types = Vec::with_capacity(btf.0.types.len() / 4);
+    let mut has_changed = btf.0.types.start != HEADER_LEN as usize;
     for t in btf.types() {
         let start = types.len();
-        types.extend(btf.record(t.id()));
+        let record = btf.record(t.id());
+        types.extend_from_slice(&record);
         if let Some(change) = plan.change(t) {
             plan.replace(t, change, &mut types, start, &mut strings);
         }
+        repairs.apply(t.id(), &mut types, start, &mut strings);
+        has_changed |= types[start..] != record;
+    }
+    if !has_changed {
+        return Cow::Borrowed(bytes);
     }
     if plan.needs_placeholder {
         let name = strings.len() as u32;
         strings.extend_from_slice(b"enum64_placeholder\0");
         types.extend([name, info(Kind::INT, 0), 1, INT_OF_8_BITS]);
+    }
+    if repairs.needs_empty {
+        types.extend([0, info(Kind::STRUCT, 0), 0]);
     }
     Cow::Owned(assemble(&types, &strings))
 }

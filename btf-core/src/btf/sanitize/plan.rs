@@ -1,6 +1,7 @@
 //! What is replaced in a BTF for a kernel, and by what: words of a record by as many others.
 
 use super::Feature;
+use super::repair::is_identifier;
 use crate::btf::raw::TYPE_WORDS;
 use crate::btf::{Btf, Kind, Linkage, Type, TypeId};
 
@@ -22,7 +23,7 @@ pub(super) enum Change {
     Struct,
     /// An anonymous struct of no size.
     Nothing,
-    /// `_` for the `?` at the start of its name.
+    /// `_` for what is no identifier in its name.
     Name,
     /// An enum; parameters and enumerators both have two words.
     Enum,
@@ -71,6 +72,11 @@ impl Plan {
         }
     }
 
+    /// The ID after that of the last type.
+    pub(super) fn end_id(&self) -> TypeId {
+        TypeId(self.placeholder.0 + u32::from(self.needs_placeholder))
+    }
+
     fn lacks(&self, feature: Feature) -> bool {
         self.lacks.contains(&feature)
     }
@@ -117,7 +123,9 @@ impl Plan {
         match change {
             Change::Int => (words[1], words[2], words[3]) = (info(Kind::INT, 0), 1, INT_OF_8_BITS),
             Change::Struct => {
-                words[0] = renamed(t, b".?", strings);
+                words[0] = renamed(t, strings, |at, byte| {
+                    is_identifier(at, byte) && byte != b'.'
+                });
                 words[1] = info(Kind::STRUCT, vlen);
                 let members = words[TYPE_WORDS..].chunks_exact_mut(3);
                 for (member, v) in members.zip(t.variables().iter()) {
@@ -132,7 +140,7 @@ impl Plan {
                 (words[0], words[1], words[2]) = (0, info(Kind::STRUCT, 0), 0);
                 types.truncate(start + TYPE_WORDS);
             }
-            Change::Name => words[0] = renamed(t, b"?", strings),
+            Change::Name => words[0] = renamed(t, strings, is_identifier),
             Change::Enum => {
                 // The kernel wants that size, and a name of every value, which parameters need not have.
                 (words[1], words[2]) = (info(Kind::ENUM, vlen), 4);
@@ -158,11 +166,11 @@ impl Plan {
     }
 }
 
-/// Adds the name of `t` with `_` for each of these characters, and returns its offset.
-fn renamed(t: Type<'_>, not_allowed: &[u8], strings: &mut Vec<u8>) -> u32 {
+/// Adds the name of `t` with `_` for each byte that is not allowed at its position, and returns its offset.
+fn renamed(t: Type<'_>, strings: &mut Vec<u8>, is_allowed: impl Fn(usize, u8) -> bool) -> u32 {
     let offset = strings.len() as u32;
-    let name = t.name_bytes().iter();
-    strings.extend(name.map(|b| if not_allowed.contains(b) { b'_' } else { *b }));
+    let name = t.name_bytes().iter().enumerate();
+    strings.extend(name.map(|(at, byte)| if is_allowed(at, *byte) { *byte } else { b'_' }));
     strings.push(0);
     offset
 }

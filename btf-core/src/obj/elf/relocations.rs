@@ -9,7 +9,7 @@ use super::file::{Elf, Symbol, elf_error};
 use crate::error::{Error, ErrorKind, Result};
 use crate::insn::{Insn, op};
 use crate::obj::functions::{ElfReloc, Function, RelocTarget};
-use crate::obj::{JumpTable, Object, SlotTarget, jump_tables, slots, struct_ops};
+use crate::obj::{DataKind, JumpTable, Object, SlotTarget, jump_tables, slots, struct_ops};
 use crate::sort;
 
 impl Elf<'_> {
@@ -249,6 +249,14 @@ impl Elf<'_> {
             .section(SectionIndex(index))
             .map(|s| self.section_name(s))
             .unwrap_or_default();
+        // A section without bytes becomes no map.
+        if DataKind::of(section).is_some() {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                format!("variable `{name}` and its section {section} have a size of zero"),
+            )
+            .hint("give its type a member, or remove the variable"));
+        }
         Err(Error::new(
             ErrorKind::Unsupported,
             format!(
