@@ -89,6 +89,14 @@ impl<'a> Type<'a> {
         self.has_name(b"")
     }
 
+    /// Whether it only declares a struct, union or enum (`enum name;`), which another type may define.
+    pub(crate) fn is_forward(self) -> bool {
+        match self.kind() {
+            Kind::FWD => true,
+            kind => kind.is_any_enum() && self.vlen() == 0 && !self.is_anonymous(),
+        }
+    }
+
     /// Whether this is its name.
     pub fn has_name(self, name: &[u8]) -> bool {
         self.btf.has_string(self.head[0], name)

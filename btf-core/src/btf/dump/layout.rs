@@ -77,6 +77,15 @@ impl Layouts {
     ///
     /// For scalars of a size that C does not have and arrays of what is no object.
     pub(super) fn compute(&mut self, ty: Type<'_>) -> Result<()> {
+        self.compute_as(ty.id(), ty)
+    }
+
+    /// Computes the layout of `ty` for the forward declaration `id` of it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Layouts::compute`].
+    pub(super) fn compute_as(&mut self, id: TypeId, ty: Type<'_>) -> Result<()> {
         let layout = match ty.kind() {
             Kind::INT => int(ty)?,
             Kind::FLOAT | Kind::ENUM | Kind::ENUM64 => scalar(ty)?,
@@ -102,7 +111,7 @@ impl Layouts {
                 self.get(target)
             }
         };
-        if let Some(slot) = self.0.get_mut(ty.id().0 as usize) {
+        if let Some(slot) = self.0.get_mut(id.0 as usize) {
             *slot = layout;
         }
         Ok(())
@@ -152,9 +161,12 @@ pub(super) fn round_up(place: u64, align: u64) -> u64 {
 
 fn scalar(ty: Type<'_>) -> Result<Layout> {
     let size = ty.own_size().unwrap_or_default();
+    if ty.is_forward() && size == 0 {
+        return Ok(Layout::default());
+    }
     let sizes: &[u32] = match ty.kind() {
         Kind::INT => &[1, 2, 4, 8, 16],
-        Kind::FLOAT => &[2, 4, 8, 16],
+        Kind::FLOAT => &[2, 4, 8, 12, 16],
         _ => &[1, 2, 4, 8],
     };
     if !sizes.contains(&size) {
@@ -162,7 +174,9 @@ fn scalar(ty: Type<'_>) -> Result<Layout> {
             "{ty:?} has a size of {size} bytes, for which C has no type"
         )));
     }
-    Ok(Layout::of(size.into(), size as u8))
+    // i386's `long double` of 12 bytes is aligned to 4.
+    let align = if size == 12 { 4 } else { size as u8 };
+    Ok(Layout::of(size.into(), align))
 }
 
 /// Before `kind_flag` there was for members, a bitfield's type was an INT of fewer bits than its size has.

@@ -153,17 +153,27 @@ impl Forwards {
                 .filter(move |h| is_wanted(h.kind))
                 .map(|h| btf.ty(h.id))
         };
-        let key = |ty: Type<'_>| ty.kind() == Kind::UNION || (ty.kind() == Kind::FWD && ty.flag());
+        let key = |ty: Type<'_>| match ty.kind() {
+            Kind::ENUM | Kind::ENUM64 => Kind::ENUM,
+            Kind::UNION => Kind::UNION,
+            Kind::FWD if ty.flag() => Kind::UNION,
+            _ => Kind::STRUCT,
+        };
+        let is_tagged = |kind: Kind| kind.is_composite() || kind.is_any_enum();
         let mut declared = HashMap::with_hasher(NameHash::default());
         let mut forwards = Vec::new();
-        for ty in all(|kind| kind == Kind::FWD) {
+        for ty in all(|kind| kind == Kind::FWD || kind.is_any_enum()) {
+            if !ty.is_forward() {
+                continue;
+            }
             declared
                 .entry((ty.name_bytes(), key(ty)))
                 .or_insert((ty.id(), false));
             forwards.push(ty);
         }
         if !forwards.is_empty() {
-            for ty in all(Kind::is_composite).filter(|ty| !ty.is_anonymous()) {
+            let is_definition = |ty: &Type<'_>| !ty.is_anonymous() && !ty.is_forward();
+            for ty in all(is_tagged).filter(is_definition) {
                 match declared.get_mut(&(ty.name_bytes(), key(ty))) {
                     Some(found) if !found.1 => *found = (ty.id(), true),
                     _ => {}
@@ -180,7 +190,7 @@ impl Forwards {
 
     /// The type that is meant: another one only for a forward declaration.
     pub(super) fn resolve<'a>(&self, ty: Type<'a>) -> Type<'a> {
-        if ty.kind() != Kind::FWD {
+        if !ty.is_forward() {
             return ty;
         }
         self.0.get(&ty.id()).map_or(ty, |id| ty.btf().ty(*id))

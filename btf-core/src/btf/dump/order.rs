@@ -152,7 +152,14 @@ impl<'a> Order<'a> {
         if self.state(id).has(State::done(need)) {
             return Ok(());
         }
-        let ty = self.resolve(self.btf.ty(id));
+        let declared = self.btf.ty(id);
+        let ty = self.resolve(declared);
+        if ty != declared && ty.kind().is_any_enum() {
+            // An enum consists of nothing else, so its definition can follow at once.
+            self.layouts.compute_as(id, ty)?;
+            self.set(id, State::DONE.0);
+            self.forward(ty.id());
+        }
         let id = ty.id();
         let need = match ty.kind() {
             Kind::STRUCT | Kind::UNION if need == Need::Declared && !ty.is_anonymous() => {

@@ -50,6 +50,7 @@ fn of_float(ty: Type<'_>) -> &'static str {
     match ty.own_size() {
         Some(2) => "unsigned short",
         Some(4) => "float",
+        Some(12) => "struct { unsigned int words[3]; }",
         Some(16) => "unsigned __int128",
         _ => "double",
     }

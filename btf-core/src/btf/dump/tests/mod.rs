@@ -115,6 +115,73 @@ fn a_type_comes_after_what_it_consists_of() {
 }
 
 #[test]
+fn enums_without_constants_are_declared() {
+    let mut s = Sample::default();
+    let later = s.enumeration("later", 0, false, &[]);
+    let later = s.ptr(later);
+    s.structure("holder", 8, &[("e", later, 0, 0)]);
+    s.enumeration("known", 4, false, &[]);
+    assert_eq!(
+        s.c(),
+        "enum later;\n\nstruct holder {\n\tenum later *e;\n};\n\nenum known;\n\n"
+    );
+}
+
+#[test]
+fn forward_enum_and_its_definition_are_one_type() {
+    let mut s = Sample::default();
+    let forward = s.enumeration("x", 4, false, &[]);
+    let fixed = s.refer(Kind::CONST, "", forward);
+    let pointer = s.ptr(fixed);
+    let x = s.enumeration("x", 4, false, &[("X", 1)]);
+    s.structure(
+        "s",
+        16,
+        &[("x", x, 0, 0), ("y", forward, 32, 0), ("p", pointer, 64, 0)],
+    );
+    assert_eq!(
+        s.c(),
+        "enum x;\n\nenum x {\n\tX = 1,\n};\n\n\
+         struct s {\n\tenum x x;\n\tenum x y;\n\tconst enum x *p;\n};\n\n"
+    );
+}
+
+#[test]
+fn forward_enum_of_a_base_is_defined_by_split_btf() {
+    use crate::btf::Builder;
+    let mut base = Builder::new();
+    let forward = base.enumeration("x", 4, false, [] as [(&str, i64); 0]);
+    let pointer = base.pointer(forward);
+    base.structure("user", 8, [("p", pointer, 0)]);
+    let base = base.finish().unwrap();
+    let mut split = Builder::split(&base);
+    let x = split.enumeration("x", 4, false, [("X", 1)]);
+    split.structure("s", 16, [("x", x, 0), ("p", pointer, 64)]);
+    let split = split.finish().unwrap();
+    assert_eq!(
+        header(&split, &bare()).unwrap(),
+        "enum x {\n\tX = 1,\n};\n\nstruct s {\n\tenum x x;\n\tenum x *p;\n};\n\n"
+    );
+    assert_eq!(
+        header(&base, &bare()).unwrap(),
+        "enum x;\n\nstruct user {\n\tenum x *p;\n};\n\n"
+    );
+}
+
+#[test]
+fn float_of_12_bytes_takes_its_room() {
+    let mut s = Sample::default();
+    let float = s.refer(Kind::FLOAT, "_Float80", 12);
+    s.structure("s", 12, &[("f", float, 0, 0)]);
+    let int = s.int("int", 4, SIGNED);
+    s.refer(Kind::TYPEDEF, "pid_t", int);
+    assert_eq!(
+        s.c(),
+        "struct s {\n\tstruct { unsigned int words[3]; } f;\n};\n\ntypedef int pid_t;\n\n"
+    );
+}
+
+#[test]
 fn members_lie_where_they_must() {
     let mut s = Sample::default();
     let char = s.int("char", 1, SIGNED);
