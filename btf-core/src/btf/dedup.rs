@@ -128,9 +128,18 @@ impl<'a> Types<'a> {
                 continue;
             };
             let candidates = whole.get(&(record[0], kind)).into_iter().flatten();
-            let mut candidates = candidates.filter_map(|class| first.get(class));
-            if let (Some(one), None) = (candidates.next(), candidates.next()) {
-                self.resolved[n] = *one;
+            let mut candidates: Vec<usize> = candidates
+                .filter_map(|class| first.get(class).copied())
+                .collect();
+            candidates.sort_unstable();
+            // As in libbpf, a forward enum is any of the enums of its name. Nothing is laid out by it.
+            let one = match candidates.as_slice() {
+                [one] => Some(*one),
+                [one, ..] if kind == Kind::ENUM => Some(*one),
+                _ => None,
+            };
+            if let Some(one) = one {
+                self.resolved[n] = one;
                 changed = true;
             }
         }
@@ -176,7 +185,7 @@ fn forward(record: &[u32]) -> Option<Kind> {
     match info.kind() {
         Kind::FWD if info.flag() => Some(Kind::UNION),
         Kind::FWD => Some(Kind::STRUCT),
-        Kind::ENUM if record.len() == TYPE_WORDS => Some(Kind::ENUM),
+        Kind::ENUM | Kind::ENUM64 if record.len() == TYPE_WORDS => Some(Kind::ENUM),
         _ => None,
     }
 }
@@ -268,6 +277,35 @@ mod tests {
         let ids = ids(&b.finish().unwrap());
         let new = [forward, one, other].map(|id| ids[id.0 as usize]);
         assert_eq!(HashSet::from(new).len(), 3);
+    }
+
+    #[test]
+    fn forward_enum_is_the_first_enum_of_its_name() {
+        let none = [("", 0i64); 0];
+        for is_wide in [false, true] {
+            let mut b = Builder::new();
+            let mut add = |name, values: &[(&str, i64)]| match is_wide {
+                true => b.enumeration64(name, 8, false, values.iter().copied()),
+                false => b.enumeration(name, 4, false, values.iter().copied()),
+            };
+            let forward = add("e1", &[]);
+            let one = add("e1", &[("e1_val", 123)]);
+            let two = add("e2", &[("e2_val", 456)]);
+            let after = add("e2", &[]);
+            let other = add("e1", &[("e1_val", 321)]);
+            let ids = ids(&b.finish().unwrap());
+            let new = [forward, one, two, after, other].map(|id| ids[id.0 as usize]);
+            assert_eq!(new, [1, 1, 2, 2, 3]);
+        }
+        let mut b = Builder::new();
+        let narrow = b.enumeration("e1", 4, false, [("e1_val", 1)]);
+        let forward = b.enumeration64("e1", 8, false, none);
+        let typedef = b.typedef("td", forward);
+        let wide = b.enumeration64("e2", 8, false, [("e2_val", 1)]);
+        let wide_forward = b.enumeration("e2", 4, false, none);
+        let ids = ids(&b.finish().unwrap());
+        let new = [narrow, forward, typedef, wide, wide_forward].map(|id| ids[id.0 as usize]);
+        assert_eq!(new, [1, 1, 2, 3, 3]);
     }
 
     #[test]
