@@ -95,6 +95,10 @@ impl Comparison {
             let same = whole.kind() == expected && forward.name_bytes() == whole.name_bytes();
             return (!same).then(|| titles(a, b));
         }
+        if !exact && a.is_forward() != b.is_forward() && kind.is_any_enum() && other.is_any_enum() {
+            // libbpf compares sizes, although that of a forward declaration is 0.
+            return (a.name_bytes() != b.name_bytes()).then(|| titles(a, b));
+        }
         if kind != other {
             return Some(titles(a, b));
         }

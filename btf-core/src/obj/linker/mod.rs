@@ -124,7 +124,7 @@ impl Linker {
         let symbols = self.add_symbols(sources, at, &places)?;
         self.add_relocs(source, &places, &symbols)?;
         let ids = self.types.add(source, &mut self.globals)?;
-        self.add_variables(source, &places, &ids)?;
+        self.add_variables(sources, at, &places, &ids)?;
         ext::add(&mut self.sections, &mut self.types, source, &places, &ids)
     }
 
@@ -226,10 +226,12 @@ impl Linker {
     /// Adds the variables of an object's sections, as its BTF lists them.
     fn add_variables(
         &mut self,
-        source: &Source<'_>,
+        sources: &[(&str, Source<'_>)],
+        at: usize,
         places: &[Option<Place>],
         ids: &Ids,
     ) -> Result<()> {
+        let source = &sources[at].1;
         let Some(btf) = &source.btf else {
             return Ok(());
         };
@@ -268,21 +270,23 @@ impl Linker {
                             .hint("declare it in the section that it is defined in"));
                     }
                     let symbol = &self.symbols[global.symbol];
-                    offset = if symbol.output.is_some() && !global.is_extern {
-                        symbol.value
-                    } else {
-                        0
-                    };
-                    if global.sample.1 == v.ty().id() && v.ty().kind() == Kind::VAR {
-                        size = self
-                            .types
-                            .size_of_variable(source, v.ty().id())
-                            .unwrap_or(size);
+                    let is_defined = symbol.output.is_some() && !global.is_extern;
+                    offset = if is_defined { symbol.value } else { 0 };
+                    let is_sample = global.sample == (at, v.ty().id());
+                    if is_sample && v.ty().kind() == Kind::VAR {
+                        // A flexible array member has room in the symbol only, or in clang's section entry.
+                        let of_type = self.types.size_of_variable(source, v.ty().id());
+                        let of_symbol = if is_defined { narrow(symbol.size)? } else { 0 };
+                        size = size.max(of_type.unwrap_or(0)).max(of_symbol);
                     }
                     if let Some(known) = global.variable {
                         let variable = &mut self.sections[output].variables[known];
                         variable[1] = narrow(offset)?;
-                        variable[2] = variable[2].max(size);
+                        variable[2] = match is_defined {
+                            true if is_sample => size,
+                            true => variable[2],
+                            false => variable[2].max(size),
+                        };
                         continue;
                     }
                     global.variable = Some(self.sections[output].variables.len());
