@@ -134,6 +134,7 @@ mod lint;
 mod object;
 mod output;
 mod prototypes;
+mod replace;
 mod run;
 mod said;
 mod sources;

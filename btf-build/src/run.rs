@@ -13,13 +13,15 @@ use crate::kernels::Kernels;
 use crate::lint::{self, Subject};
 use crate::object::Checked;
 use crate::output::{make_dir, remove, write_if_changed};
+use crate::replace::replace_section;
 use crate::said::Reader;
 use crate::sources::{Source, Unit};
 use crate::target::Target;
 use crate::types::Kernel;
 use crate::vmlinux::Header;
 use crate::{
-    clang, compile_commands, docs, environment, headers, jobs, object, prototypes, sources, types,
+    clang, compile_commands, docs, dwarf, environment, headers, jobs, object, prototypes, sources,
+    types,
 };
 
 /// Compiles what the settings name.
@@ -171,7 +173,10 @@ fn all_compiled(results: Vec<Outcome>, reader: &Reader<'_>) -> Result<Vec<Compil
     let mut errors = Vec::new();
     for result in results {
         match result {
-            Ok(done) => compiled.push(done),
+            Ok(mut done) => match repair(&mut done) {
+                Ok(()) => compiled.push(done),
+                Err(e) => errors.push(e),
+            },
             Err(Failure::Refused(refused)) => errors.push(refused.error(reader)),
             Err(Failure::Other(e)) => errors.push(e),
         }
@@ -180,6 +185,21 @@ fn all_compiled(results: Vec<Outcome>, reader: &Reader<'_>) -> Result<Vec<Compil
         Some(error) => Err(error),
         None => Ok(compiled),
     }
+}
+
+/// First clang that writes the type of what is `_Atomic` to BTF.
+const ATOMICS: u32 = 20;
+
+/// Adds to an object's BTF what its clang leaves out.
+fn repair(compiled: &mut Compiled) -> Result<()> {
+    if compiled.clang >= ATOMICS {
+        return Ok(());
+    }
+    if let Some(btf) = dwarf::repaired(&compiled.elf)? {
+        compiled.elf = replace_section(&compiled.elf, ".BTF", &btf.to_target_bytes())
+            .map_err(|why| Error::new(format!("cannot replace section .BTF: {why}")))?;
+    }
+    Ok(())
 }
 
 /// Links the parts of an object, if there are several.

@@ -371,6 +371,27 @@ struct {
     assert_eq!(found("arena_new", source, &["--clang", "clang-19"]), "");
 }
 
+#[test]
+fn variables_and_members_that_clang_gives_no_type() {
+    let source = r#"
+_Complex double number;
+struct signal {
+	int rate;
+	_Complex float samples[4];
+};
+struct signal signal;
+extern const void known __ksym;
+
+SEC("raw_tp/sys_enter")
+int on_enter(void *ctx)
+{
+	return signal.rate + *(volatile int *)&number + (&known != 0);
+}
+"#;
+    let source = format!("{GPL}{source}");
+    insta::assert_snapshot!(found("untyped", &source, &["--clang", "clang-19"]));
+}
+
 /// The error of a source that this clang is too old for.
 fn too_old(name: &str, source: &str, flag: &str) -> String {
     let package = Package::with_source(name, &format!("{START}{source}"));

@@ -1,6 +1,7 @@
 //! What only DWARF knows of an object, and what goes with it when it is stripped from what is embedded: bodies of programs,
 //! and where things are declared. Both are in no BTF of the object.
 
+mod atomic;
 mod bodies;
 mod declared;
 mod places;
@@ -8,6 +9,7 @@ mod places;
 use gimli::{AttributeValue, EndianSlice, RunTimeEndian};
 use object::{Object as _, ObjectSection as _};
 
+pub(crate) use atomic::repaired;
 pub(crate) use bodies::{Declarations, declarations};
 pub(crate) use declared::{Declared, DeclaredKind, DeclaredPart, declared};
 pub(crate) use places::{Places, places};

@@ -12,6 +12,7 @@ mod place;
 mod pointers;
 mod reach;
 mod section;
+mod untyped;
 
 use std::cell::OnceCell;
 use std::fmt;
@@ -34,6 +35,7 @@ const CHECKS: &[Check] = &[
     license::check,
     access::check,
     age::check,
+    untyped::check,
 ];
 
 /// What is looked at.

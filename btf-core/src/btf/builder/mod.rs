@@ -10,6 +10,7 @@ mod strings;
 #[cfg(test)]
 mod tests;
 
+use super::raw::{Slot, slots};
 use super::{Btf, IntEncoding, Kind, Linkage, TypeId};
 use crate::error::{Error, ErrorKind, Result};
 use copy::Source;
@@ -89,6 +90,40 @@ impl Builder {
             first_id: base.end_id(),
             ..Builder::new()
         }
+    }
+
+    /// Starts with all types of `btf`. They keep their IDs, and strings their offsets, so that what refers to them
+    /// (`.BTF.ext`) stays right.
+    pub fn extending(btf: &Btf) -> Self {
+        let mut builder = Builder {
+            base: btf.base().cloned(),
+            little_endian: btf.is_little_endian(),
+            strings: Strings::of(btf),
+            first_id: btf.first_id(),
+            ..Builder::new()
+        };
+        for ty in btf.types() {
+            let start = builder.words.len();
+            builder.words.extend(btf.record(ty.id()));
+            builder.records.push(start..builder.words.len());
+        }
+        builder
+    }
+
+    /// Changes a reference of a type that was added before: what a modifier, pointer, typedef, variable or array is of
+    /// (`index` is 0), a member by its index, or 0 for what a prototype returns and its parameters from 1 on.
+    pub fn set_reference(&mut self, id: TypeId, index: usize, to: TypeId) -> &mut Self {
+        let own = id.0.checked_sub(self.first_id).map(|own| own as usize);
+        let record = own.and_then(|own| self.records.get(own)).cloned();
+        let words = record.and_then(|record| self.words.get_mut(record));
+        let words = words.unwrap_or_default();
+        let slots = slots(words).into_iter();
+        let mut references = slots.filter(|(slot, _)| *slot == Slot::Id);
+        match references.nth(index).and_then(|(_, at)| words.get_mut(at)) {
+            Some(word) => *word = to.0,
+            None => self.fail(format!("type {id} has no reference {index}")),
+        }
+        self
     }
 
     /// Says that the types are those of a machine with this byte order, if it is not this machine's:

@@ -38,6 +38,27 @@ impl Strings {
         }
     }
 
+    /// The strings of `btf`, each where it is.
+    pub(super) fn of(btf: &Btf) -> Self {
+        let (first, own) = btf.own_strings();
+        let mut strings = Strings {
+            own: own.to_vec(),
+            offsets: HashMap::new(),
+            first,
+            base: btf.base().map(|base| Base {
+                btf: base.clone(),
+                index: None,
+            }),
+        };
+        let mut at = 0;
+        for text in own.split(|byte| *byte == 0) {
+            let offset = first + at as u32;
+            strings.offsets.entry(text.into()).or_insert(offset);
+            at += text.len() + 1;
+        }
+        strings
+    }
+
     /// The section's bytes.
     pub(crate) fn own(&self) -> &[u8] {
         &self.own

@@ -280,3 +280,39 @@ fn what_cannot_be_encoded_is_said() {
         1 << 24
     );
 }
+
+#[test]
+fn extended_btf_keeps_ids_and_strings() {
+    let mut b = Builder::new();
+    let int = b.int("int", 4, IntEncoding::SIGNED);
+    let variable = b.variable("hits", TypeId::VOID, Linkage::GLOBAL);
+    let structure = b.structure("s", 8, [("a", int, 0), ("b", TypeId::VOID, 32)]);
+    let proto = b.prototype(int, [("x", TypeId::VOID)]);
+    let before = b.finish().unwrap();
+    let mut b = Builder::extending(&before);
+    let long = b.int("long", 8, IntEncoding::SIGNED);
+    b.set_reference(variable, 0, long)
+        .set_reference(structure, 1, int)
+        .set_reference(proto, 1, long);
+    let after = b.finish().unwrap();
+    assert_eq!(long.0, before.end_id());
+    assert_eq!(after.ty(variable).target().map(|t| t.id()), Some(long));
+    let members: Vec<TypeId> = after
+        .ty(structure)
+        .members()
+        .iter()
+        .map(|m| m.type_id())
+        .collect();
+    assert_eq!(members, [int, int]);
+    assert_eq!(after.ty(proto).return_type().map(|t| t.id()), Some(int));
+    assert_eq!(
+        after.ty(proto).params().get(0).map(|p| p.ty().id()),
+        Some(long)
+    );
+    for (offset, string) in before.strings() {
+        assert_eq!(after.string_bytes(offset), Some(string));
+    }
+    let mut b = Builder::extending(&before);
+    b.set_reference(int, 0, long);
+    assert!(b.finish().is_err());
+}
