@@ -64,17 +64,20 @@ fn main() {
         for_kernel(kernel, &vfs_unlink(first), &out);
     }
     carrying_types(&out);
-    zeroed();
+    by_old_clang();
 }
 
-/// Compiles `zeroed.bpf.c` with the clang that it is about, if that is here.
-fn zeroed() {
+/// Compiles sources with the clang that they are about, if it is installed.
+fn by_old_clang() {
     let old = Path::new("/usr/bin/clang-14");
     let mut builder = btf_build::Builder::new();
     if old.exists() {
         builder = builder.clang(old);
     }
-    builder.source("bpf/zeroed.bpf.c").build();
+    builder
+        .source("bpf/own_types.bpf.c")
+        .source("bpf/zeroed.bpf.c")
+        .build();
 }
 
 /// Compiles `no_btf.bpf.c` with the types of one kernel that it may run on.

@@ -380,7 +380,7 @@ struct signal {
 	_Complex float samples[4];
 };
 struct signal signal;
-extern const void known __ksym;
+extern const void known __ksym __weak;
 
 SEC("raw_tp/sys_enter")
 int on_enter(void *ctx)

@@ -35,6 +35,7 @@ mod no_btf;
 mod old;
 mod opensnoop;
 mod optional;
+mod own_types;
 mod packets;
 mod private;
 mod probes;
