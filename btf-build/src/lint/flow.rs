@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use btf_core::insn::{Insn, op};
-use btf_core::obj::{Function, RelocTarget};
+use btf_core::obj::{CoreSite, ElfReloc, Function, RelocTarget};
 
 use super::reach;
 
@@ -70,6 +70,24 @@ const CURRENT_TASK_BTF: i32 = 158;
 /// How often an instruction is looked at, on average, before all is given up.
 const STEPS_PER_INSN: usize = 64;
 
+/// A function's instructions and their relocations.
+#[derive(Clone, Copy)]
+pub(super) struct Code<'a> {
+    insns: &'a [Insn],
+    relocs: &'a [ElfReloc],
+    core: &'a [CoreSite],
+}
+
+impl<'a> From<&'a Function> for Code<'a> {
+    fn from(function: &'a Function) -> Code<'a> {
+        Code {
+            insns: &function.insns,
+            relocs: &function.relocs,
+            core: &function.core,
+        }
+    }
+}
+
 /// What a function certainly does, whatever constants are.
 #[derive(Default)]
 pub(super) struct Flow {
@@ -80,11 +98,12 @@ pub(super) struct Flow {
 }
 
 /// What a function does, its context in `r1` if it is a program's. `is_constant` says of what the verifier knows the contents.
-pub(super) fn of(
-    function: &Function,
+pub(super) fn of<'a>(
+    function: impl Into<Code<'a>>,
     has_context: bool,
     is_constant: &dyn Fn(RelocTarget) -> bool,
 ) -> Flow {
+    let function = function.into();
     let mut walk = Walk {
         function,
         is_constant,
@@ -118,7 +137,7 @@ pub(super) fn of(
         }
     }
     let is_certain =
-        |insn: usize| reach::is_certain(&function.insns, |at| walk.decided.contains(&at), insn);
+        |insn: usize| reach::is_certain(function.insns, |at| walk.decided.contains(&at), insn);
     let calls = function
         .relocs
         .iter()
@@ -156,6 +175,13 @@ impl State {
         }
     }
 
+    fn forget_written(&mut self, insn: Insn) {
+        let written = insn.written_registers();
+        for reg in (0..11).filter(|reg| written & (1 << reg) != 0) {
+            self.set(reg, Value::Unknown);
+        }
+    }
+
     /// Whether the verifier knows what a register holds, as it is made of constants.
     fn is_settled(&self, reg: u8) -> bool {
         matches!(self.get(reg), Value::Settled | Value::Number(..))
@@ -163,7 +189,9 @@ impl State {
 
     /// Whether it knows both operands of an instruction.
     fn settles(&self, insn: Insn) -> bool {
-        self.is_settled(insn.dst()) && (insn.code & op::X == 0 || self.is_settled(insn.src()))
+        // Of a byte swap, the bit is the byte order.
+        let is_unary = insn.code & op::X == 0 || is_byte_swap(insn);
+        self.is_settled(insn.dst()) && (is_unary || self.is_settled(insn.src()))
     }
 
     /// Takes in another way to get here; whether that changed anything.
@@ -191,7 +219,7 @@ impl State {
 }
 
 struct Walk<'a> {
-    function: &'a Function,
+    function: Code<'a>,
     is_constant: &'a dyn Fn(RelocTarget) -> bool,
     /// Branches that constants decide.
     decided: BTreeSet<usize>,
@@ -220,25 +248,20 @@ impl Walk<'_> {
 
     fn step(&mut self, at: usize, insn: Insn, mut state: State) {
         match insn.class() {
-            op::LD => {
+            op::LD if insn.is_ldimm64() => {
                 let value = self.wide(at, insn);
                 state.set(insn.dst(), value);
             }
-            op::LDX => self.load(at, insn, &mut state),
-            op::ST => store(insn, &mut state, Value::Unknown),
-            op::STX => {
+            op::LD => state.forget_written(insn),
+            _ if insn.is_load() => self.load(at, insn, &mut state),
+            op::STX if insn.is_store() => {
                 let value = state.get(insn.src());
-                let is_plain = insn.code & 0xe0 == op::MEM;
-                store(
-                    insn,
-                    &mut state,
-                    if is_plain { value } else { Value::Unknown },
-                );
-                // An atomic operation leaves the old value in one of these.
-                if !is_plain {
-                    state.set(insn.src(), Value::Unknown);
-                    state.set(0, Value::Unknown);
-                }
+                store(insn, &mut state, value);
+            }
+            op::ST | op::STX => {
+                store(insn, &mut state, Value::Unknown);
+                // An atomic operation may fetch the old value.
+                state.forget_written(insn);
             }
             op::ALU => state.set(insn.dst(), self.narrow(at, insn, &state)),
             op::ALU64 => self.compute(at, insn, &mut state),
@@ -374,6 +397,8 @@ impl Walk<'_> {
             0 if insn.code & op::X != 0 => self.is_unclear = true,
             op::EXIT | 0 => {}
             op::CALL => self.call(at, insn, state),
+            // The verifier looks at both ways of `may_goto`, whose register field means nothing.
+            op::JCOND => {}
             // What was seen on the way that is taken first may be less certain later.
             _ if state.settles(insn) => _ = self.decided.insert(at),
             _ => _ = self.decided.remove(&at),
@@ -381,7 +406,8 @@ impl Walk<'_> {
     }
 
     fn call(&mut self, at: usize, insn: Insn, state: &mut State) {
-        let helper = (insn.src() == 0 && !self.refers(at)).then_some(insn.imm);
+        let is_helper = insn.src() == 0 && insn.code & op::X == 0 && !self.refers(at);
+        let helper = is_helper.then_some(insn.imm);
         if helper.is_some_and(|id| READ_KERNEL.contains(&id))
             && let Value::Pointer(pointer) = state.get(3)
         {
@@ -398,9 +424,7 @@ impl Walk<'_> {
             }
             _ => {}
         }
-        for reg in 1..=5 {
-            state.set(reg, Value::Unknown);
-        }
+        state.forget_written(insn);
         let result = match helper {
             Some(CURRENT_TASK) => pointer(Origin::CurrentTask),
             Some(CURRENT_TASK_BTF) => pointer(Origin::CurrentTaskBtf),
@@ -442,11 +466,168 @@ fn store(insn: Insn, state: &mut State, value: Value) {
     }
 }
 
+fn is_byte_swap(insn: Insn) -> bool {
+    matches!(insn.class(), op::ALU | op::ALU64) && insn.code & 0xf0 == op::END
+}
+
 fn size_of(insn: Insn) -> i64 {
     match insn.code & 0x18 {
         op::W => 4,
         op::H => 2,
         op::B => 1,
         _ => 8,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use btf_core::insn::atomic;
+
+    use super::*;
+
+    const LOAD: u8 = op::LDX | op::MEM | op::DW;
+    const MOV: u8 = op::ALU64 | op::MOV;
+    const CALL: Insn = Insn::new(op::JMP | op::CALL, 0, 0, 0, 14);
+    const EXIT: Insn = Insn::new(op::JMP | op::EXIT, 0, 0, 0, 0);
+
+    fn load(dst: u8, src: u8, off: i16) -> Insn {
+        Insn::new(LOAD, dst, src, off, 0)
+    }
+
+    fn atomic(dst: u8, src: u8, off: i16, operation: i32) -> Insn {
+        Insn::new(op::STX | op::ATOMIC | op::DW, dst, src, off, operation)
+    }
+
+    /// The instructions that read through a pointer, and at which offsets.
+    fn accesses(insns: &[Insn]) -> Vec<(usize, i64)> {
+        let code = Code {
+            insns,
+            relocs: &[],
+            core: &[],
+        };
+        let flow = of(code, true, &|_| false);
+        let accesses = flow.accesses.iter();
+        accesses
+            .map(|access| (access.insn, access.pointer.offset))
+            .collect()
+    }
+
+    #[test]
+    fn loads_through_an_argument_are_found() {
+        let insns = [load(6, 1, 8), CALL, load(0, 6, 40), EXIT];
+        assert_eq!(accesses(&insns), [(2, 40)]);
+    }
+
+    #[test]
+    fn load_acquire_reads_and_replaces_a_register() {
+        let acquire = |dst, src, off| atomic(dst, src, off, atomic::LOAD_ACQ);
+        let insns = [load(6, 1, 0), acquire(0, 6, 24), EXIT];
+        assert_eq!(accesses(&insns), [(1, 24)]);
+        // The argument in r6 is gone.
+        let insns = [load(6, 1, 0), acquire(6, 7, 0), load(0, 6, 40), EXIT];
+        assert_eq!(accesses(&insns), []);
+        // The context's second word is an argument like any other.
+        let insns = [acquire(6, 1, 8), load(0, 6, 40), EXIT];
+        assert_eq!(accesses(&insns), [(1, 40)]);
+    }
+
+    #[test]
+    fn store_release_writes_no_register() {
+        let release = |dst, src, off| atomic(dst, src, off, atomic::STORE_REL);
+        let insns = [load(6, 1, 0), release(7, 6, 0), load(0, 6, 40), EXIT];
+        assert_eq!(accesses(&insns), [(2, 40)]);
+        let spilled = [
+            load(6, 1, 0),
+            release(10, 6, -8),
+            load(7, 10, -8),
+            load(0, 7, 40),
+            EXIT,
+        ];
+        assert_eq!(accesses(&spilled), [(3, 40)]);
+    }
+
+    #[test]
+    fn fetches_replace_the_register_that_they_write() {
+        for (operation, reads_by) in [
+            (0x00, [true, true]),
+            (atomic::FETCH, [true, false]),
+            (atomic::XCHG, [true, false]),
+            (atomic::CMPXCHG, [false, true]),
+        ] {
+            for (reg, reads) in [0, 6].into_iter().zip(reads_by) {
+                let insns = [
+                    load(reg, 1, 0),
+                    atomic(7, 6, 0, operation),
+                    load(2, reg, 40),
+                    EXIT,
+                ];
+                let expected: &[_] = if reads { &[(2, 40)] } else { &[] };
+                assert_eq!(accesses(&insns), expected, "{operation:#x} r{reg}");
+            }
+        }
+        let slot = [
+            load(6, 1, 0),
+            Insn::new(op::STX | op::MEM | op::DW, 10, 6, -8, 0),
+            atomic(10, 7, -8, 0),
+            load(6, 10, -8),
+            load(0, 6, 40),
+            EXIT,
+        ];
+        assert_eq!(accesses(&slot), []);
+    }
+
+    #[test]
+    fn packet_loads_and_calls_replace_caller_saved_registers() {
+        let packet = Insn::new(op::LD | op::ABS | op::W, 0, 0, 0, 12);
+        let kfunc = Insn::new(op::JMP | op::CALL, 0, 2, 0, 35);
+        let indirect = Insn::new(op::JMP | op::CALL | op::X, 0, 0, 0, 35);
+        for clobbering in [packet, CALL, kfunc, indirect] {
+            for reg in 0..=5 {
+                let insns = [load(reg, 1, 0), clobbering, load(7, reg, 40), EXIT];
+                assert_eq!(accesses(&insns), [], "{clobbering:?} r{reg}");
+            }
+            let insns = [load(6, 1, 0), clobbering, load(7, 6, 40), EXIT];
+            assert_eq!(accesses(&insns), [(2, 40)], "{clobbering:?}");
+        }
+    }
+
+    #[test]
+    fn moves_that_are_not_copies_replace_a_register() {
+        for (code, off) in [
+            (op::ALU | op::MOV | op::X, 0),
+            (op::ALU | op::MOV | op::X, 8),
+            (MOV | op::X, 32),
+            (MOV | op::X, 1),
+            (op::ALU64 | op::END, 0),
+            (op::ALU64 | op::NEG, 0),
+            (op::LDX | op::MEMSX | op::W, 0),
+        ] {
+            let insns = [
+                load(6, 1, 0),
+                Insn::new(code, 6, 7, off, 64),
+                load(0, 6, 40),
+                EXIT,
+            ];
+            assert_eq!(accesses(&insns), [], "{code:#x} {off}");
+        }
+        let copied = [
+            load(6, 1, 0),
+            Insn::new(MOV | op::X, 7, 6, 0, 0),
+            load(0, 7, 40),
+            EXIT,
+        ];
+        assert_eq!(accesses(&copied), [(2, 40)]);
+    }
+
+    #[test]
+    fn may_goto_is_decided_by_no_constant() {
+        let zero = Insn::new(MOV, 0, 0, 0, 0);
+        let may_goto = Insn::new(op::JMP | op::JCOND, 0, 0, 1, 0);
+        let insns = [load(6, 1, 0), zero, may_goto, load(7, 6, 40), EXIT];
+        assert_eq!(accesses(&insns), [(3, 40)]);
+        // A branch on the same constant is.
+        let branch = Insn::new(op::JMP | 0x10, 0, 0, 1, 0);
+        let insns = [load(6, 1, 0), zero, branch, load(7, 6, 40), EXIT];
+        assert_eq!(accesses(&insns), []);
     }
 }

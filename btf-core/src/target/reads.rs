@@ -98,6 +98,25 @@ impl State {
         at.map_or(Value::Other, |at| self.stack[at].1)
     }
 
+    /// Returns what a load from the stack frame finds there.
+    fn loaded(&self, insn: Insn) -> Value {
+        let (first, end) = bytes_of(insn);
+        let mut spilled = self.stack.iter();
+        let part = spilled.any(|(slot, _)| i32::from(*slot) < end && first < i32::from(*slot) + 8);
+        match (part, self.place_of(insn.off)) {
+            (false, _) => Value::Other,
+            (true, Ok(at)) if size_of(insn) == 8 => self.stack[at].1,
+            (true, _) => Value::Unclear,
+        }
+    }
+
+    fn set_written(&mut self, insn: Insn, value: Value) {
+        let written = insn.written_registers();
+        for reg in (0..11).filter(|reg| written & (1 << reg) != 0) {
+            self.set(reg, value);
+        }
+    }
+
     fn spill(&mut self, slot: i16, value: Value) {
         match (self.place_of(slot), value) {
             (Ok(at), Value::Other) => {
@@ -157,17 +176,18 @@ impl Walk<'_> {
     ) -> Option<()> {
         match insn.class() {
             op::LD => {
-                state.set(insn.dst(), Value::Other);
+                state.set_written(insn, Value::Other);
                 let next = at + if insn.is_ldimm64() { 2 } else { 1 };
                 self.arrive(next, state, pending);
                 return Some(());
             }
-            op::LDX => self.load(insn, &mut state)?,
+            _ if insn.is_load() => self.load(insn, &mut state)?,
             op::ST => store(insn, &mut state, Value::Other)?,
-            op::STX => {
+            op::STX if insn.is_store() => {
                 let value = state.get(insn.src());
                 store(insn, &mut state, value)?;
             }
+            op::STX => exchange(insn, &mut state)?,
             op::ALU | op::ALU64 => compute(insn, &mut state),
             _ => return self.jump(at, insn, state, pending),
         }
@@ -190,7 +210,7 @@ impl Walk<'_> {
                 Value::Other
             }
             Value::Unclear => return None,
-            Value::Other if insn.src() == 10 => state.spilled(insn.off),
+            Value::Other if insn.src() == 10 => state.loaded(insn),
             Value::Other => Value::Other,
         };
         state.set(insn.dst(), value);
@@ -209,9 +229,7 @@ impl Walk<'_> {
             op::EXIT => {}
             op::CALL => {
                 self.call(insn, &state, to, pending)?;
-                for reg in 0..=5 {
-                    state.set(reg, Value::Other);
-                }
+                state.set_written(insn, Value::Other);
                 self.arrive(at + 1, state, pending);
             }
             // An indirect jump.
@@ -235,6 +253,10 @@ impl Walk<'_> {
         pending: &mut Vec<usize>,
     ) -> Option<()> {
         let passes_context = |reg| state.get(reg) != Value::Other;
+        // A call through a register.
+        if insn.code & op::X != 0 {
+            return None;
+        }
         match insn.src() {
             pseudo::CALL => {
                 let mut entry = State::default();
@@ -255,12 +277,8 @@ impl Walk<'_> {
 /// Keeps what is stored on the stack; elsewhere the context's address must not go.
 fn store(insn: Insn, state: &mut State, value: Value) -> Option<()> {
     if insn.dst() == 10 {
-        let is_plain = insn.code & 0xe0 == op::MEM;
         // A store over a part of a slot, or over two of them, leaves no address in them.
-        let (first, end) = (
-            i32::from(insn.off),
-            i32::from(insn.off) + size_of(insn) as i32,
-        );
+        let (first, end) = bytes_of(insn);
         state.stack.retain(|(slot, _)| {
             let slot = i32::from(*slot);
             slot + 8 <= first || slot >= end
@@ -268,7 +286,7 @@ fn store(insn: Insn, state: &mut State, value: Value) -> Option<()> {
         if value == Value::Other {
             return Some(());
         }
-        if is_plain && size_of(insn) == 8 {
+        if size_of(insn) == 8 {
             state.spill(insn.off, value);
             return Some(());
         }
@@ -277,14 +295,40 @@ fn store(insn: Insn, state: &mut State, value: Value) -> Option<()> {
     (value == Value::Other).then_some(())
 }
 
+/// An atomic read-modify-write: the memory's old value may go into a register.
+fn exchange(insn: Insn, state: &mut State) -> Option<()> {
+    let may_fetch_context = match insn.dst() {
+        10 => state.loaded(insn) != Value::Other,
+        // The context's own words are changed.
+        reg => state.get(reg) != Value::Other,
+    };
+    if may_fetch_context {
+        return None;
+    }
+    let value = state.get(insn.src());
+    store(insn, state, value)?;
+    state.set_written(insn, Value::Other);
+    Some(())
+}
+
+/// The bytes of memory that a load or store is for, from the register's address.
+fn bytes_of(insn: Insn) -> (i32, i32) {
+    let first = i32::from(insn.off);
+    (first, first + size_of(insn) as i32)
+}
+
 fn compute(insn: Insn, state: &mut State) {
     const ADD: u8 = 0x00;
-    let by_register = insn.code & op::X != 0;
+    // Of a byte swap, the bit is the byte order.
+    let by_register = insn.code & op::X != 0 && insn.code & 0xf0 != op::END;
     let (old, operand) = (state.get(insn.dst()), state.get(insn.src()));
     let is_64 = insn.class() == op::ALU64;
     let value = match insn.code & 0xf0 {
         op::MOV if !by_register => Value::Other,
         op::MOV if is_64 && insn.off == 0 => operand,
+        // A sign extension, a change of address space, or the low half alone.
+        op::MOV if operand != Value::Other => Value::Unclear,
+        op::MOV => Value::Other,
         ADD if is_64 && !by_register => match old {
             Value::Context(base) => base
                 .checked_add(insn.imm)
@@ -315,6 +359,7 @@ fn size_of(insn: Insn) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::insn::atomic;
 
     const MOV: u8 = op::ALU64 | op::MOV | op::X;
     const LOAD: u8 = op::LDX | op::MEM | op::DW;
@@ -394,6 +439,107 @@ mod tests {
             EXIT,
         ];
         assert_eq!(words(&indexed), None);
+    }
+
+    fn atomic(dst: u8, src: u8, off: i16, operation: i32) -> Insn {
+        Insn::new(op::STX | op::ATOMIC | op::DW, dst, src, off, operation)
+    }
+
+    #[test]
+    fn load_acquire_is_a_load() {
+        let acquire = |dst, src, off| atomic(dst, src, off, atomic::LOAD_ACQ);
+        assert_eq!(words(&[acquire(0, 1, 16), EXIT]), Some(vec![2]));
+        // The register is the loaded value afterwards, not the context.
+        let insns = [acquire(1, 1, 8), load(0, 1, 40), EXIT];
+        assert_eq!(words(&insns), Some(vec![1]));
+        let spilled = [
+            Insn::new(STORE, 10, 1, -8, 0),
+            acquire(3, 10, -8),
+            load(0, 3, 24),
+            EXIT,
+        ];
+        assert_eq!(words(&spilled), Some(vec![3]));
+    }
+
+    #[test]
+    fn store_release_is_a_store() {
+        let release = |dst, src, off| atomic(dst, src, off, atomic::STORE_REL);
+        let spilled = [release(10, 1, -8), load(3, 10, -8), load(0, 3, 24), EXIT];
+        assert_eq!(words(&spilled), Some(vec![3]));
+        assert_eq!(words(&[release(2, 1, 0), EXIT]), None, "the address leaves");
+    }
+
+    #[test]
+    fn fetched_values_replace_the_context_in_a_register() {
+        let context_in = |reg| Insn::new(MOV, reg, 1, 0, 0);
+        for (operation, reg) in [(atomic::FETCH, 3), (atomic::XCHG, 3), (atomic::CMPXCHG, 0)] {
+            // The exchanged register must not be the context: its address would leave.
+            let other = Insn::new(op::ALU64 | op::MOV, 3, 0, 0, 0);
+            let insns = [
+                context_in(0),
+                other,
+                atomic(2, 3, 0, operation),
+                load(4, reg, 8),
+                EXIT,
+            ];
+            assert_eq!(words(&insns), Some(vec![]), "{operation:#x}");
+        }
+        // An addition without fetch writes no register.
+        let insns = [context_in(0), atomic(2, 3, 0, 0), load(4, 0, 8), EXIT];
+        assert_eq!(words(&insns), Some(vec![1]));
+        // What an exchange takes from a slot with the context may be that.
+        let insns = [
+            Insn::new(STORE, 10, 1, -8, 0),
+            atomic(10, 3, -8, atomic::XCHG),
+            load(4, 3, 8),
+            EXIT,
+        ];
+        assert_eq!(words(&insns), None);
+        assert_eq!(words(&[atomic(1, 3, 0, atomic::XCHG), EXIT]), None);
+    }
+
+    #[test]
+    fn moves_of_every_width_replace_the_context_in_a_register() {
+        let context = Insn::new(MOV, 2, 1, 0, 0);
+        for (code, off) in [
+            (op::ALU | op::MOV | op::X, 0),
+            (op::ALU | op::MOV | op::X, 8),
+            (op::ALU64 | op::MOV | op::X, 16),
+            (op::ALU64 | op::MOV | op::X, 1),
+        ] {
+            let helper = Insn::new(CALL, 0, 0, 0, 25);
+            let moved = |src| [context, Insn::new(code, 2, src, off, 0), helper, EXIT];
+            assert_eq!(words(&moved(7)), Some(vec![]), "{code:#x} {off}");
+            assert_eq!(words(&moved(1)), None, "{code:#x} {off}");
+        }
+        let sign_extended = [
+            Insn::new(op::LDX | op::MEMSX | op::W, 1, 1, 8, 0),
+            load(0, 1, 0),
+            EXIT,
+        ];
+        assert_eq!(words(&sign_extended), Some(vec![1]));
+    }
+
+    #[test]
+    fn packet_loads_leave_no_context_in_caller_saved_registers() {
+        let packet = Insn::new(op::LD | op::ABS | op::W, 0, 0, 0, 12);
+        assert_eq!(words(&[packet, load(0, 1, 8), EXIT]), Some(vec![]));
+        let kept = [Insn::new(MOV, 6, 1, 0, 0), packet, load(0, 6, 8), EXIT];
+        assert_eq!(words(&kept), Some(vec![1]));
+    }
+
+    #[test]
+    fn a_part_of_a_spilled_context_is_not_known() {
+        let half = Insn::new(op::LDX | op::MEM | op::W, 3, 10, -4, 0);
+        let insns = [Insn::new(STORE, 10, 1, -8, 0), half, load(0, 3, 0), EXIT];
+        assert_eq!(words(&insns), None);
+    }
+
+    #[test]
+    fn may_goto_goes_both_ways() {
+        let may_goto = Insn::new(op::JMP | op::JCOND, 0, 0, 2, 0);
+        let insns = [may_goto, load(0, 1, 0), EXIT, load(0, 1, 8), EXIT];
+        assert_eq!(words(&insns), Some(vec![0, 1]));
     }
 
     #[test]
