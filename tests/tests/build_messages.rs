@@ -426,6 +426,11 @@ fn kernel() -> Vec<u8> {
     let enter = types.prototype(TypeId::VOID, enter);
     let enter = types.pointer(enter);
     types.typedef("btf_trace_sys_enter", enter);
+    let unsigned = types.int("unsigned long", 8, IntEncoding(0));
+    let raised = [("__data", void), ("pid", int), ("callsite", unsigned)];
+    let raised = types.prototype(TypeId::VOID, raised);
+    let raised = types.pointer(raised);
+    types.typedef("btf_trace_raised", raised);
     types.finish().unwrap().as_bytes().to_vec()
 }
 
@@ -475,14 +480,31 @@ int BPF_PROG(swapped, long id, void *regs)
 	return 0;
 }
 
+SEC("tp_btf/raised")
+int BPF_PROG(sign_is_missing, long pid)
+{
+	sum += pid;
+	return 0;
+}
+
+/*
+ * These are right: all, some, none; any pointer; another flavour; the low part of a number; its bits with the
+ * other sign; an address as a pointer to anything.
+ */
 SEC("raw_tp/sys_enter")
-int BPF_PROG(unsigned_id, void *regs, unsigned long id)
+int BPF_PROG(right_unsigned, void *regs, unsigned long id)
 {
 	sum += id && regs;
 	return 0;
 }
 
-/* These are right: all, some, none; any pointer; another flavour; the low part of a number. */
+SEC("tp_btf/raised")
+int BPF_PROG(right_bits, unsigned int pid, void *callsite)
+{
+	sum += pid + (long)callsite;
+	return 0;
+}
+
 SEC("fexit/vfs_unlink")
 int BPF_PROG(right, struct mnt_idmap___old *idmap, void *dir, const struct dentry *dentry, int result)
 {
@@ -543,9 +565,9 @@ fn arguments_that_are_declared_wrongly() {
     src/bpf/x.bpf.c:41: warning: program `swapped` does not declare what `sys_enter` has: argument 1 is `struct pt_regs *regs` and is declared `long id`
       declared: int swapped(long id, void *regs)
       kernel:   void sys_enter(struct pt_regs *regs, long id)
-    src/bpf/x.bpf.c:48: warning: program `unsigned_id` does not declare what `sys_enter` has: argument 2 is `long id` and is declared `unsigned long id`
-      declared: int unsigned_id(void *regs, unsigned long id)
-      kernel:   void sys_enter(struct pt_regs *regs, long id)
+    src/bpf/x.bpf.c:48: warning: program `sign_is_missing` does not declare what `raised` has: argument 1 is `int pid` and is declared `long pid`
+      declared: int sign_is_missing(long pid)
+      kernel:   void raised(int pid, unsigned long callsite)
     ");
     // From what was left the first time, not the kernel's types.
     let kept = fs::read(package.dir.join("out/x.target.btf")).unwrap();

@@ -10,11 +10,19 @@ const MAX_DEPTH: usize = 8;
 /// Of BPF's pointers.
 const POINTER_SIZE: u64 = 8;
 
-/// How a declaration does not fit what it declares: a sentence about the first argument that is wrong.
+/// Returns why a declaration misreads its attach target: a sentence about the first wrong argument.
 ///
-/// A declaration may stop early. An integer may be narrower than the argument, whose low bits are then read: those mean
-/// the same in a kernel where the argument is that narrow. It may be wider than an unsigned one of a tracepoint. `void *` fits every
-/// pointer, as does an unsigned integer of its size, which takes it for a number; both fit a word of a struct that is passed by value.
+/// A declaration may have fewer arguments than the target. What a program reads of an argument is
+/// as many low bytes of its word as it declares, so that these are right:
+///
+/// * an integer of the same size or narrower, of either sign: its bits are the argument's, as in a
+///   conversion in C;
+/// * an integer wider than an unsigned argument of a tracepoint, which zeros follow. Behind a
+///   signed one its sign would be missing, and behind an argument of a function the rest of a
+///   register;
+/// * `void *` for any pointer, and for an unsigned integer of a pointer's size, or the other way
+///   round: neither claims what is at the address. A signed one is more likely another argument;
+/// * an integer or `void *` for a word of a struct that is passed by value.
 pub fn unfit(declared: &Prototype<'_>, actual: &Prototype<'_>) -> Option<String> {
     for (n, own) in declared.args().iter().enumerate() {
         let Some((at, arg)) = actual.at_word(own.word) else {
@@ -149,15 +157,10 @@ fn fits(own: &Arg<'_>, arg: &Arg<'_>, is_extended: bool) -> bool {
         return false;
     }
     match (scalar(declared), scalar(actual)) {
-        (Some(number), None) if pointee(actual).is_some() => {
-            number.size == POINTER_SIZE && !number.signed && !number.is_enum
-        }
+        (Some(number), None) if pointee(actual).is_some() => number.is_address(),
+        (None, Some(number)) if is_any_pointer(declared) => number.is_address(),
         (Some(declared), Some(actual)) => {
-            let is_unsigned = !actual.signed && !actual.is_enum;
-            match declared.size <= actual.size {
-                true => declared.has_sign_of(actual),
-                false => is_extended && is_unsigned,
-            }
+            declared.size <= actual.size || (is_extended && actual.is_unsigned())
         }
         (None, None) => match (pointee(declared), pointee(actual)) {
             (Some(declared), Some(actual)) => {
@@ -174,11 +177,10 @@ fn fits(own: &Arg<'_>, arg: &Arg<'_>, is_extended: bool) -> bool {
 fn same(was: Type<'_>, is: Type<'_>, width: u64) -> bool {
     let (was, is) = (was.strip(), is.strip());
     match (scalar(was), scalar(is)) {
-        (Some(was), Some(is)) => {
-            let is_low_part = width < was.size.min(is.size);
-            let is_whole = width <= was.size.min(is.size) || was.size == is.size;
-            is_low_part || (is_whole && was.has_sign_of(is))
-        }
+        // What follows a narrow one does not depend on its sign: zeros, or the rest of a register.
+        (Some(was), Some(is)) => was.size == is.size || width <= was.size.min(is.size),
+        (Some(number), None) if is_any_pointer(is) => number.is_address(),
+        (None, Some(number)) if is_any_pointer(was) => number.is_address(),
         (None, None) => match (pointee(was), pointee(is)) {
             (Some(was), Some(is)) => same_pointee(was, is, Void::IsVoid, MAX_DEPTH),
             (None, None) => same_value(was, is),
@@ -197,13 +199,14 @@ struct Scalar {
 }
 
 impl Scalar {
-    /// C leaves the sign of enums to the compiler, and kernels differ in that of `char`.
-    fn has_sign_of(self, other: Scalar) -> bool {
-        self.signed == other.signed
-            || self.is_enum
-            || other.is_enum
-            || self.size == 1
-            || other.size == 1
+    /// C leaves the sign of enums to the compiler.
+    fn is_unsigned(self) -> bool {
+        !self.signed && !self.is_enum
+    }
+
+    /// Returns `true` for a type that C programs keep addresses in: `unsigned long`.
+    fn is_address(self) -> bool {
+        self.size == POINTER_SIZE && self.is_unsigned()
     }
 }
 

@@ -20,6 +20,8 @@ impl Kit {
         let b = &mut self.b;
         match name {
             "void" => TypeId::VOID,
+            "s8" => b.int("signed char", 1, IntEncoding::SIGNED),
+            "u16" => b.int("unsigned short", 2, IntEncoding(0)),
             "int" => b.int("int", 4, IntEncoding::SIGNED),
             "u32" => b.int("unsigned int", 4, IntEncoding(0)),
             "long" => b.int("long", 8, IntEncoding::SIGNED),
@@ -110,24 +112,80 @@ fn misfit(of: &[&str], returns: &str, params: &[&str]) -> Option<String> {
     unfit(&body(&own, "p").unwrap(), &fexit(&actual))
 }
 
+/// Whether a declaration fits a tracepoint's argument.
+fn fits_tracepoint(own: &str, actual: &str) -> bool {
+    let mut kit = Kit::new();
+    let proto = kit.proto("void", &["void*", actual]);
+    let proto = kit.b.pointer(proto);
+    kit.b.typedef("btf_trace_t", proto);
+    let (own, kernel) = (declared(&[own]), kit.b.finish().unwrap());
+    let target = Target {
+        attach_type: AttachType::TRACE_RAW_TP,
+        name: "t",
+    };
+    unfit(
+        &body(&own, "p").unwrap(),
+        &target.prototype(&kernel).unwrap(),
+    )
+    .is_none()
+}
+
+#[test]
+fn integers_fit_by_the_bits_that_are_read() {
+    // Columns: declared, actual, whether it fits a function's argument, and a tracepoint's.
+    for (own, actual, function, tracepoint) in [
+        // The same size, of either sign.
+        ("u32", "int", true, true),
+        ("int", "u32", true, true),
+        ("long", "u64", true, true),
+        ("u64", "long", true, true),
+        ("s8", "bool", true, true),
+        ("enum", "int", true, true),
+        ("u32", "enum", true, true),
+        // Narrower: the low bits.
+        ("int", "long", true, true),
+        ("u32", "long", true, true),
+        ("int", "u64", true, true),
+        ("u16", "int", true, true),
+        ("bool", "int", true, true),
+        // Wider than an unsigned one, which only tracepoints extend.
+        ("u64", "u32", false, true),
+        ("long", "u32", false, true),
+        ("int", "u16", false, true),
+        ("u32", "bool", false, true),
+        // Wider than a signed one, or one of unknown sign: nothing extends the sign.
+        ("long", "int", false, false),
+        ("u64", "int", false, false),
+        ("int", "s8", false, false),
+        ("u64", "enum", false, false),
+        // Addresses as numbers, and the other way round.
+        ("void*", "u64", true, true),
+        ("u64", "void*", true, true),
+        ("u64", "inode", true, true),
+        ("void*", "inode", true, true),
+        // A number that is no address, or a pointer that claims what it points to.
+        ("void*", "long", false, false),
+        ("long", "void*", false, false),
+        ("void*", "u32", false, false),
+        ("u32", "void*", false, false),
+        ("void*", "enum", false, false),
+        ("inode", "u64", false, false),
+        ("char*", "u64", false, false),
+        ("dentry", "inode", false, false),
+    ] {
+        let of_function = misfit(&[own], "void", &[actual]).is_none();
+        assert_eq!(of_function, function, "`{own}` for a function's `{actual}`");
+        let of_tracepoint = fits_tracepoint(own, actual);
+        assert_eq!(
+            of_tracepoint, tracepoint,
+            "`{own}` for a tracepoint's `{actual}`"
+        );
+    }
+}
+
 #[test]
 fn zeros_follow_the_arguments_of_tracepoints() {
-    let fits = |own: &str, actual: &str| {
-        let mut kit = Kit::new();
-        let proto = kit.proto("void", &["void*", actual]);
-        let proto = kit.b.pointer(proto);
-        kit.b.typedef("btf_trace_t", proto);
-        let (own, kernel) = (declared(&[own]), kit.b.finish().unwrap());
-        let target = Target {
-            attach_type: AttachType::TRACE_RAW_TP,
-            name: "t",
-        };
-        unfit(
-            &body(&own, "p").unwrap(),
-            &target.prototype(&kernel).unwrap(),
-        )
-        .is_none()
-    };
+    let fits = fits_tracepoint;
     assert!(fits("int", "bool") && fits("long", "u32") && fits("u32", "bool"));
     // Of a negative one the sign is lost.
     assert!(!fits("long", "int"));
@@ -266,6 +324,9 @@ fn types_compare_by_what_they_mean() {
     for (was, is) in [
         ("enum", "u32"),
         ("enum", "int"),
+        ("int", "u32"),
+        ("long", "u64"),
+        ("u64", "void*"),
         ("char*", "u8*"),
         ("void*", "void*"),
         ("pair", "pair"),
@@ -273,9 +334,10 @@ fn types_compare_by_what_they_mean() {
         assert!(one(was, is) && one(is, was), "{was} {is}");
     }
     for (was, is) in [
-        ("int", "u32"),
         ("int", "long"),
+        ("u32", "u64"),
         ("long", "void*"),
+        ("u64", "inode"),
         ("void*", "inode"),
         ("char*", "inode"),
         ("inode", "inode**"),
