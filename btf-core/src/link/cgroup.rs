@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::near::{did_you_mean, similar};
 use crate::obj::{Attach, AttachType};
 use crate::prog::{CgroupSharing, Program};
-use crate::sys::{self, Among, FileSystem};
+use crate::sys::{self, Among, Capabilities, FileSystem};
 
 /// `BPF_F_ALLOW_OVERRIDE` and `BPF_F_ALLOW_MULTI`.
 const ALLOW_OVERRIDE: u32 = 1;
@@ -127,13 +127,13 @@ impl Binding for Attached {
 
 fn explain(e: io::Error) -> Error {
     let errno = e.raw_os_error();
-    let error = refused("cannot attach to the cgroup".into(), e);
+    let needs = Capabilities::BPF | Capabilities::NET_ADMIN;
+    let error = refused("cannot attach to the cgroup".into(), needs, e);
     match errno {
         // Also what the kernel answers where the flags of a cgroup above, or of programs that are here, are others.
-        Some(libc::EPERM) => error.hint(format!(
-            "a program of this kind that does not share may be here or in a cgroup above (`bpftool cgroup tree` lists them); or: {}",
-            sys::privileges_hint()
-        )),
+        Some(libc::EPERM) if sys::lacking(needs).is_none() => error.hint(
+            "a program of this kind that does not share may be here or in a cgroup above (`bpftool cgroup tree` lists them)",
+        ),
         Some(libc::EBADF) => error.hint(format!("it is no cgroup of version 2: {}", mount_hint())),
         Some(libc::E2BIG) => error.hint("as many programs are in the cgroup as the kernel allows"),
         _ => error,

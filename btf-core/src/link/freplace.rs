@@ -8,7 +8,7 @@ use crate::btf::{Btf, Kind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::near::{did_you_mean, similar};
 use crate::prog::Program;
-use crate::sys;
+use crate::sys::{self, Capabilities};
 
 /// Attaches to a function of another program than that it was loaded for.
 pub(crate) fn freplace(program: &Program, target: &Program, function: &str) -> Result<Link> {
@@ -20,11 +20,16 @@ pub(crate) fn freplace(program: &Program, target: &Program, function: &str) -> R
 
 fn explain(function: &str, e: io::Error) -> Error {
     let errno = e.raw_os_error();
-    let error = refused(format!("cannot replace function `{function}`"), e);
+    let error = refused(
+        format!("cannot replace function `{function}`"),
+        Capabilities::TRACING,
+        e,
+    );
     match errno {
-        Some(libc::EINVAL) => error.hint(
-            "its prototype must be that of the function, and the function global (neither static nor inlined); kernels before 5.10 replace only what a program was loaded for",
-        ),
+        Some(libc::EINVAL) => error.hint(match sys::newer_kernel((5, 10)) {
+            Some(newer) => format!("replacing another function than the program was loaded for {newer}"),
+            None => "its prototype must be that of the function, and the function global (neither static nor inlined)".to_owned(),
+        }),
         Some(libc::EBUSY) => error.hint("another program replaces it already"),
         _ => error,
     }
@@ -32,8 +37,13 @@ fn explain(function: &str, e: io::Error) -> Error {
 
 /// The type of a function of a loaded program, in that program's own BTF.
 pub(crate) fn program_function(program: BorrowedFd<'_>, function: &str) -> Result<u32> {
-    let refused =
-        |e| Error::os("cannot read the types of the other program", e).hint(sys::privileges_hint());
+    let refused = |e| {
+        sys::os_error(
+            "cannot read the types of the other program",
+            Capabilities::SYS_ADMIN,
+            e,
+        )
+    };
     let id = sys::prog_btf_id(program).map_err(refused)?;
     let fd = match id {
         0 => None,

@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use super::{Link, refused};
 use crate::error::Result;
 use crate::prog::Program;
-use crate::sys;
+use crate::sys::{self, Capabilities};
 
 /// Makes the link of an iterator, over all there is or a part of it.
 pub(crate) fn iter(program: &Program, over: Option<sys::Over<'_>>) -> Result<Link> {
@@ -15,7 +15,11 @@ pub(crate) fn iter(program: &Program, over: Option<sys::Over<'_>>) -> Result<Lin
         .map(|fd| Link::of_bpf(program.name(), fd))
         .map_err(|e| {
             let hint = hint(target, over, e.raw_os_error());
-            let error = refused(format!("cannot attach to iterator `{target}`"), e);
+            let error = refused(
+                format!("cannot attach to iterator `{target}`"),
+                Capabilities::TRACING,
+                e,
+            );
             match hint {
                 Some(hint) => error.hint(hint),
                 None => error,
@@ -23,7 +27,26 @@ pub(crate) fn iter(program: &Program, over: Option<sys::Over<'_>>) -> Result<Lin
         })
 }
 
-fn hint(target: &str, over: Option<sys::Over<'_>>, errno: Option<i32>) -> Option<&'static str> {
+fn hint(target: &str, over: Option<sys::Over<'_>>, errno: Option<i32>) -> Option<String> {
+    // Parts of tasks and cgroups.
+    let is_part = matches!(over, Some(part) if !matches!(part, sys::Over::Map(_)));
+    if is_part && matches!(errno, Some(libc::EINVAL | libc::E2BIG)) {
+        let newer = sys::newer_kernel((6, 1));
+        return Some(match newer {
+            Some(newer) => format!("going over a part of the tasks or cgroups {newer}"),
+            None => "iterators over tasks (iter/task and its kin) go over a part of them, and iter/cgroup over a part of the \
+                     cgroups"
+                .to_owned(),
+        });
+    }
+    fixed_hint(target, over, errno).map(str::to_owned)
+}
+
+fn fixed_hint(
+    target: &str,
+    over: Option<sys::Over<'_>>,
+    errno: Option<i32>,
+) -> Option<&'static str> {
     let is_of_map = matches!(target, "bpf_map_elem" | "bpf_sk_storage_map");
     match (over, errno?) {
         (None, libc::EINVAL | libc::EBADF) if is_of_map => Some(
@@ -42,16 +65,17 @@ fn hint(target: &str, over: Option<sys::Over<'_>>, errno: Option<i32>) -> Option
         (Some(sys::Over::Cgroup(..)), libc::EBADF) => {
             Some("the descriptor is one of an open folder of the file system cgroup2")
         }
-        (Some(_), libc::EINVAL | libc::E2BIG) => Some(
-            "kernels from 6.1 on go over a part of the tasks (iter/task and its kin) or cgroups (iter/cgroup)",
-        ),
         _ => None,
     }
 }
 
 /// A descriptor of which reading runs the iterator once from start to end.
 pub(crate) fn iter_file(program: &Program, link: &Link) -> Result<File> {
-    sys::iter_create(link.as_fd())
-        .map(File::from)
-        .map_err(|e| refused(format!("cannot start `{}`", program.name()), e))
+    sys::iter_create(link.as_fd()).map(File::from).map_err(|e| {
+        refused(
+            format!("cannot start `{}`", program.name()),
+            Capabilities::TRACING,
+            e,
+        )
+    })
 }

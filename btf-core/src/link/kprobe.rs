@@ -9,7 +9,7 @@ use crate::near::did_you_mean;
 use crate::obj::AttachType;
 use crate::prog::target::near;
 use crate::prog::{KprobeOptions, Program};
-use crate::sys;
+use crate::sys::{self, Capabilities};
 
 pub(crate) fn kprobe(program: &Program, at: &KprobeOptions, is_return: bool) -> Result<Link> {
     let KprobeOptions {
@@ -95,7 +95,7 @@ pub(crate) fn ksyscall(
 
 fn explain(doing: String, function: &str, e: io::Error) -> Error {
     let errno = e.raw_os_error();
-    let error = refused(doing, e);
+    let error = refused(doing, Capabilities::PERFMON, e);
     match errno {
         Some(libc::ENOENT) => {
             let similar = sys::kernel_btf()

@@ -9,7 +9,7 @@ use crate::near::did_you_mean;
 use crate::obj::{Attach, AttachType};
 use crate::prog::Program;
 use crate::prog::target::near;
-use crate::sys::{self, Functions};
+use crate::sys::{self, Capabilities, Functions};
 
 /// What functions are wanted.
 #[derive(Debug, Clone, Copy)]
@@ -71,20 +71,25 @@ fn explain(wanted: Wanted<'_>, attach_type: AttachType, e: io::Error) -> Error {
             "{doing}: this kernel does not let all of them be traced, or does not have them"
         ))
         .hint("available_filter_functions in tracefs lists those that can be"),
-        (Some(libc::EINVAL | libc::EOPNOTSUPP), _) => {
-            let (kernel, instead) = match attach_type {
-                AttachType::TRACE_KPROBE_SESSION => ("6.10", "SEC(\"kprobe.multi/…\")"),
-                _ => ("5.18", "SEC(\"kprobe/…\")"),
+        (Some(errno @ (libc::EINVAL | libc::EOPNOTSUPP)), _) => {
+            let (since, instead) = match attach_type {
+                AttachType::TRACE_KPROBE_SESSION => ((6, 10), "SEC(\"kprobe.multi/…\")"),
+                _ => ((5, 18), "SEC(\"kprobe/…\")"),
             };
-            Error::new(
-                ErrorKind::Unsupported,
-                format!("{doing}: this kernel has no such links, or cannot trace one of the functions"),
-            )
-            .hint(format!(
-                "kernels from {kernel} on have them if built with CONFIG_FPROBE=y; older ones have {instead}"
-            ))
+            let (why, hint) = match sys::newer_kernel(since) {
+                Some(newer) => (format!("such a link {newer}"), format!("use {instead}")),
+                None if errno == libc::EOPNOTSUPP => (
+                    "this kernel has no such links".to_owned(),
+                    format!("boot one that is built with CONFIG_FPROBE=y, or use {instead}"),
+                ),
+                None => (
+                    "the kernel cannot trace one of the functions".to_owned(),
+                    "available_filter_functions in tracefs lists those that can be".to_owned(),
+                ),
+            };
+            Error::new(ErrorKind::Unsupported, format!("{doing}: {why}")).hint(hint)
         }
-        _ => refused(doing, e),
+        _ => refused(doing, Capabilities::TRACING, e),
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod bound;
 mod cgroup;
+mod cookie;
 mod freplace;
 mod functions;
 mod info;
@@ -33,7 +34,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::prog::{AttachMode, Program, StructOps};
-use crate::sys;
+use crate::sys::{self, Capabilities};
 use bound::{Binding, Bound};
 
 pub(crate) use cgroup::{cgroup, cgroup_path};
@@ -317,18 +318,21 @@ fn in_spite_of_pin(link: BorrowedFd<'_>) -> Result<()> {
     })
 }
 
-/// What of `Permission`, and of the rest, an attach error says beyond the errno.
-fn refused(doing: String, e: io::Error) -> Error {
+/// An error of attaching, with what can be said of its number. `needs` is what the kernel checks.
+fn refused(doing: String, needs: Capabilities, e: io::Error) -> Error {
     let errno = e.raw_os_error();
     let error = Error::os(doing, e);
     match errno {
-        _ if error.kind() == ErrorKind::Permission => error.hint(sys::privileges_hint()),
+        _ if error.kind() == ErrorKind::Permission => error.hint(sys::privileges_hint(needs)),
         Some(libc::EEXIST) => {
             error.hint("this program is attached there already: drop that link first")
         }
         Some(libc::EBUSY) => error.hint("something else is attached there that does not share"),
         Some(libc::E2BIG) => error.hint("as many programs are attached there as the kernel allows"),
-        _ => error,
+        _ => match errno.and_then(sys::limit_hint) {
+            Some(hint) => error.hint(hint),
+            None => error,
+        },
     }
 }
 
@@ -337,17 +341,7 @@ fn refused_request(mut doing: String, refusal: sys::Refusal) -> Error {
     if let Some(words) = refusal.words {
         doing += &format!(" (the kernel says: {words})");
     }
-    refused(doing, refusal.error)
-}
-
-/// Says of a refused cookie what kernels take it, if that may be the reason.
-fn no_cookie(cookie: u64, error: Error) -> Error {
-    match error.os_error() {
-        Some(libc::EINVAL) if cookie != 0 => error.hint(
-            "the kernel may take no cookie here: perf events have them from 5.15 on, functions and hooks from 5.19, raw tracepoints from 6.9",
-        ),
-        _ => error,
-    }
+    refused(doing, Capabilities::NET_ADMIN, refusal.error)
 }
 
 /// A name for the kernel to read.

@@ -3,14 +3,20 @@
 use std::io;
 use std::os::fd::OwnedFd;
 
-use super::{Held, Link, no_cookie, refused};
+use super::{Held, Link, cookie, refused};
 use crate::error::{Error, ErrorKind, Result};
 use crate::prog::{AttachMode, PerfEventOptions, Program};
-use crate::sys::{self, Event, Scope};
+use crate::sys::{self, Capabilities, Event, Scope};
 
-pub(crate) fn perf_event(program: &Program, event: OwnedFd, cookie: u64) -> Result<Link> {
-    Link::of_event(program, program.fd()?, event, cookie, AttachMode::Default)
-        .map_err(|e| no_cookie(cookie, refused("cannot attach to the perf event".into(), e)))
+pub(crate) fn perf_event(program: &Program, event: OwnedFd, number: u64) -> Result<Link> {
+    Link::of_event(program, program.fd()?, event, number, AttachMode::Default).map_err(|e| {
+        let error = refused(
+            "cannot attach to the perf event".into(),
+            Capabilities::PERFMON,
+            e,
+        );
+        cookie::explain(program.def, number, error)
+    })
 }
 
 pub(crate) fn perf_events(program: &Program, options: &PerfEventOptions) -> Result<Link> {
@@ -48,17 +54,24 @@ fn explain(options: &PerfEventOptions, e: io::Error) -> Error {
     let errno = e.raw_os_error();
     let (event_type, config) = (options.event_type, options.config);
     let doing = format!("cannot open a perf event of type {event_type} with config {config:#x}");
-    let error = refused(doing, e);
+    let error = refused(doing, Capabilities::PERFMON, e);
     match errno {
         Some(libc::ENOENT | libc::EOPNOTSUPP | libc::ENODEV) => error.hint(
             "this machine has no such counter; virtual ones mostly have none in hardware: PerfEventOptions::cpu_clock() is everywhere",
         ),
         Some(libc::ESRCH) => error.hint("there is no such process"),
-        Some(libc::EINVAL) => error.hint(
-            "the frequency may be above /proc/sys/kernel/perf_event_max_sample_rate",
-        ),
+        Some(libc::EINVAL) if let Some(most) = exceeded_rate(options) => error.hint(format!(
+            "the frequency is above kernel.perf_event_max_sample_rate, which is {most}"
+        )),
         _ => error,
     }
+}
+
+/// The highest frequency that the kernel samples at, if more is asked for.
+fn exceeded_rate(options: &PerfEventOptions) -> Option<u64> {
+    const PATH: &str = "/proc/sys/kernel/perf_event_max_sample_rate";
+    let most = std::fs::read_to_string(PATH).ok()?.trim().parse().ok()?;
+    (options.is_frequency && options.every > most).then_some(most)
 }
 
 /// The CPUs that run, of a list like `0-3,5`.

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use super::{Link, c_string, legacy, no_cookie, pmu, uprobe};
+use super::{Link, c_string, cookie, legacy, pmu, uprobe};
 use crate::error::{Error, ErrorKind, Result};
 use crate::prog::{AttachMode, Program};
 use crate::sys::{self, Event, Scope};
@@ -77,8 +77,10 @@ pub(super) fn attach(
     };
     let link = Link::of_event(program, prog, event, how.cookie, how.mode);
     let mut link = link.map_err(|e| match (how.mode, e.raw_os_error()) {
-        (AttachMode::Link, Some(libc::EINVAL)) => no_links(),
-        _ => no_cookie(how.cookie, explain(e)),
+        (AttachMode::Link, Some(libc::EINVAL)) if sys::newer_kernel(PERF_LINKS).is_some() => {
+            no_links()
+        }
+        _ => cookie::explain(program.def, how.cookie, explain(e)),
     })?;
     if let Some(listed) = listed {
         link.taken = Some(Box::new(listed));
@@ -102,8 +104,13 @@ fn check(program: &Program, how: Probing) -> Result<()> {
     }
 }
 
+/// The first kernel with links of perf events.
+const PERF_LINKS: (u8, u8) = crate::probe::PERF_LINK.since;
+
 fn no_links() -> Error {
     let what = "this kernel has no links of perf events";
-    Error::new(ErrorKind::Unsupported, what)
-        .hint("they came with Linux 5.15; AttachMode::Default does without")
+    let (major, minor) = PERF_LINKS;
+    Error::new(ErrorKind::Unsupported, what).hint(format!(
+        "they require Linux {major}.{minor} or newer; AttachMode::Default does without"
+    ))
 }

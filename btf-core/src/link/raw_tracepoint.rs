@@ -1,22 +1,26 @@
 //! Attaching to raw tracepoints, by name.
 
-use super::{Link, c_string, no_cookie, refused};
+use super::{Link, c_string, cookie, refused};
 use crate::error::Result;
 use crate::near::did_you_mean;
 use crate::obj::AttachType;
 use crate::prog::Program;
 use crate::prog::target::near;
-use crate::sys;
+use crate::sys::{self, Capabilities};
 
-pub(crate) fn raw_tracepoint(program: &Program, name: &str, cookie: u64) -> Result<Link> {
+pub(crate) fn raw_tracepoint(program: &Program, name: &str, number: u64) -> Result<Link> {
     let c_name = c_string(name)?;
-    match sys::raw_tracepoint_open(program.fd()?, Some(&c_name), cookie) {
+    match sys::raw_tracepoint_open(program.fd()?, Some(&c_name), number) {
         Ok(fd) => Ok(Link::of_bpf(program.name(), fd)),
         Err(e) => {
             let is_missing = e.raw_os_error() == Some(libc::ENOENT);
-            let error = refused(format!("cannot attach to raw tracepoint `{name}`"), e);
+            let error = refused(
+                format!("cannot attach to raw tracepoint `{name}`"),
+                Capabilities::TRACING,
+                e,
+            );
             if !is_missing {
-                return Err(no_cookie(cookie, error));
+                return Err(cookie::explain(program.def, number, error));
             }
             let similar = sys::kernel_btf()
                 .ok()

@@ -7,7 +7,7 @@ use super::{Binding, Link, refused};
 use crate::error::{Error, ErrorKind, Result};
 use crate::obj::AttachType;
 use crate::prog::StructOps;
-use crate::sys::{self, Among, OpsMap};
+use crate::sys::{self, Among, Capabilities, OpsMap};
 
 pub(crate) fn struct_ops(ops: &StructOps, map: &OpsMap, value: &[u8]) -> Result<Link> {
     write(ops, map, value)?;
@@ -67,7 +67,11 @@ impl Binding for Registered {
 
 fn explain(e: io::Error) -> Error {
     let errno = e.raw_os_error();
-    let error = refused("the kernel refused to register them".into(), e);
+    let error = refused(
+        "the kernel refused to register them".into(),
+        Capabilities::TRACING,
+        e,
+    );
     match errno {
         Some(libc::EEXIST) => error.hint("operations with this name are registered already: name them otherwise"),
         Some(libc::EBUSY) => error.hint("they were registered before: load the object again to do it again"),

@@ -9,7 +9,7 @@ use super::{Link, refused};
 use crate::error::{Error, ErrorKind, Result};
 use crate::obj::AttachType;
 use crate::prog::{NetfilterOptions, Program};
-use crate::sys::{self, Among};
+use crate::sys::{self, Among, Capabilities};
 
 /// `BPF_F_NETFILTER_IP_DEFRAG`.
 const IP_DEFRAG: u32 = 1;
@@ -21,7 +21,7 @@ pub(crate) fn netns(program: &Program, netns: BorrowedFd<'_>) -> Result<Link> {
     .map(|fd| Link::of_bpf(program.name(), fd))
     .map_err(|e| {
         let errno = e.raw_os_error();
-        let error = refused("cannot attach to the network namespace".into(), e);
+        let error = refused("cannot attach to the network namespace".into(), Capabilities::NET_ADMIN, e);
         match errno {
             Some(libc::EEXIST | libc::E2BIG) if attach_type == AttachType::FLOW_DISSECTOR => error.hint(
                 "a flow dissector is there already, or in the first namespace, which then has the only one",
@@ -64,7 +64,11 @@ pub(crate) fn sock_map(
 
 fn not_to_map(e: io::Error) -> Error {
     let errno = e.raw_os_error();
-    let error = refused("cannot attach to the map".into(), e);
+    let error = refused(
+        "cannot attach to the map".into(),
+        Capabilities::NET_ADMIN,
+        e,
+    );
     match errno {
         Some(libc::EBUSY) => error.hint(
             "another program of this kind is attached to the map, or one that cannot be beside it",
@@ -80,7 +84,11 @@ pub(crate) fn lirc(program: &Program, device: BorrowedFd<'_>) -> Result<Link> {
     let attach_type = program.attach_type();
     sys::prog_attach(program.fd()?, device, attach_type, 0).map_err(|e| {
         let is_no_receiver = e.raw_os_error() == Some(libc::EINVAL);
-        let error = refused("cannot attach to the receiver".into(), e);
+        let error = refused(
+            "cannot attach to the receiver".into(),
+            Capabilities::NET_ADMIN,
+            e,
+        );
         match is_no_receiver {
             true => error.hint("it must be a descriptor of a device such as /dev/lirc0"),
             false => error,
@@ -122,7 +130,7 @@ pub(crate) fn socket(
 ) -> Result<()> {
     sys::socket_program(socket, option.0, program.fd()?).map_err(|e| {
         let errno = e.raw_os_error();
-        let error = refused("the socket refused it".into(), e);
+        let error = refused("the socket refused it".into(), Capabilities::BPF, e);
         match errno {
             Some(libc::ENOENT) => error.hint("nothing is attached to the socket"),
             Some(libc::EINVAL) if option.0 == SocketOption::ATTACH_REUSEPORT.0 => {
@@ -148,6 +156,7 @@ pub(crate) fn netfilter(program: &Program, options: NetfilterOptions) -> Result<
                     "cannot attach to hook {hook} of protocol {family} with priority {}",
                     options.priority
                 ),
+                Capabilities::NET_ADMIN,
                 e,
             );
             match errno {

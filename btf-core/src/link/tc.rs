@@ -10,7 +10,7 @@ use super::{Binding, Link, refused, refused_request};
 use crate::error::{Error, ErrorKind, Result};
 use crate::obj::{AttachType, ProgType};
 use crate::prog::{Direction, Interface, OrderOptions, Program, TcOptions};
-use crate::sys::{self, Refusal, Request};
+use crate::sys::{self, Capabilities, Refusal, Request};
 
 const RTM_NEWQDISC: u16 = 36;
 const RTM_NEWTFILTER: u16 = 44;
@@ -305,11 +305,7 @@ pub(crate) fn tcx(
             };
             tc(program, interface, direction, TcOptions::default())
         }
-        Err(e) => Err(misplaced(
-            interface,
-            e,
-            "tcx links are in kernels from 6.6 on",
-        )),
+        Err(e) => Err(misplaced(interface, e, (6, 6))),
     }
 }
 
@@ -326,19 +322,17 @@ pub(crate) fn netkit(
         options.among()?,
     )
     .map(|fd| Link::of_bpf(program.name(), fd))
-    .map_err(|e| {
-        misplaced(
-            interface,
-            e,
-            "it must be a netkit device, which kernels have from 6.7 on",
-        )
-    })
+    .map_err(|e| misplaced(interface, e, (6, 7)))
 }
 
-/// What an error about a place among others means.
-fn misplaced(interface: Interface<'_>, e: io::Error, unknown: &'static str) -> Error {
+/// What an error about a place among others means. `since` is the first kernel with such links.
+fn misplaced(interface: Interface<'_>, e: io::Error, since: (u8, u8)) -> Error {
     let errno = e.raw_os_error();
-    let error = refused(format!("cannot attach to {interface}"), e);
+    let error = refused(
+        format!("cannot attach to {interface}"),
+        Capabilities::NET_ADMIN,
+        e,
+    );
     match errno {
         Some(libc::ESTALE) => error.hint(
             "programs were attached or detached since the expected revision: look again, and try again",
@@ -350,7 +344,9 @@ fn misplaced(interface: Interface<'_>, e: io::Error, unknown: &'static str) -> E
         Some(libc::ENODEV) => error.hint("there is no such device in this network namespace"),
         Some(libc::ENXIO) => error.hint("it is no netkit device: `ip link add NAME type netkit` makes a pair"),
         Some(libc::EACCES) => error.hint("the device is the peer of a netkit pair: attach to the primary one"),
-        Some(libc::EINVAL) => error.hint(unknown),
+        Some(libc::EINVAL) if let Some(newer) = sys::newer_kernel(since) => {
+            error.hint(format!("such a link {newer}"))
+        }
         _ => error,
     }
 }

@@ -5,23 +5,31 @@ use std::path::PathBuf;
 
 use crate::error::{Error, Result};
 use crate::near::{did_you_mean, similar};
+use crate::sys::{Capabilities, privileges_hint};
 
 /// Where it is mounted: on its own, or below debugfs as older systems have it.
 const PLACES: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
 
 /// The directory of events.
 fn events() -> Result<PathBuf> {
-    PLACES
-        .iter()
-        .map(|place| PathBuf::from(place).join("events"))
-        .find(|path| path.exists())
-        .ok_or_else(|| {
-            Error::not_found(format!(
-                "tracefs is mounted neither on {} nor on {}, or this process may not enter it",
-                PLACES[0], PLACES[1]
-            ))
-            .hint("run as root: mount -t tracefs tracefs /sys/kernel/tracing")
-        })
+    let mut forbidden = None;
+    for place in PLACES {
+        let path = PathBuf::from(place).join("events");
+        match path.metadata() {
+            Ok(_) => return Ok(path),
+            Err(e) if e.kind() == io::ErrorKind::PermissionDenied => forbidden = Some((path, e)),
+            Err(_) => {}
+        }
+    }
+    Err(match forbidden {
+        Some((path, e)) => Error::os(format!("cannot enter {}", path.display()), e)
+            .hint(privileges_hint(Capabilities::DAC_OVERRIDE)),
+        None => Error::not_found(format!(
+            "tracefs is mounted neither on {} nor on {}",
+            PLACES[0], PLACES[1]
+        ))
+        .hint("run as root: mount -t tracefs tracefs /sys/kernel/tracing"),
+    })
 }
 
 /// A file at its top; none if this kernel does not have it.
@@ -31,7 +39,7 @@ pub(super) fn read(file: &str) -> Result<Option<String>> {
         Ok(text) => Ok(Some(text)),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(e) => Err(Error::os(format!("cannot read {}", path.display()), e)
-            .hint(crate::sys::privileges_hint())),
+            .hint(privileges_hint(Capabilities::DAC_OVERRIDE))),
     }
 }
 
@@ -45,7 +53,7 @@ pub(super) fn append(file: &str, line: &str) -> Result<io::Result<()>> {
         let error = Error::os(format!("cannot write to {}", path.display()), e);
         match is_missing {
             true => error.hint("boot a kernel built with CONFIG_KPROBE_EVENTS=y and CONFIG_UPROBE_EVENTS=y, or use a tracepoint"),
-            false => error.hint(crate::sys::privileges_hint()),
+            false => error.hint(privileges_hint(Capabilities::DAC_OVERRIDE)),
         }
     })?;
     // One write is one line, or more, to the kernel.
@@ -81,7 +89,7 @@ pub(super) fn tracepoint_id(category: &str, name: &str) -> Result<u64> {
             )
         }
         Err(e) => Err(Error::os(format!("cannot read {}", path.display()), e)
-            .hint(crate::sys::privileges_hint())),
+            .hint(privileges_hint(Capabilities::DAC_OVERRIDE))),
     }
 }
 

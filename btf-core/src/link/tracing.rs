@@ -1,20 +1,20 @@
 //! Attaching to what was settled at load: fentry, fexit, fmod_ret, tp_btf.
 
-use super::{Link, no_cookie, refused};
+use super::{Link, cookie, refused};
 use crate::error::{Error, ErrorKind, Result};
 use crate::obj::AttachType;
 use crate::prog::Program;
-use crate::sys;
+use crate::sys::{self, Capabilities};
 
-pub(crate) fn tracing(program: &Program, cookie: u64) -> Result<Link> {
+pub(crate) fn tracing(program: &Program, number: u64) -> Result<Link> {
     let attach_type = program.def.map_or(AttachType::NONE, |def| def.attach_type);
-    let made = match cookie {
+    let made = match number {
         0 => sys::raw_tracepoint_open(program.fd()?, None, 0),
-        _ => sys::link_create_tracing(program.fd()?, attach_type, cookie),
+        _ => sys::link_create_tracing(program.fd()?, attach_type, number),
     };
     match made {
         Ok(fd) => Ok(Link::of_bpf(program.name(), fd)),
-        Err(e) => Err(no_cookie(cookie, explain(program, e))),
+        Err(e) => Err(cookie::explain(program.def, number, explain(program, e))),
     }
 }
 
@@ -32,24 +32,20 @@ fn explain(program: &Program, e: std::io::Error) -> Error {
         return error.hint(kprobe_hint(target));
     }
     let errno = e.raw_os_error();
-    let error = refused(doing, e);
+    let error = refused(doing, Capabilities::TRACING, e);
     match errno {
-        Some(libc::EPERM | libc::EACCES) if !is_on_tracepoint => error.hint(format!(
-            "{}; where a kernel refuses fentry, fexit and fmod_ret only, use a tracepoint",
-            sys::privileges_hint()
-        )),
+        Some(libc::EPERM | libc::EACCES) if !is_on_tracepoint => error.hint(sys::trampoline_hint()),
         // The function is in BTF, or the program would not have been loaded.
-        Some(libc::ENOENT) if !is_on_tracepoint => error.hint(
-            "kernels before 5.13 attach a program to a function once only: load the object again to attach it again",
-        ),
-        Some(libc::EINVAL | libc::EADDRNOTAVAIL | libc::EOPNOTSUPP)
-            if !is_on_tracepoint =>
-        {
+        Some(libc::ENOENT) if !is_on_tracepoint && let Some(newer) = sys::newer_kernel((5, 13)) => {
             error.hint(format!(
-                "the function may not be traceable (notrace, or built without ftrace); {}",
-                kprobe_hint(target)
+                "attaching a program to a function again {newer}: load the object again for that"
             ))
         }
+        Some(libc::EINVAL | libc::EADDRNOTAVAIL | libc::EOPNOTSUPP) if !is_on_tracepoint => error
+            .hint(format!(
+                "the function may not be traceable (notrace, or built without ftrace); {}",
+                kprobe_hint(target)
+            )),
         _ => error,
     }
 }

@@ -9,6 +9,7 @@ use super::{Link, c_string, refused};
 use crate::binary::Binary;
 use crate::error::{Error, ErrorKind, Result};
 use crate::prog::{AttachMode, Program, UprobeOptions};
+use crate::sys::Capabilities;
 
 pub(crate) fn uprobe(program: &Program, at: &UprobeOptions, is_return: bool) -> Result<Link> {
     if is_return && at.offset != 0 && at.function.is_some() {
@@ -82,7 +83,7 @@ fn process(pid: Option<u32>) -> Result<Option<i32>> {
 
 fn explain(doing: String, pid: Option<u32>, e: io::Error) -> Error {
     let errno = e.raw_os_error();
-    let error = refused(doing, e);
+    let error = refused(doing, Capabilities::PERFMON, e);
     match (errno, pid) {
         (Some(libc::ESRCH), Some(pid)) => error.hint(format!("there is no process {pid}")),
         (Some(libc::EINVAL | libc::EOPNOTSUPP), _) => error.hint(

@@ -10,7 +10,7 @@ use crate::binary::Binary;
 use crate::error::{Error, ErrorKind, Result};
 use crate::obj::{Attach, AttachType};
 use crate::prog::{Program, UprobeMultiOptions, WantedPlaces};
-use crate::sys::{self, Places};
+use crate::sys::{self, Capabilities, Places};
 
 pub(crate) fn uprobe_multi(program: &Program, at: &UprobeMultiOptions) -> Result<Link> {
     let (attach_type, is_return) = match program.def.map(|def| def.attach) {
@@ -73,15 +73,20 @@ pub(super) fn uprobe_multi_at(
 }
 
 fn explain(doing: String, pid: u32, attach_type: AttachType, e: io::Error) -> Error {
-    let kernel = match attach_type {
-        AttachType::TRACE_UPROBE_SESSION => "6.13",
-        _ => "6.6",
+    let since = match attach_type {
+        AttachType::TRACE_UPROBE_SESSION => (6, 13),
+        _ => (6, 6),
     };
     match e.raw_os_error() {
-        Some(libc::ESRCH) => refused(doing, e).hint(format!("there is no process {pid}")),
-        Some(libc::EINVAL | libc::EOPNOTSUPP) => refused(doing, e).hint(format!(
-            "kernels from {kernel} on have such links, older ones have SEC(\"uprobe/…\"); each place must be the start of an instruction"
-        )),
-        _ => refused(doing, e),
+        Some(libc::ESRCH) => {
+            refused(doing, Capabilities::TRACING, e).hint(format!("there is no process {pid}"))
+        }
+        Some(libc::EINVAL | libc::EOPNOTSUPP) => {
+            refused(doing, Capabilities::TRACING, e).hint(match sys::newer_kernel(since) {
+                Some(newer) => format!("such a link {newer}: use SEC(\"uprobe/…\")"),
+                None => "each place must be the start of an instruction".to_owned(),
+            })
+        }
+        _ => refused(doing, Capabilities::TRACING, e),
     }
 }

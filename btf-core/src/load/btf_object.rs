@@ -2,7 +2,7 @@
 
 use crate::btf::Btf;
 use crate::error::{Context, Error, Result};
-use crate::sys;
+use crate::sys::{self, Capabilities};
 
 /// The name under which the kernel lists its own types.
 const VMLINUX: &str = "vmlinux";
@@ -37,8 +37,13 @@ pub struct BtfObject {
 ///
 /// [`crate::ErrorKind::Permission`] without `CAP_SYS_ADMIN`; [`crate::ErrorKind::Os`] for whatever else the kernel answers.
 pub fn btf_objects() -> Result<Vec<BtfObject>> {
-    let failed =
-        |e| Error::os("cannot list the kernel's BTF objects", e).hint(sys::privileges_hint());
+    let failed = |e| {
+        sys::os_error(
+            "cannot list the kernel's BTF objects",
+            Capabilities::SYS_ADMIN,
+            e,
+        )
+    };
     let mut out = Vec::new();
     let mut last = 0;
     while let Some(id) = sys::next_btf_id(last).map_err(failed)? {
@@ -70,8 +75,13 @@ impl BtfObject {
             "" => format!("BTF object {}", self.id),
             name => format!("BTF object {} (`{name}`)", self.id),
         };
-        let failed =
-            |e| Error::os(format!("cannot read {}", what()), e).hint(sys::privileges_hint());
+        let failed = |e| {
+            sys::os_error(
+                format!("cannot read {}", what()),
+                Capabilities::SYS_ADMIN,
+                e,
+            )
+        };
         let fd = sys::btf_by_id(self.id)
             .map_err(failed)?
             .ok_or_else(|| Error::not_found(format!("{} was unloaded", what())))?;

@@ -8,6 +8,7 @@ use crate::map::{self, Flags, Map, MapType};
 use crate::obj::{Image, JumpTable, MapSpec, Object, RelocTarget};
 use crate::pod;
 use crate::probe::Features;
+use crate::sys;
 
 /// Size of `struct bpf_insn_array_value`: where the instruction is in what was loaded, after the verifier, and in machine code.
 const VALUE: usize = 16;
@@ -54,9 +55,9 @@ fn fill(table: &JumpTable, image: &Image, features: &Features) -> Result<Map> {
     };
     let params = map::params(&spec, None, None, features)?;
     let map = map::create(&params).map_err(|e| match e.os_error() {
-        Some(libc::EINVAL) => e.hint(
-            "kernels have arrays of instructions from 6.19 on: for older ones compile with -fno-jump-tables, or leave the program out",
-        ),
+        Some(libc::EINVAL) if let Some(newer) = sys::newer_kernel((6, 19)) => e.hint(format!(
+            "an array of instructions {newer}: compile with -fno-jump-tables, or leave the program out"
+        )),
         _ => e,
     })?;
     let part = image.parts.iter().find(|(_, f)| *f == table.function);

@@ -10,7 +10,7 @@ use crate::link;
 use crate::obj::AttachType;
 use crate::probe::Features;
 use crate::prog::target::{self, BtfTarget};
-use crate::sys;
+use crate::sys::{self, Capabilities};
 
 /// What one load knows of the kernel.
 pub(super) struct Kernel {
@@ -77,11 +77,11 @@ fn module_fd(module: &str) -> Result<OwnedFd> {
     match sys::module_btf_fd(module) {
         Ok(Some(fd)) => Ok(fd),
         Ok(None) => Err(Error::not_found(format!("module `{module}` was unloaded"))),
-        Err(e) => Err(Error::os(
+        Err(e) => Err(sys::os_error(
             format!("cannot get hold of the BTF of module `{module}`"),
+            Capabilities::SYS_ADMIN,
             e,
-        )
-        .hint(sys::privileges_hint())),
+        )),
     }
 }
 

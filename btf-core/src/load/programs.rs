@@ -10,6 +10,7 @@ use super::kernel::{AttachTarget, Kernel};
 use super::loaded::LoadedData;
 use super::open_program::OpenProgram;
 use super::patch::patch;
+use super::rejection::Attempt;
 use super::stages::{MakeTables, StaticProbes};
 use super::struct_ops::{self, Plan};
 use super::{old_helpers, prototype, rejection};
@@ -191,7 +192,13 @@ impl Loader<'_> {
             })
             .map_err(|(e, log)| {
                 let is_unrighted = e.raw_os_error() == Some(libc::EPERM) && log.is_empty();
-                let error = rejection::explain(&spec.section, e, log, poison, place);
+                let attempt = Attempt {
+                    section: &spec.section,
+                    def,
+                    insns: loading.insns.len(),
+                    flags: loading.flags,
+                };
+                let error = rejection::explain(attempt, e, log, poison, place);
                 match is_unrighted && features.token().is_some() {
                     true => error.hint(sys::token_hint()),
                     false => error,

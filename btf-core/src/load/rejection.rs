@@ -1,24 +1,26 @@
 //! What a refused program is refused for, in words.
 
+use std::borrow::Cow;
 use std::io;
 
 use super::patch::Poison;
 use super::remedy;
 use crate::error::{Error, ErrorKind};
+use crate::obj::{Attach, AttachType, SectionDef};
 use crate::sys;
 
 /// Makes an error of what the kernel answered to loading a program; `log` is the verifier's, empty if it said nothing.
 /// `poison` says what is wrong with an instruction that must not be reached; it is asked only for one that was. `place`
 /// says where an instruction comes from.
 pub(super) fn explain(
-    section: &str,
+    attempt: Attempt<'_>,
     e: io::Error,
     log: String,
     poison: impl Fn(usize) -> Option<Poison>,
     place: impl Fn(usize) -> Option<String>,
 ) -> Error {
     let Some(summary) = summary(&log) else {
-        return without_log(section, e);
+        return without_log(attempt, e);
     };
     let last = last_insn(&log);
     let poison = last
@@ -29,7 +31,7 @@ pub(super) fn explain(
         .unwrap_or_else(|| "it".to_owned());
     let (why, hint) = match poison {
         Some(poison) => (poison.why, poison.hint),
-        None => (summary.to_owned(), remedy::of(summary).map(str::to_owned)),
+        None => (summary.to_owned(), remedy::of(summary).map(Cow::into_owned)),
     };
     Error::new(
         ErrorKind::Verifier,
@@ -41,32 +43,71 @@ pub(super) fn explain(
 
 const LOG_HINT: &str = "verifier_log() has the whole log";
 
+/// What the kernel was asked to load.
+#[derive(Clone, Copy)]
+pub(super) struct Attempt<'a> {
+    pub(super) section: &'a str,
+    pub(super) def: &'a SectionDef,
+    pub(super) insns: usize,
+    pub(super) flags: u32,
+}
+
+/// As many instructions as a program may have: without privileges and before 5.2, and else
+/// (`BPF_MAXINSNS`, `BPF_COMPLEXITY_LIMIT_INSNS`).
+const MAX_INSNS: [usize; 2] = [4096, 1_000_000];
+
 /// Refused before the verifier looked at the instructions.
-fn without_log(section: &str, e: io::Error) -> Error {
+fn without_log(attempt: Attempt<'_>, e: io::Error) -> Error {
+    let Attempt {
+        section,
+        def,
+        insns,
+        flags,
+    } = attempt;
     let errno = e.raw_os_error();
     let error = Error::os(
         format!("the kernel refused to load it as SEC(\"{section}\")"),
         e,
     );
     match errno {
-        Some(libc::EPERM | libc::EACCES) if is_trampoline(section) => error.hint(format!(
-            "{}; some kernels refuse fentry, fexit and fmod_ret alone: try SEC(\"tp_btf/…\") or a tracepoint",
-            sys::privileges_hint()
+        Some(libc::EPERM | libc::EACCES) if is_trampoline(def) => {
+            error.hint(sys::trampoline_hint())
+        }
+        Some(libc::EPERM | libc::EACCES) => {
+            let needs = sys::program_capabilities(Some(def.prog_type));
+            error.hint(sys::charged_hint(needs))
+        }
+        Some(libc::EINVAL) => error.hint(match sys::newer_kernel(def.since) {
+            Some(newer) => format!("that {newer}"),
+            None => format!(
+                "this kernel may be built without programs of type {}, or know their attach type {} or flags {flags:#x} not",
+                shown(def.prog_type.name(), def.prog_type.0),
+                shown(def.attach_type.name(), def.attach_type.0),
+            ),
+        }),
+        Some(libc::E2BIG) if insns > MAX_INSNS[0] => error.hint(format!(
+            "it has {insns} instructions: {} are allowed at most, {} before Linux 5.2 and without CAP_BPF",
+            MAX_INSNS[1], MAX_INSNS[0]
         )),
-        Some(libc::EPERM | libc::EACCES) => error.hint(sys::privileges_hint()),
-        Some(libc::EINVAL) => error.hint(
-            "this kernel may not know this type of program, or not without a GPL-compatible license",
-        ),
-        Some(libc::E2BIG) => error.hint("it has more instructions than this kernel allows"),
+        Some(libc::E2BIG) => {
+            error.hint("this kernel is older than a setting that the program is loaded with")
+        }
         Some(libc::ENOMEM) => error.hint("the kernel has no memory for it"),
-        _ => error,
+        _ => match errno.and_then(sys::limit_hint) {
+            Some(hint) => error.hint(hint),
+            None => error,
+        },
     }
 }
 
-/// Whether programs in this section replace the start of a kernel function.
-fn is_trampoline(section: &str) -> bool {
-    let prefix = section.split(['/', '.']).next();
-    matches!(prefix, Some("fentry" | "fexit" | "fmod_ret"))
+fn shown(name: Option<&str>, number: u32) -> String {
+    name.map_or_else(|| number.to_string(), str::to_lowercase)
+}
+
+/// Whether such programs replace the start of a kernel function.
+fn is_trampoline(def: &SectionDef) -> bool {
+    use AttachType as A;
+    def.attach == Attach::Tracing && def.attach_type != A::TRACE_RAW_TP
 }
 
 /// The line of a log that says what is wrong: the last one that is neither empty nor statistics, nor the states that are shown
@@ -121,7 +162,20 @@ mod tests {
         let e = io::Error::from_raw_os_error(libc::EACCES);
         let place = |insn| (insn < 100).then(|| format!("instruction {insn} of `f`"));
         let poison = |insn| poisons.iter().find(|p| p.insn == insn).cloned();
-        explain("fentry/x", e, log.to_owned(), poison, place)
+        explain(attempt("fentry/x"), e, log.to_owned(), poison, place)
+    }
+
+    fn attempt(section: &'static str) -> Attempt<'static> {
+        let name = section.split('/').next();
+        let def = crate::obj::section_defs()
+            .iter()
+            .find(|def| Some(def.name) == name);
+        Attempt {
+            section,
+            def: def.unwrap(),
+            insns: 5000,
+            flags: 0x40,
+        }
     }
 
     #[test]
@@ -251,10 +305,25 @@ mod tests {
 
     #[test]
     fn without_a_log_the_kernels_answer_is_explained() {
-        let e = io::Error::from_raw_os_error(libc::EPERM);
-        let e = explain("fentry/x", e, String::new(), |_| None, |_| None);
+        let refused = |section, errno| {
+            let e = io::Error::from_raw_os_error(errno);
+            let e = explain(attempt(section), e, String::new(), |_| None, |_| None);
+            assert!(e.verifier_log().is_none());
+            e
+        };
+        let e = refused("fentry/x", libc::EPERM);
         assert_eq!(e.kind(), ErrorKind::Permission);
-        assert!(e.to_string().contains("CAP_BPF"), "{e}");
-        assert!(e.verifier_log().is_none());
+        assert!(
+            e.to_string().contains("CAP_BPF") || e.to_string().contains("locked down"),
+            "{e}"
+        );
+        for (errno, hint) in [
+            (libc::E2BIG, "it has 5000 instructions"),
+            (libc::EINVAL, "attach type xdp or flags 0x40"),
+            (libc::ENFILE, "fs.file-max"),
+        ] {
+            let text = refused("xdp", errno).to_string();
+            assert!(text.contains(hint), "{text}");
+        }
     }
 }

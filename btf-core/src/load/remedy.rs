@@ -1,5 +1,7 @@
 //! What to try, where one line of a verifier's log says enough. Which line that is, `rejection` decides.
 
+use std::borrow::Cow;
+
 use crate::sys;
 
 /// What the verifier says, in the words that kernels from 5.10 on have for it, and what to try then. The first that fits counts.
@@ -124,16 +126,18 @@ const REMEDIES: &[(&[&str], &str)] = &[
 ];
 
 /// What to try about a line of the log.
-pub(super) fn of(summary: &str) -> Option<&'static str> {
+pub(super) fn of(summary: &str) -> Option<Cow<'static, str>> {
     let mut known = REMEDIES.iter();
     if let Some((_, remedy)) = known.find(|(words, _)| words.iter().any(|w| summary.contains(w))) {
-        return Some(remedy);
+        return Some((*remedy).into());
     }
     if !(summary.contains("unknown func bpf_") || summary.contains("cannot use helper ")) {
         return None;
     }
-    Some(sys::helper_hint().unwrap_or(
+    Some(sys::helper_hint().map_or(
         "not every type of program may call every helper, nor has every kernel each: bpf-helpers(7) and \
-         btf_core::helper::by_name tell which since when",
+         btf_core::helper::by_name tell which since when"
+            .into(),
+        Cow::Owned,
     ))
 }

@@ -359,7 +359,9 @@ fn refused(e: std::io::Error) -> Error {
     let errno = e.raw_os_error();
     let error = Error::os("the kernel refused to create their map", e);
     match errno {
-        Some(libc::EPERM | libc::EACCES) => error.hint(sys::privileges_hint()),
+        Some(libc::EPERM | libc::EACCES) => {
+            error.hint(sys::privileges_hint(sys::Capabilities::TRACING))
+        }
         _ => error,
     }
 }

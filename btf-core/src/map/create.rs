@@ -6,7 +6,7 @@ use super::{Info, Map, MapType};
 use crate::error::{Error, ErrorKind, Result};
 use crate::obj::MapSpec;
 use crate::probe::{self, Features, raise_memlock_limit};
-use crate::sys::{self, MapFd, MapParams, Version};
+use crate::sys::{self, Capabilities, MapFd, MapParams, Version};
 
 impl Map {
     /// Creates a map that no object declares. Its types, inner maps and pinning are left out.
@@ -162,14 +162,12 @@ fn refused(params: &MapParams<'_>, e: std::io::Error) -> Error {
     );
     match errno {
         Some(libc::EINVAL) if let Some((major, minor)) = newer(params.map_type) => error.hint(format!(
-            "Linux {major}.{minor} brought maps of this type; set_autocreate(false) leaves the map out"
+            "maps of this type require Linux {major}.{minor} or newer; set_autocreate(false) leaves the map out"
         )),
         Some(libc::EPERM) if params.token.is_some() => error.hint(sys::token_hint()),
-        Some(libc::EPERM) if is_charged() => error.hint(format!(
-            "{}; or it does not fit RLIMIT_MEMLOCK (ulimit -l), against which kernels before 5.11 count maps",
-            sys::privileges_hint()
-        )),
-        Some(libc::EPERM | libc::EACCES) => error.hint(sys::privileges_hint()),
+        Some(libc::EPERM | libc::EACCES) => {
+            error.hint(sys::charged_hint(capabilities(params.map_type)))
+        }
         Some(libc::EINVAL) if params.max_entries == 0 => error
             .hint("set max_entries in its declaration, or with set_max_entries before the load"),
         Some(libc::EINVAL) => error.hint(unsuited(params)),
@@ -183,7 +181,10 @@ fn refused(params: &MapParams<'_>, e: std::io::Error) -> Error {
             "there is not that much memory, for this process or its memory cgroup: set a smaller max_entries",
         ),
         Some(sys::ENOTSUPP) => error.hint("maps of this type do not have one of the flags"),
-        _ => error,
+        _ => match errno.and_then(sys::limit_hint) {
+            Some(hint) => error.hint(hint),
+            None => error,
+        },
     }
 }
 
@@ -195,9 +196,16 @@ fn newer(map_type: MapType) -> Option<(u8, u8)> {
         .filter(|(major, minor)| running < Version((*major).into(), (*minor).into(), 0))
 }
 
-/// Whether the kernel counts maps against the limit on locked memory.
-fn is_charged() -> bool {
-    sys::kernel_version() < Version(5, 11, 0)
+/// What creating a map needs: socket and device maps are of the network (the kernel's `map_create`).
+fn capabilities(map_type: MapType) -> Capabilities {
+    match map_type {
+        MapType::SOCKMAP
+        | MapType::SOCKHASH
+        | MapType::DEVMAP
+        | MapType::DEVMAP_HASH
+        | MapType::XSKMAP => Capabilities::BPF | Capabilities::NET_ADMIN,
+        _ => Capabilities::BPF,
+    }
 }
 
 /// What may be wrong with what the kernel found invalid, the likeliest first.

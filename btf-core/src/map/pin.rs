@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::Map;
 use crate::error::{Context, Error, ErrorKind, Result};
-use crate::sys::{self, FileSystem};
+use crate::sys::{self, Capabilities, FileSystem};
 
 impl Map {
     /// Opens the map that is pinned at `path`.
@@ -69,7 +69,9 @@ pub(crate) fn refused(doing: &str, path: &Path, e: std::io::Error) -> Error {
         Some(libc::EPERM | libc::EACCES) if is_outside(path) => {
             error.hint("only what is in a BPF file system can be pinned or opened: it is mounted at /sys/fs/bpf as a rule")
         }
-        Some(libc::EPERM | libc::EACCES) => error.hint(sys::privileges_hint()),
+        Some(libc::EPERM | libc::EACCES) => {
+            error.hint(sys::privileges_hint(Capabilities::BPF | Capabilities::DAC_OVERRIDE))
+        }
         Some(libc::EEXIST) => error.hint("something is pinned there: open it, or remove it"),
         Some(libc::ENOENT) if path.parent().is_some_and(|parent| !parent.exists()) => {
             error.hint("its folder is not there; in a BPF file system folders are made as anywhere else")

@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::obj::MapSpec;
 use crate::pod::Pod;
 use crate::probe::Features;
-use crate::sys::{self, ENOTSUPP, MapFd, MapFdInfo, Mapping};
+use crate::sys::{self, Capabilities, ENOTSUPP, MapFd, MapFdInfo, Mapping, Restriction};
 
 /// A map in the kernel; it goes when neither this, a loaded program nor a pin holds it any more.
 ///
@@ -160,12 +160,7 @@ impl Map {
     /// [`ErrorKind::NotFound`] if there is none; [`ErrorKind::Permission`] without `CAP_SYS_ADMIN`.
     pub fn from_id(id: u32) -> Result<Map> {
         let failed = |e: io::Error| {
-            let refused = e.kind() == io::ErrorKind::PermissionDenied;
-            let error = Error::os(format!("cannot open map {id}"), e);
-            match refused {
-                true => error.hint(sys::privileges_hint()),
-                false => error,
-            }
+            sys::os_error(format!("cannot open map {id}"), Capabilities::SYS_ADMIN, e)
         };
         Map::from_fd(MapFd::by_id(id).map_err(failed)?)
     }
@@ -334,10 +329,14 @@ impl Map {
             libc::EPERM if self.info.flags & RDONLY_OR_WRONLY != 0 => Some(
                 "it was created with BPF_F_RDONLY or BPF_F_WRONLY, so that user space may not do this".into(),
             ),
-            libc::EPERM => Some(format!(
-                "the map may be frozen, or open for reading only; if it is not, {}",
-                sys::privileges_hint()
-            )),
+            libc::EPERM => Some(match self.fd.restriction() {
+                Some(Restriction::Frozen) => {
+                    "it is frozen: user space reads its values and changes none".to_owned()
+                }
+                Some(Restriction::ReadOnly) => "its descriptor was opened for reading only".to_owned(),
+                Some(Restriction::WriteOnly) => "its descriptor was opened for writing only".to_owned(),
+                None => sys::privileges_hint(Capabilities::BPF),
+            }),
             _ => None,
         }
     }

@@ -223,7 +223,7 @@ fn unanswered(what: &str, e: io::Error) -> Error {
     let refused = e.kind() == io::ErrorKind::PermissionDenied;
     let error = Error::os(format!("cannot ask the kernel for {what}"), e);
     match refused {
-        true => error.hint(sys::privileges_hint()),
+        true => error.hint(sys::privileges_hint(sys::Capabilities::TRACING)),
         false => error,
     }
 }

@@ -71,7 +71,7 @@ impl From<(u8, u8)> for Version {
 /// A feature that kernels have or lack, and how to ask for it.
 pub struct Probe {
     name: &'static str,
-    since: (u8, u8),
+    pub(crate) since: (u8, u8),
     needs: &'static [&'static str],
     asks: &'static str,
     ask: fn(&Asker<'_>) -> std::io::Result<bool>,

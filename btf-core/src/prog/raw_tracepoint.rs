@@ -109,12 +109,12 @@ impl<A: Arguments> RawTracepoint<A> {
                 error.hint(if is_writable {
                     "a program in SEC(\"raw_tp.w/…\") runs at its tracepoint only"
                 } else {
-                    "kernels from 5.10 on do"
+                    "it requires Linux 5.10 or newer"
                 })
             }
-            Some(libc::EPERM | libc::EACCES) => {
-                Error::os("the kernel refused to run it", e).hint(sys::privileges_hint())
-            }
+            Some(libc::EPERM | libc::EACCES) => Error::os("the kernel refused to run it", e).hint(
+                sys::privileges_hint(sys::program_capabilities(self.prog_type())),
+            ),
             Some(libc::ENXIO) => Error::os("the kernel refused to run it", e)
                 .hint("there is no such CPU, or it is not online"),
             _ => Error::os("the kernel refused to run it", e),

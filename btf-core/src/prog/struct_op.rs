@@ -70,7 +70,7 @@ fn explain(e: std::io::Error, is_without: bool) -> Error {
         )
         .hint("it runs those of struct bpf_dummy_ops, from 5.16 on; register others, and have the kernel call them"),
         Some(libc::EPERM | libc::EACCES) => {
-            Error::os("the kernel refused to run it", e).hint(sys::privileges_hint())
+            Error::os("the kernel refused to run it", e).hint(sys::privileges_hint(sys::Capabilities::TRACING))
         }
         Some(libc::EINVAL) if is_without => Error::os("the kernel refused to run it", e)
             .hint("give as many arguments as the operation has, and a state if it must have one"),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Program;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::pod::{self, Pod};
-use crate::sys;
+use crate::sys::{self, Capabilities};
 
 /// `BPF_F_TEST_XDP_LIVE_FRAMES`.
 const LIVE_FRAMES: u32 = 1 << 1;
@@ -163,7 +163,7 @@ pub(super) fn run(program: &Program, run: &TestRun<'_>, has: Has) -> Result<Ran>
             batch_size: run.live_batch.unwrap_or(0),
         },
     )
-    .map_err(|e| explain(run, has, e))
+    .map_err(|e| explain(run, has, sys::program_capabilities(program.prog_type()), e))
     .context(|| program.what())?;
     // Kernels know shorter and longer forms of a context.
     let mut context_out = answer.context;
@@ -179,12 +179,12 @@ pub(super) fn run(program: &Program, run: &TestRun<'_>, has: Has) -> Result<Ran>
     })
 }
 
-fn explain(run: &TestRun<'_>, has: Has, e: std::io::Error) -> Error {
+fn explain(run: &TestRun<'_>, has: Has, needs: Capabilities, e: std::io::Error) -> Error {
     let doing = "the kernel refused to run it";
     let errno = e.raw_os_error();
     let error = Error::os(doing, e);
     match errno {
-        Some(libc::EPERM | libc::EACCES) => error.hint(sys::privileges_hint()),
+        Some(libc::EPERM | libc::EACCES) => error.hint(sys::privileges_hint(needs)),
         Some(libc::EOPNOTSUPP | sys::ENOTSUPP) => Error::new(
             ErrorKind::Unsupported,
             "this kernel does not run it by itself",
@@ -193,8 +193,11 @@ fn explain(run: &TestRun<'_>, has: Has, e: std::io::Error) -> Error {
         Some(libc::EINVAL) if has.a_packet() && run.data.len() < 14 => {
             error.hint("the packet must have an Ethernet header, 14 bytes, at least")
         }
-        Some(libc::EINVAL) if run.live_batch.is_some() => {
-            error.hint("XDP programs run on live frames from 5.18 on")
+        Some(libc::EINVAL)
+            if run.live_batch.is_some()
+                && let Some(newer) = sys::newer_kernel((5, 18)) =>
+        {
+            error.hint(format!("running XDP programs on live frames {newer}"))
         }
         Some(libc::EINVAL) if !has.a_packet() && !run.data.is_empty() => {
             error.hint("such a program has no packet, only a context")

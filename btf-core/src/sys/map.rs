@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 
 use super::attr::{self, object_name};
+use super::fdinfo::Restriction;
 use super::token::flag_and_number;
 use super::{
     Command, address, address_mut, address_or_null, bpf, bpf_fd, fd_number, possible_cpus,
@@ -149,6 +150,11 @@ impl MapFd {
     /// What the kernel says of it now.
     pub(crate) fn info(&self) -> io::Result<MapFdInfo> {
         info(&self.fd)
+    }
+
+    /// Returns why the kernel denies access to its elements, as far as its file descriptor says.
+    pub(crate) fn restriction(&self) -> Option<Restriction> {
+        Restriction::of(fd_number(&self.fd))
     }
 
     fn sized(fd: OwnedFd, map_type: MapType, key_size: u32, value_size: u32) -> MapFd {

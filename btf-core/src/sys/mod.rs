@@ -9,8 +9,10 @@ mod attach;
 mod attr;
 mod btf;
 mod cpus;
+mod fdinfo;
 mod file_system;
 mod kernel_btf;
+mod limits;
 mod link;
 mod link_attr;
 mod log;
@@ -49,9 +51,11 @@ pub(crate) use btf::{
     btf_by_id, btf_bytes, btf_has_name, btf_info, btf_load, btf_try, module_btf_fd, next_btf_id,
 };
 pub(crate) use cpus::possible_cpus;
+pub(crate) use fdinfo::Restriction;
 pub(crate) use file_system::FileSystem;
 pub use kernel_btf::kernel_btf;
 pub(crate) use kernel_btf::{has_kernel_btf, module_btf, module_names};
+pub(crate) use limits::limit_hint;
 pub(crate) use link::{
     Among, Functions, Over, Places, iter_create, link_create, link_create_freplace,
     link_create_iter, link_create_kprobe_multi, link_create_kprobe_multi_nowhere,
@@ -66,7 +70,10 @@ pub(crate) use netlink::{Refusal, Request, attribute, netlink_open, u32_at};
 pub(crate) use perf::{Event, Scope, perf_disable, perf_enable, perf_event_open, perf_set_program};
 pub(crate) use perf_buffer::perf_output_open;
 pub(crate) use pin::{obj_get, obj_pin};
-pub(crate) use privileges::{helper_hint, privileges_hint, token_hint};
+pub(crate) use privileges::{
+    Capabilities, charged_hint, helper_hint, lacking, os_error, privileges_hint,
+    program_capabilities, token_hint, trampoline_hint,
+};
 pub(crate) use process::pidfd_open;
 pub(crate) use prog::{
     Loading, prog_bind_map, prog_btf_id, prog_id, prog_load, prog_load_logged, prog_try,
@@ -77,7 +84,7 @@ pub(crate) use symbols::has_symbol;
 pub(crate) use test_run::{TestRun, prog_run, struct_op_run};
 pub(crate) use token::{token_create, tokens_are_known};
 pub(crate) use uname::uname;
-pub(crate) use version::{Version, kernel_version};
+pub(crate) use version::{Version, kernel_version, newer_kernel};
 pub(crate) use wait::{Epoll, Until, wait_for};
 
 /// The size of a page, the unit of memory maps and ring buffers.

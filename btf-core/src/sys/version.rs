@@ -34,6 +34,13 @@ pub(crate) fn kernel_version() -> Version {
     of(signature.as_deref(), &version, &release)
 }
 
+/// Returns that something requires this kernel or a newer one, if the running one is older.
+pub(crate) fn newer_kernel((major, minor): (u8, u8)) -> Option<String> {
+    let Version(a, b, c) = kernel_version();
+    let is_older = Version(a, b, c) < Version(major.into(), minor.into(), 0);
+    is_older.then(|| format!("requires Linux {major}.{minor} or newer, and this is {a}.{b}.{c}"))
+}
+
 fn of(signature: Option<&str>, version: &str, release: &str) -> Version {
     // `Ubuntu 5.4.0-12.15-generic 5.4.8`
     let ubuntu = signature.and_then(|s| Version::parse(s.split_whitespace().nth(2)?));
@@ -48,6 +55,16 @@ fn of(signature: Option<&str>, version: &str, release: &str) -> Version {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_older_kernels_are_told_so() {
+        assert_eq!(newer_kernel((2, 6)), None);
+        let text = newer_kernel((255, 0)).unwrap();
+        assert!(
+            text.starts_with("requires Linux 255.0 or newer, and this is "),
+            "{text}"
+        );
+    }
 
     #[test]
     fn distributions_say_it_in_their_own_ways() {
