@@ -49,10 +49,10 @@
 //! is said as a warning where it stands in the source, with what to try:
 //!
 //! ```text
-//! src/bpf/hello.bpf.c:12:5: warning: program `on_read` will not be loaded: SEC("fexti/vfs_read") is not a section name that is known
+//! src/bpf/hello.bpf.c:12:5: warning: program `on_read` will not be loaded: SEC("fexti/vfs_read") is not a known section name
 //! SEC("fexti/vfs_read")
 //!     ^
-//!   help: did you mean `fexit`?
+//!   help: did you mean `fexit`? If not, call set_type on the open program before it is loaded
 //! ```
 //!
 //! | what | for instance |

@@ -15,6 +15,10 @@ const OF_VARIABLES: [&str; 7] = [
     ".struct_ops",
 ];
 
+/// Sections of variables that other loaders read from the object file, and libbpf skips: libxdp's and
+/// bpfman's.
+const OF_OTHERS: [&str; 3] = ["xdp_metadata", "tc_metadata", ".xdp_run_config"];
+
 /// Begins of the names of sections of data.
 const OF_DATA: [&str; 5] = [".data", ".rodata", ".bss", ".struct_ops.", ".addr_space."];
 
@@ -27,21 +31,13 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Finding> {
 fn programs(subject: &Subject<'_>) -> Vec<Finding> {
     let unknown = subject.object.programs().iter().filter_map(|program| {
         let why = program.unknown_section()?;
-        let (why, help) = match why.split_once(" (") {
-            Some((why, hint)) => (why.to_owned(), hint.trim_end_matches(')').to_owned()),
-            None => {
-                let prefix = program.section.split('/').next().unwrap_or_default();
-                let help = match why.contains("nothing may follow") {
-                    true => format!("write SEC(\"{prefix}\")"),
-                    false => "a program's section says what it attaches to: `fentry/vfs_read`, `xdp`; a function that programs call has none".to_owned(),
-                };
-                (why, help)
-            }
-        };
         Some(Finding {
             spot: subject.spot_of(program),
-            message: format!("program `{}` will not be loaded: {why}", program.name),
-            help,
+            message: format!(
+                "program `{}` will not be loaded: {}",
+                program.name, why.message
+            ),
+            help: why.help,
         })
     });
     unknown.collect()
@@ -52,7 +48,8 @@ fn variables(subject: &Subject<'_>) -> Vec<Finding> {
     let types = subject.object.btf().into_iter().flat_map(|btf| btf.types());
     for section in types.filter(|ty| ty.kind() == Kind::DATASEC) {
         let name = section.name().trim_start_matches('?');
-        if OF_VARIABLES.contains(&name) || OF_DATA.iter().any(|begin| name.starts_with(begin)) {
+        let is_read = OF_VARIABLES.contains(&name) || OF_OTHERS.contains(&name);
+        if is_read || OF_DATA.iter().any(|begin| name.starts_with(begin)) {
             continue;
         }
         let Some(variable) = section.variables().iter().next() else {

@@ -7,7 +7,7 @@ use crate::prog::Program;
 use crate::sys::{self, Capabilities};
 
 pub(crate) fn tracing(program: &Program, number: u64) -> Result<Link> {
-    let attach_type = program.def.map_or(AttachType::NONE, |def| def.attach_type);
+    let attach_type = program.attach_type();
     let made = match number {
         0 => sys::raw_tracepoint_open(program.fd()?, None, 0),
         _ => sys::link_create_tracing(program.fd()?, attach_type, number),

@@ -87,6 +87,7 @@ fn fill(
         flags,
         numa_node: None,
         extra: 0,
+        ifindex: 0,
         inner: None,
         btf: types,
         token: features.token(),

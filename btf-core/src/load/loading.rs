@@ -46,7 +46,8 @@ impl OpenObject {
             Some(step) => (step.plan)(&struct_ops, &mut programs, &kernel, &mut warnings)?,
             None => Vec::new(),
         };
-        let wanted = wanted(&object, &programs);
+        let wanted = wanted(&programs);
+        let wanted: Vec<&ProgramSpec> = wanted.iter().collect();
         let code = match stages.relocate {
             Some(relocate) => relocate(&object, &wanted, &kernel)?,
             None => Code::unchanged(&object),
@@ -190,22 +191,16 @@ fn unknown_sections(programs: &[OpenProgram]) -> Vec<String> {
         .iter()
         .filter(|p| !p.autoload())
         .filter_map(|p| {
-            let why = p.spec.unknown_section()?;
+            let why = p.unknown_section()?;
             Some(format!("program `{}` is not loaded: {why}", p.name()))
         })
         .collect()
 }
 
 /// The programs that will be loaded.
-fn wanted<'a>(object: &'a Object, programs: &[OpenProgram]) -> Vec<&'a ProgramSpec> {
-    // Slots are in the object's order.
-    object
-        .programs()
-        .iter()
-        .zip(programs)
-        .filter(|(_, program)| program.autoload())
-        .map(|(spec, _)| spec)
-        .collect()
+fn wanted(programs: &[OpenProgram]) -> Vec<ProgramSpec> {
+    let wanted = programs.iter().filter(|program| program.autoload());
+    wanted.map(|program| program.spec.clone()).collect()
 }
 
 fn load_programs(loader: &Loader<'_>, programs: Vec<OpenProgram>) -> Result<Vec<Slot<Program>>> {
@@ -225,6 +220,7 @@ fn load_programs(loader: &Loader<'_>, programs: Vec<OpenProgram>) -> Result<Vec<
                 Some(loaded) => (Some(loaded.fd), loaded.target, loaded.log),
                 None => (None, None, None),
             };
+            let (prog_type, attach_type) = (program.prog_type(), program.expected_attach_type());
             let OpenProgram {
                 spec,
                 autoattach,
@@ -238,6 +234,8 @@ fn load_programs(loader: &Loader<'_>, programs: Vec<OpenProgram>) -> Result<Vec<
                     name: spec.name,
                     section: spec.section,
                     def: spec.def,
+                    prog_type,
+                    attach_type,
                     target: target.or(spec.target),
                     alternatives,
                     autoattach,

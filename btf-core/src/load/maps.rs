@@ -70,12 +70,13 @@ impl Creator<'_> {
             return Ok((reuse(&open.spec, fd)?, false));
         }
         let inner = self.inner(open)?;
-        let params = map::params(
+        let mut params = map::params(
             &open.spec,
             self.btf,
             inner.as_ref().map(AsFd::as_fd),
             self.features,
         )?;
+        params.ifindex = open.ifindex;
         match (&open.pin, open.spec.pinning, self.pin_by_name) {
             (Some((path, pin)), _, _) => pin(&params, path),
             (None, Pinning::ByName, Some(pin)) => {

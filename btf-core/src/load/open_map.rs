@@ -19,6 +19,7 @@ pub struct OpenMap {
     pub(super) reuse: Option<(Arc<OwnedFd>, Reuse)>,
     /// A map like those that will be its values.
     pub(super) inner: Option<Arc<OwnedFd>>,
+    pub(super) ifindex: u32,
 }
 
 impl OpenMap {
@@ -29,6 +30,7 @@ impl OpenMap {
             pin: None,
             reuse: None,
             inner: None,
+            ifindex: 0,
         }
     }
 
@@ -96,6 +98,17 @@ impl OpenMap {
     /// Sets the NUMA node its memory lies on.
     pub fn set_numa_node(&mut self, node: u32) {
         self.spec.numa_node = Some(node);
+    }
+
+    /// Returns the index of the network device that it is for, 0 if it is for the kernel's memory.
+    pub fn ifindex(&self) -> u32 {
+        self.ifindex
+    }
+
+    /// Sets the network device whose hardware has it, by its index (libbpf's `bpf_map__set_ifindex`),
+    /// for programs that this runs (offload).
+    pub fn set_ifindex(&mut self, ifindex: u32) {
+        self.ifindex = ifindex;
     }
 
     /// The extra argument of some map types: how many hash functions a Bloom filter has, for instance.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::kernel::{self, AttachTarget};
 use crate::error::{Error, ErrorKind, Result};
-use crate::obj::{ProgramSpec, SectionDef};
+use crate::obj::{self, AttachType, ProgType, ProgramSpec, SectionDef};
 
 /// Flags of `BPF_PROG_LOAD`: an open set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -24,7 +24,8 @@ impl ProgFlags {
     pub const SLEEPABLE: ProgFlags = ProgFlags(1 << 4);
     /// It sees packets of several buffers. Sections such as `xdp.frags` set this.
     pub const XDP_HAS_FRAGS: ProgFlags = ProgFlags(1 << 5);
-    /// It is for one network device only.
+    /// It is for one network device, which [`OpenProgram::set_ifindex`] names, and runs on its CPU.
+    /// Requires Linux 6.3 or newer.
     pub const XDP_DEV_BOUND_ONLY: ProgFlags = ProgFlags(1 << 6);
     /// The verifier checks its own bounds of registers: for tests.
     pub const TEST_REG_INVARIANTS: ProgFlags = ProgFlags(1 << 7);
@@ -42,6 +43,16 @@ impl std::ops::BitOr for ProgFlags {
 #[derive(Debug, Clone)]
 pub struct OpenProgram {
     pub(super) spec: ProgramSpec,
+    /// What its section means, whatever was set.
+    section_def: Option<&'static SectionDef>,
+    /// Type and attach type that were set.
+    prog_type: Option<ProgType>,
+    attach_type: Option<AttachType>,
+    /// Whether it was set to be loaded.
+    autoload: Option<bool>,
+    /// Whether the target was set, and does not come from the section.
+    has_given_target: bool,
+    pub(super) ifindex: u32,
     pub(super) check_prototype: bool,
     pub(super) autoattach: bool,
     pub(super) flags: ProgFlags,
@@ -63,6 +74,12 @@ pub(super) struct AttachProgram {
 impl OpenProgram {
     pub(super) fn new(spec: ProgramSpec) -> OpenProgram {
         OpenProgram {
+            section_def: spec.def,
+            prog_type: None,
+            attach_type: None,
+            autoload: None,
+            has_given_target: false,
+            ifindex: 0,
             spec,
             check_prototype: true,
             autoattach: true,
@@ -84,14 +101,105 @@ impl OpenProgram {
         &self.spec.section
     }
 
-    /// Whether it is loaded with the object: not in `SEC("?…")`, nor in a section that is not known.
+    /// Returns its program type: that which was set, or its section's; `None` if the section is not
+    /// known.
+    pub fn prog_type(&self) -> Option<ProgType> {
+        let section = self.section_def.map(|def| def.prog_type);
+        self.prog_type.or(section)
+    }
+
+    /// Sets its program type, whatever its section (libbpf's `bpf_program__set_type`): for a section
+    /// name that is not known, such as `SEC("classifier/ingress")`, or that means something else.
+    ///
+    /// Nothing else of the section counts afterwards: set the attach type, the target and flags that
+    /// the program needs, too. Unlike in libbpf, the section's attach type does not stay, because its
+    /// number belongs to the other type. A program of an unknown section is then loaded with the
+    /// object, unless it is in `SEC("?…")`.
+    ///
+    /// The loaded program attaches as one of the type: a skeleton's field of an unknown section is a
+    /// [`Program`](crate::prog::Program), of which the typed program is made.
+    ///
+    /// ```no_run
+    /// # fn main() -> btf_core::Result<()> {
+    /// use btf_core::load::OpenObject;
+    /// use btf_core::obj::ProgType;
+    /// use btf_core::prog::{Direction, Tc, TcOptions};
+    ///
+    /// let elf = std::fs::read("filter.bpf.o").expect("compiled before");
+    /// let mut open = OpenObject::open("filter", &elf)?;
+    /// let mut program = open.take_program("on_ingress")?;
+    /// program.set_type(ProgType::SCHED_CLS);
+    /// open.put_program(program);
+    /// let loaded = open.load()?.take_program("on_ingress")?;
+    /// let link = Tc::try_from(&loaded)?.attach_to("lo", Direction::Ingress, TcOptions::default())?;
+    /// # drop(link);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn set_type(&mut self, prog_type: ProgType) {
+        if self.prog_type() == Some(prog_type) {
+            return;
+        }
+        self.prog_type = Some(prog_type);
+        if !self.has_given_target {
+            self.spec.target = None;
+        }
+        self.resolve();
+    }
+
+    /// Returns its expected attach type: that which was set, or what follows from its section or type.
+    pub fn expected_attach_type(&self) -> AttachType {
+        let def = self.spec.def.map(|def| def.attach_type);
+        self.attach_type.or(def).unwrap_or(AttachType::NONE)
+    }
+
+    /// Sets its expected attach type (libbpf's `bpf_program__set_expected_attach_type`), as
+    /// `AttachType::TCX_INGRESS` of a program in `SEC("tc")`. The loaded program attaches accordingly.
+    pub fn set_expected_attach_type(&mut self, attach_type: AttachType) {
+        self.attach_type = Some(attach_type);
+        if attach_type != self.expected_of_section() || self.prog_type.is_some() {
+            self.resolve();
+        } else {
+            self.spec.def = self.section_def;
+        }
+    }
+
+    fn expected_of_section(&self) -> AttachType {
+        self.section_def
+            .map_or(AttachType::NONE, |def| def.attach_type)
+    }
+
+    /// Finds how it is loaded and attached, from what was set.
+    fn resolve(&mut self) {
+        if let Some(prog_type) = self.prog_type() {
+            self.spec.def = obj::def_by_type(prog_type, self.attach_type);
+        }
+    }
+
+    /// Returns the index of the network device that it is for, 0 if it is for any.
+    pub fn ifindex(&self) -> u32 {
+        self.ifindex
+    }
+
+    /// Sets the network device that it is for, by its index (libbpf's `bpf_program__set_ifindex`).
+    ///
+    /// With [`ProgFlags::XDP_DEV_BOUND_ONLY`], it may call functions that the device's driver has, such
+    /// as `bpf_xdp_metadata_rx_hash`; without, the device's hardware runs it (offload). It attaches to
+    /// that device alone.
+    pub fn set_ifindex(&mut self, ifindex: u32) {
+        self.ifindex = ifindex;
+    }
+
+    /// Whether it is loaded with the object: not in `SEC("?…")`, nor in a section that is not known
+    /// unless [`OpenProgram::set_type`] gives it a type.
     pub fn autoload(&self) -> bool {
-        self.spec.autoload
+        let has_type = self.prog_type().is_some();
+        self.autoload.unwrap_or(self.spec.autoload && has_type)
     }
 
     /// Sets whether it is loaded with the object.
     pub fn set_autoload(&mut self, autoload: bool) {
-        self.spec.autoload = autoload;
+        self.autoload = Some(autoload);
     }
 
     /// What it attaches to: what follows the section's prefix.
@@ -103,6 +211,7 @@ impl OpenProgram {
     /// tracepoint.
     pub fn set_attach_target(&mut self, target: &str) {
         self.spec.target = Some(target.to_owned());
+        self.has_given_target = true;
         self.alternatives.clear();
     }
 
@@ -113,6 +222,7 @@ impl OpenProgram {
     pub fn set_attach_targets<T: AsRef<str>>(&mut self, targets: impl IntoIterator<Item = T>) {
         let mut targets = targets.into_iter().map(|t| t.as_ref().to_owned());
         self.spec.target = targets.next();
+        self.has_given_target = true;
         self.alternatives = targets.collect();
     }
 
@@ -184,12 +294,126 @@ impl OpenProgram {
         self.check_prototype = check;
     }
 
-    /// What its section means.
+    /// Returns why it is left out, if that is for its section.
+    pub(super) fn unknown_section(&self) -> Option<obj::UnknownSection> {
+        match self.prog_type() {
+            Some(_) => None,
+            None => self.spec.unknown_section(),
+        }
+    }
+
+    /// What its section or type means.
     pub(super) fn require_def(&self) -> Result<&'static SectionDef> {
-        self.spec.def.ok_or_else(|| {
-            let why = self.spec.unknown_section().unwrap_or_default();
-            Error::new(ErrorKind::Unsupported, why)
-                .hint("leave the program out with set_autoload(false)")
+        let missing = || match (self.unknown_section(), self.prog_type()) {
+            (None, Some(prog_type)) => Error::new(
+                ErrorKind::InvalidInput,
+                format!(
+                    "programs of type {} have one of several attach types",
+                    prog_type.name().unwrap_or_default().to_lowercase()
+                ),
+            )
+            .hint("call set_expected_attach_type on it before the object is loaded"),
+            (unknown, _) => {
+                let unknown = unknown.map_or_else(String::new, |unknown| unknown.message);
+                Error::new(ErrorKind::Unsupported, unknown).hint(
+                    "call set_type on it, or leave it out with set_autoload(false), before the object is loaded",
+                )
+            }
+        };
+        self.spec.def.ok_or_else(missing)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::obj::Attach;
+
+    fn program(section: &str) -> OpenProgram {
+        let (name, target) = section.split_once('/').unwrap_or((section, ""));
+        let def = obj::section_defs().iter().find(|def| def.name == name);
+        OpenProgram::new(ProgramSpec {
+            name: "p".into(),
+            section: section.into(),
+            def: def.filter(|def| def.takes_target || target.is_empty()),
+            target: Some(target).filter(|t| !t.is_empty()).map(str::to_owned),
+            autoload: true,
+            function: 0,
         })
+    }
+
+    fn attach(program: &OpenProgram) -> Attach {
+        program.require_def().unwrap().attach
+    }
+
+    #[test]
+    fn a_type_makes_a_program_of_an_unknown_section_loadable() {
+        let mut program = program("classifier/ingress");
+        assert!(!program.autoload() && program.unknown_section().is_some());
+        let e = program.require_def().unwrap_err().to_string();
+        assert!(e.contains("call set_type on it"), "{e}");
+        program.set_type(ProgType::SCHED_CLS);
+        assert!(program.autoload() && program.unknown_section().is_none());
+        assert_eq!(attach(&program), Attach::Tc);
+        assert_eq!(program.expected_attach_type(), AttachType::NONE);
+        program.set_expected_attach_type(AttachType::TCX_EGRESS);
+        assert_eq!(attach(&program), Attach::Tcx);
+        program.set_autoload(false);
+        assert!(!program.autoload());
+    }
+
+    #[test]
+    fn the_order_of_type_and_attach_type_does_not_matter() {
+        let mut program = program("tracing_prog");
+        program.set_expected_attach_type(AttachType::TRACE_FEXIT);
+        assert!(!program.autoload());
+        program.set_type(ProgType::TRACING);
+        let def = program.require_def().unwrap();
+        assert_eq!((def.name, def.attach_btf), ("fexit", true));
+    }
+
+    #[test]
+    fn a_type_with_several_attach_types_needs_one() {
+        let mut program = program("connect_prog");
+        program.set_type(ProgType::CGROUP_SOCK_ADDR);
+        assert!(program.autoload());
+        let e = program.require_def().unwrap_err().to_string();
+        assert!(e.contains("set_expected_attach_type"), "{e}");
+        program.set_expected_attach_type(AttachType::CGROUP_INET6_CONNECT);
+        assert_eq!(program.require_def().unwrap().name, "cgroup/connect6");
+    }
+
+    #[test]
+    fn another_type_resets_what_the_section_means() {
+        let mut same = program("kprobe/vfs_read");
+        same.set_type(ProgType::KPROBE);
+        assert_eq!(same.attach_target(), Some("vfs_read"));
+        let mut other = program("kprobe/vfs_read");
+        other.set_type(ProgType::TRACEPOINT);
+        assert_eq!(attach(&other), Attach::Tracepoint);
+        assert_eq!(other.attach_target(), None);
+        let mut given = program("kprobe/vfs_read");
+        given.set_attach_target("sched/sched_switch");
+        given.set_type(ProgType::TRACEPOINT);
+        assert_eq!(given.attach_target(), Some("sched/sched_switch"));
+    }
+
+    #[test]
+    fn an_attach_type_chooses_among_the_sections_of_a_type() {
+        let mut program = program("sk_skb");
+        program.set_expected_attach_type(AttachType::SK_SKB_VERDICT);
+        assert_eq!(program.require_def().unwrap().name, "sk_skb/verdict");
+        program.set_expected_attach_type(AttachType::NONE);
+        assert_eq!(program.require_def().unwrap().name, "sk_skb");
+    }
+
+    #[test]
+    fn numbers_that_are_in_no_table_are_kept() {
+        let mut program = program("newer");
+        program.set_type(ProgType(77));
+        program.set_expected_attach_type(AttachType(99));
+        assert_eq!(attach(&program), Attach::Unlisted);
+        assert_eq!(program.prog_type(), Some(ProgType(77)));
+        assert_eq!(program.expected_attach_type(), AttachType(99));
     }
 }

@@ -89,7 +89,7 @@ impl Loader<'_> {
     }
 
     /// The expected attach type, where the kernel knows such.
-    fn attach_type(&self, def: &SectionDef) -> AttachType {
+    fn attach_type(&self, program: &OpenProgram, def: &SectionDef) -> AttachType {
         match (def.attach, self.static_probes) {
             // One link for all places of a probe, where there are such links.
             (Attach::Usdt, Some(probes)) if (probes.are_links_known)(self.kernel.features()) => {
@@ -100,13 +100,14 @@ impl Loader<'_> {
             {
                 AttachType::NONE
             }
-            _ => def.attach_type,
+            _ => program.expected_attach_type(),
         }
     }
 
     fn load_one(&self, program: &OpenProgram) -> Result<Loaded> {
         let spec = &program.spec;
         let def = program.require_def()?;
+        let prog_type = program.prog_type().unwrap_or(def.prog_type);
         let mut image = self
             .object
             .link(spec, |function| self.code.insns(function))?;
@@ -133,7 +134,7 @@ impl Loader<'_> {
             .map_err(|_| Error::malformed("the object's license has a NUL in it"))?;
         let (mut func_info, line_info) = info(&image);
         for func in &mut func_info {
-            func.type_id = self.contexts.of(def.prog_type, TypeId(func.type_id)).0;
+            func.type_id = self.contexts.of(prog_type, TypeId(func.type_id)).0;
         }
         let btf_with_funcs = self.btf.filter(|_| features.knows(&probe::BTF_FUNC));
         let loading = Loading {
@@ -142,12 +143,14 @@ impl Loader<'_> {
             } else {
                 ""
             },
-            prog_type: def.prog_type.0,
+            prog_type: prog_type.0,
             // Operations are numbered by the kernel's struct.
-            attach_type: operation
-                .as_ref()
-                .map_or_else(|| self.attach_type(def).0, |operation| operation.index),
+            attach_type: operation.as_ref().map_or_else(
+                || self.attach_type(program, def).0,
+                |operation| operation.index,
+            ),
             flags: flags(def) | program.flags.0,
+            ifindex: program.ifindex,
             log_level: program.log_level,
             log_size: program.log_size,
             insns: &image.insns,
@@ -195,6 +198,8 @@ impl Loader<'_> {
                 let attempt = Attempt {
                     section: &spec.section,
                     def,
+                    prog_type,
+                    attach_type: AttachType(loading.attach_type),
                     insns: loading.insns.len(),
                     flags: loading.flags,
                 };

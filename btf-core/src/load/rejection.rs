@@ -6,7 +6,7 @@ use std::io;
 use super::patch::Poison;
 use super::remedy;
 use crate::error::{Error, ErrorKind};
-use crate::obj::{Attach, AttachType, SectionDef};
+use crate::obj::{Attach, AttachType, ProgType, SectionDef};
 use crate::sys;
 
 /// Makes an error of what the kernel answered to loading a program; `log` is the verifier's, empty if it said nothing.
@@ -48,6 +48,8 @@ const LOG_HINT: &str = "verifier_log() has the whole log";
 pub(super) struct Attempt<'a> {
     pub(super) section: &'a str,
     pub(super) def: &'a SectionDef,
+    pub(super) prog_type: ProgType,
+    pub(super) attach_type: AttachType,
     pub(super) insns: usize,
     pub(super) flags: u32,
 }
@@ -61,6 +63,8 @@ fn without_log(attempt: Attempt<'_>, e: io::Error) -> Error {
     let Attempt {
         section,
         def,
+        prog_type,
+        attach_type,
         insns,
         flags,
     } = attempt;
@@ -74,15 +78,15 @@ fn without_log(attempt: Attempt<'_>, e: io::Error) -> Error {
             error.hint(sys::trampoline_hint())
         }
         Some(libc::EPERM | libc::EACCES) => {
-            let needs = sys::program_capabilities(Some(def.prog_type));
+            let needs = sys::program_capabilities(Some(prog_type));
             error.hint(sys::charged_hint(needs))
         }
         Some(libc::EINVAL) => error.hint(match sys::newer_kernel(def.since) {
             Some(newer) => format!("that {newer}"),
             None => format!(
                 "this kernel may be built without programs of type {}, or know their attach type {} or flags {flags:#x} not",
-                shown(def.prog_type.name(), def.prog_type.0),
-                shown(def.attach_type.name(), def.attach_type.0),
+                shown(prog_type.name(), prog_type.0),
+                shown(attach_type.name(), attach_type.0),
             ),
         }),
         Some(libc::E2BIG) if insns > MAX_INSNS[0] => error.hint(format!(
@@ -173,6 +177,8 @@ mod tests {
         Attempt {
             section,
             def: def.unwrap(),
+            prog_type: def.unwrap().prog_type,
+            attach_type: def.unwrap().attach_type,
             insns: 5000,
             flags: 0x40,
         }

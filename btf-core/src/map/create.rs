@@ -73,6 +73,7 @@ pub(crate) fn params<'p>(
         flags: spec.map_flags,
         numa_node: spec.numa_node,
         extra: spec.map_extra,
+        ifindex: 0,
         inner,
         btf: btf
             .filter(|_| has_types)

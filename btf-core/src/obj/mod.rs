@@ -43,7 +43,8 @@ pub use maps::{MapSpec, Pinning, SlotTarget};
 pub use minimise::{Minimal, minimise};
 pub use relocated::{Answer, Relocated};
 pub use report::{Finding, Outcome};
-pub use section::{Attach, AttachType, ProgType, SectionDef, section_defs};
+pub use section::{Attach, AttachType, ProgType, SectionDef, UnknownSection, section_defs};
+pub(crate) use section::{by_type as def_by_type, of_section as def_of_section};
 pub use stage::Stage;
 pub use struct_ops::StructOpsSpec;
 #[cfg(feature = "load")]
@@ -84,8 +85,8 @@ pub struct ProgramSpec {
 }
 
 impl ProgramSpec {
-    /// If its section is not known: a sentence that says so, with the names that it may have been meant to be.
-    pub fn unknown_section(&self) -> Option<String> {
+    /// Returns why it is not loaded, if its section is not known, and what to do.
+    pub fn unknown_section(&self) -> Option<UnknownSection> {
         self.def.is_none().then(|| section::unknown(&self.section))
     }
 }

@@ -28,7 +28,7 @@ pub(super) fn of(functions: &[Function]) -> Result<Vec<ProgramSpec>> {
             section: section.to_owned(),
             def,
             target: target.flatten().map(str::to_owned),
-            autoload: autoload && def.is_some(),
+            autoload,
             function,
         });
     }

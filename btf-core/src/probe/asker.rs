@@ -84,6 +84,7 @@ impl Asker<'_> {
             flags: 0,
             numa_node: None,
             extra: 0,
+            ifindex: 0,
             inner: None,
             btf: None,
             token: self.token,

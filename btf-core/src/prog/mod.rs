@@ -81,7 +81,10 @@ pub use xdp::{Xdp, XdpMode, XdpOptions};
 pub struct Program {
     pub(crate) name: String,
     pub(crate) section: String,
+    /// What its section means, or the type that it was given.
     pub(crate) def: Option<&'static SectionDef>,
+    pub(crate) prog_type: Option<ProgType>,
+    pub(crate) attach_type: AttachType,
     pub(crate) target: Option<String>,
     /// Other targets, of which the first that is there is taken.
     pub(crate) alternatives: Vec<String>,
@@ -112,14 +115,14 @@ impl Program {
         self.target.as_deref()
     }
 
-    /// Its type; `None` if its section is not known, so that it cannot be loaded.
+    /// Returns its program type; `None` if its section is not known and no type was set.
     pub fn prog_type(&self) -> Option<ProgType> {
-        self.def.map(|def| def.prog_type)
+        self.prog_type
     }
 
-    /// The attach type of its section, which is also that to attach it with.
+    /// The attach type of its section, or which was set: also that to attach it with.
     pub(crate) fn attach_type(&self) -> AttachType {
-        self.def.map_or(AttachType::NONE, |def| def.attach_type)
+        self.attach_type
     }
 
     /// What the verifier wrote when it accepted the program, if `set_log_level` asked for it.
@@ -143,7 +146,7 @@ impl Program {
             let error = match self.def {
                 Some(_) => error.hint("call set_autoload(true) on it before the object is loaded"),
                 None => error.hint(format!(
-                    "its section SEC(\"{}\") is not known",
+                    "its section SEC(\"{}\") is not known: call set_type on it before the object is loaded",
                     self.section
                 )),
             };
@@ -163,8 +166,47 @@ impl Program {
         by_section::first_of(&names, &attach).context(|| self.what())
     }
 
+    /// Its type, if that does not follow from its section.
+    fn shown_type(&self) -> String {
+        let def = crate::obj::def_of_section(&self.section);
+        match self.prog_type {
+            Some(prog_type) if def.is_none_or(|def| def.prog_type != prog_type) => {
+                let number = || prog_type.0.to_string();
+                let name = prog_type.name().map_or_else(number, str::to_lowercase);
+                format!(", of type {name},")
+            }
+            _ => String::new(),
+        }
+    }
+
     pub(crate) fn what(&self) -> String {
         format!("program `{}`", self.name)
+    }
+
+    /// Returns the same program with a file descriptor of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Os`] if the file descriptor cannot be duplicated.
+    pub fn try_clone(&self) -> Result<Program> {
+        let fd = self.fd.as_ref().map(OwnedFd::try_clone).transpose();
+        let fd = fd.map_err(|e| {
+            Error::os("cannot duplicate its file descriptor", e).context(self.what())
+        })?;
+        Ok(Program {
+            name: self.name.clone(),
+            section: self.section.clone(),
+            def: self.def,
+            prog_type: self.prog_type,
+            attach_type: self.attach_type,
+            target: self.target.clone(),
+            alternatives: self.alternatives.clone(),
+            autoattach: self.autoattach,
+            usdt: self.usdt.clone(),
+            fd,
+            log: self.log.clone(),
+            by_perf_link: self.by_perf_link,
+        })
     }
 
     /// Checks that it attaches in one of these ways before it is used as a `wanted`.
@@ -174,8 +216,9 @@ impl Program {
             _ => Err(Error::new(
                 ErrorKind::InvalidInput,
                 format!(
-                    "it is in SEC(\"{}\") and cannot be used as {wanted}",
-                    self.section
+                    "it is in SEC(\"{}\"){} and cannot be used as {wanted}",
+                    self.section,
+                    self.shown_type()
                 ),
             )
             .context(self.what())),
@@ -193,6 +236,15 @@ macro_rules! typed {
                 program
                     .expect($wanted, &[$($crate::obj::Attach::$way),*])
                     .map($name)
+            }
+        }
+
+        /// The typed program beside the untyped one, with a file descriptor of its own.
+        impl TryFrom<&$crate::prog::Program> for $name {
+            type Error = $crate::error::Error;
+
+            fn try_from(program: &$crate::prog::Program) -> $crate::error::Result<Self> {
+                program.try_clone()?.try_into()
             }
         }
 

@@ -29,6 +29,15 @@ impl<A> TryFrom<Program> for RawTracepoint<A> {
     }
 }
 
+/// The typed program beside the untyped one, with a file descriptor of its own.
+impl<A> TryFrom<&Program> for RawTracepoint<A> {
+    type Error = Error;
+
+    fn try_from(program: &Program) -> Result<Self> {
+        program.try_clone()?.try_into()
+    }
+}
+
 /// The untyped program: its name, section, descriptor.
 impl<A> Deref for RawTracepoint<A> {
     type Target = Program;

@@ -29,6 +29,8 @@ pub(crate) struct MapParams<'a> {
     pub(crate) flags: u32,
     pub(crate) numa_node: Option<u32>,
     pub(crate) extra: u64,
+    /// The network device that it is for, or 0.
+    pub(crate) ifindex: u32,
     /// A map like those that will be its values.
     pub(crate) inner: Option<BorrowedFd<'a>>,
     /// The object's BTF in the kernel, and the types of key and value.
@@ -89,6 +91,7 @@ impl MapFd {
             map_token_fd,
             map_name: object_name(if params.is_named { params.name } else { "" }),
             map_extra: params.extra,
+            map_ifindex: params.ifindex,
             ..Default::default()
         };
         if let Some(node) = params.numa_node {

@@ -39,6 +39,8 @@ pub(crate) struct Loading<'a> {
     pub(crate) fd_array: &'a [RawFd],
     /// The program whose function is the target, which then lies in its BTF.
     pub(crate) attach_prog: Option<BorrowedFd<'a>>,
+    /// The network device that it is for, or 0.
+    pub(crate) ifindex: u32,
     /// By what right it is loaded, if not by this process's own.
     pub(crate) token: Option<BorrowedFd<'a>>,
 }
@@ -66,6 +68,7 @@ impl<'a> Loading<'a> {
             attach_btf: None,
             fd_array: &[],
             attach_prog: None,
+            ifindex: 0,
             token: None,
         }
     }
@@ -81,6 +84,7 @@ impl<'a> Loading<'a> {
             prog_token_fd,
             kern_version: self.kern_version(),
             prog_name: object_name(self.name),
+            prog_ifindex: self.ifindex,
             expected_attach_type: self.attach_type,
             prog_btf_fd: self.btf.map_or(0, fd_number),
             func_info_rec_size: size_of::<FuncInfo>() as u32,

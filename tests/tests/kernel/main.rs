@@ -39,6 +39,7 @@ mod own_types;
 mod packets;
 mod private;
 mod probes;
+mod program_types;
 mod programs;
 mod prototypes;
 mod refused;

@@ -388,7 +388,9 @@ fn types_that_older_kernels_do_not_know_are_replaced() {
     assert_eq!(
         loaded.warnings(),
         [
-            "program `unknown` is not loaded: SEC(\"no_such_section/x\") is not a section name that is known"
+            "program `unknown` is not loaded: SEC(\"no_such_section/x\") is not a known section name (a section names the program \
+             type and what it attaches to, as SEC(\"fentry/vfs_read\") or SEC(\"xdp\"); for another name, call set_type on the open \
+             program before it is loaded; a function that programs call needs no section)"
         ]
     );
     let _link = loaded.take_program("on_enter").unwrap().attach().unwrap();
@@ -396,6 +398,7 @@ fn types_that_older_kernels_do_not_know_are_replaced() {
     assert!(!unknown.is_loaded());
     assert_eq!(
         unknown.attach().unwrap_err().to_string(),
-        "program `unknown`: it is not loaded (its section SEC(\"no_such_section/x\") is not known)"
+        "program `unknown`: it is not loaded (its section SEC(\"no_such_section/x\") is not known: call \
+         set_type on it before the object is loaded)"
     );
 }

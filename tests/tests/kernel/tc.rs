@@ -185,7 +185,7 @@ fn tcx() {
             .attach_to("lo", Position::First.into())
             .unwrap_err()
             .to_string();
-        assert!(e.contains("tcx links are in kernels from 6.6 on"), "{e}");
+        assert!(e.contains("such a link requires Linux 6.6 or newer"), "{e}");
         return;
     };
     let link = first.attach_to("lo", OrderOptions::default()).unwrap();

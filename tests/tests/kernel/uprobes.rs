@@ -282,7 +282,7 @@ fn uprobe_multi_on_an_old_kernel() {
     let e = skel.progs.on_multi.attach().unwrap_err();
     assert!(
         e.to_string()
-            .contains("kernels from 6.6 on have such links"),
+            .contains("such a link requires Linux 6.6 or newer"),
         "{e}"
     );
 }

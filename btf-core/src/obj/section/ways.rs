@@ -74,6 +74,8 @@ pub enum Attach {
     StructOps,
     /// Nowhere: it runs when it is called.
     Syscall,
+    /// By its file descriptor alone: its program type and attach type are in no row of the table.
+    Unlisted,
 }
 
 impl Attach {
@@ -164,6 +166,7 @@ impl Attach {
             Attach::Lirc => (false, "attach_to takes the receiver"),
             Attach::StructOps => (false, "its struct_ops map attaches it"),
             Attach::Syscall => (false, "run it"),
+            Attach::Unlisted => (false, "attach its file descriptor"),
         }
     }
 }
