@@ -75,6 +75,23 @@ SEC("socket/http") int on_packet(void *ctx) { return 0; }
 }
 
 #[test]
+fn sections_of_other_loaders() {
+    let source = r#"
+SEC("classifier/ingress") int on_ingress(struct __sk_buff *skb) { return 0; }
+SEC("socket1") int on_socket(struct __sk_buff *skb) { return 0; }
+SEC("perf_event/profiler") int on_tick(void *ctx) { return 0; }
+SEC("?xdp_prog") int on_packet(struct xdp_md *ctx) { return 2; }
+SEC("mine") int on_mine(void *ctx) { return 0; }
+
+/* Read by libxdp and bpfman, and skipped by libbpf. */
+int dispatcher_version SEC("xdp_metadata") = 2;
+int tc_dispatcher_version SEC("tc_metadata") = 1;
+struct { __uint(priority, 10); } on_packet_config SEC(".xdp_run_config");
+"#;
+    insta::assert_snapshot!(found("other_loaders", &format!("{GPL}{source}"), &[]));
+}
+
+#[test]
 fn addresses_in_data() {
     let source = r#"
 static char *names[] = { "read", "write" };
