@@ -3,7 +3,7 @@
 use crate::btf::Btf;
 use crate::error::Result;
 #[cfg(feature = "load")]
-use crate::load::OpenObject;
+use crate::load::{LoadedObject, OpenObject, Stages};
 use crate::obj::Object;
 
 pub use crate::near::{did_you_mean, similar};
@@ -31,6 +31,20 @@ pub fn object(digest: &[u8]) -> Result<Object> {
 pub fn open(digest: &'static [u8]) -> Result<OpenObject> {
     let object = Object::from_digest(digest, Btf::parse)?;
     Ok(OpenObject::from(object))
+}
+
+/// Loads an object with these stages, and makes a skeleton of it.
+///
+/// # Errors
+///
+/// Those of the load and of `make`. The pins that were made are then removed again.
+#[cfg(feature = "load")]
+pub fn load<T>(
+    object: OpenObject,
+    stages: Stages,
+    make: impl FnOnce(LoadedObject) -> Result<T>,
+) -> Result<T> {
+    object.load_as(stages, make)
 }
 
 /// Where the contents of a file in a zip archive are, from where and how many bytes, as a path like `base.apk!/libx.so` asks for it.

@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use super::{Binding, Link, refused};
+use super::{Binding, Link, hold, refused};
 use crate::error::{Error, ErrorKind, Result};
 use crate::near::{did_you_mean, similar};
 use crate::obj::{Attach, AttachType};
@@ -99,28 +99,56 @@ pub(crate) fn cgroup(
         CgroupSharing::Override => ALLOW_OVERRIDE,
         CgroupSharing::Alone => 0,
     };
-    sys::prog_attach(prog, cgroup, attach_type, flags).map_err(explain)?;
-    let cgroup = cgroup
-        .try_clone_to_owned()
-        .map_err(|e| Error::os("cannot copy the cgroup's descriptor", e))?;
-    Link::of_binding(
-        program,
-        Attached {
-            target: cgroup,
-            attach_type,
-        },
-    )
+    let prepared = Preparation::new(program, cgroup, attach_type)?;
+    prepared.attach(flags).map_err(explain)
 }
 
-/// A program that was attached to something with a descriptor, without a link.
+/// What attaches a program to something with a file descriptor, without a link.
+pub(super) struct Preparation<'a> {
+    program: &'a Program,
+    attach_type: AttachType,
+    held: OwnedFd,
+    target: OwnedFd,
+}
+
+impl Preparation<'_> {
+    /// Duplicates the file descriptors that detaching takes.
+    pub(super) fn new<'a>(
+        program: &'a Program,
+        target: BorrowedFd<'_>,
+        attach_type: AttachType,
+    ) -> Result<Preparation<'a>> {
+        let target = target
+            .try_clone_to_owned()
+            .map_err(|e| Error::os("cannot duplicate the fd of the attach target", e))?;
+        Ok(Preparation {
+            program,
+            attach_type,
+            held: hold(program.fd()?)?,
+            target,
+        })
+    }
+
+    /// Attaches the program. `flags` are those of `BPF_PROG_ATTACH`.
+    pub(super) fn attach(self, flags: u32) -> io::Result<Link> {
+        sys::prog_attach(&self.held, &self.target, self.attach_type, flags)?;
+        let attached = Attached {
+            target: self.target,
+            attach_type: self.attach_type,
+        };
+        Ok(Link::of_binding(self.program.name(), self.held, attached))
+    }
+}
+
+/// A program that is attached to something with a file descriptor, without a link.
 #[derive(Debug)]
-pub(super) struct Attached {
-    pub(super) target: OwnedFd,
-    pub(super) attach_type: AttachType,
+struct Attached {
+    target: OwnedFd,
+    attach_type: AttachType,
 }
 
 impl Binding for Attached {
-    fn undo(&self, program: BorrowedFd<'_>) -> io::Result<()> {
+    fn undo(&mut self, program: BorrowedFd<'_>) -> io::Result<()> {
         sys::prog_detach(program, &self.target, self.attach_type)
     }
 }

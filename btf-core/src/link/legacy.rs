@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -22,38 +22,53 @@ const NAME: usize = 64;
 #[derive(Debug)]
 pub(super) struct Listed {
     file: &'static str,
+    /// That file, open: a process may be at its limit of file descriptors when it detaches, or see another tracefs.
+    events: File,
     group: &'static str,
     name: String,
-    is_removed: bool,
+    is_over: bool,
 }
 
 impl Taken for Listed {
-    fn give_back(mut self: Box<Self>) -> Result<()> {
-        self.is_removed = true;
-        self.remove()
+    fn give_back(&mut self) -> Result<()> {
+        if !self.is_over {
+            self.remove()?;
+            self.is_over = true;
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self) {
+        self.is_over = true;
+    }
+
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.events.as_fd()
     }
 }
 
 impl Listed {
-    fn remove(&self) -> Result<()> {
+    fn remove(&mut self) -> Result<()> {
         let Listed {
             file, group, name, ..
-        } = self;
-        tracefs::append(file, &format!("-:{group}/{name}"))?.map_err(|e| {
-            let doing = format!("the program is detached, but the probe {group}/{name} stays in tracefs");
-            Error::os(doing, e).hint(format!(
-                "something else uses it; it goes with the next boot, or when `-:{group}/{name}` is appended to {file} there"
-            ))
+        } = &*self;
+        let doing =
+            format!("the program is detached, but the probe {group}/{name} stays in tracefs");
+        let hint = format!(
+            "something else uses it; it goes with the next boot, or when `-:{group}/{name}` is appended to {file} there"
+        );
+        let line = format!("-:{group}/{name}");
+        tracefs::write_line(&mut self.events, &line).map_err(|e| match e.raw_os_error() {
+            Some(libc::EBUSY) => Error::os(doing, e).hint(hint),
+            _ => Error::os(doing, e),
         })
     }
 }
 
 impl Drop for Listed {
     fn drop(&mut self) {
-        if !self.is_removed {
-            // It does nothing by itself; the next boot ends it.
-            let _ = self.remove();
-        }
+        // One that is left does nothing by itself, and is gone after the next boot.
+        let _ = self.give_back();
     }
 }
 
@@ -84,12 +99,14 @@ fn add(
         (Probed::Binary { .. }, true) => ("uprobe_events", "uretprobes"),
     };
     let line = format!("{kind}:{group}/{name} {place}");
-    tracefs::append(file, &line)?.map_err(|e| explain(probed.told_apart(e)))?;
+    let mut events = tracefs::open_to_append(file)?;
+    tracefs::write_line(&mut events, &line).map_err(|e| explain(probed.told_apart(e)))?;
     let listed = Listed {
         file,
+        events,
         group,
         name,
-        is_removed: false,
+        is_over: false,
     };
     Ok((listed, held))
 }

@@ -5,13 +5,14 @@
 
 use std::io;
 use std::net::IpAddr;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-use super::{Binding, Link, refused_request};
+use super::bound::remove;
+use super::{Binding, Link, hold, refused_request};
 use crate::error::{Error, ErrorKind, Result};
 use crate::obj::ProgType;
 use crate::prog::{Lwt, Program, Route};
-use crate::sys::{self, Refusal, Request};
+use crate::sys::{self, Netlink, Refusal, Request};
 
 const RTM_NEWROUTE: u16 = 24;
 const RTM_DELROUTE: u16 = 25;
@@ -58,12 +59,17 @@ const LONGEST_NAME: usize = 200;
 
 pub(crate) fn lwt(program: &Program, route: &Route<'_>) -> Result<Link> {
     route.check()?;
-    let added = Added::new(program, route)?;
-    added
-        .request(RTM_NEWROUTE, CREATE_EXCL)
-        .send_on(&added.socket)
-        .map_err(|refusal| explain(route, added.is_segment(), refusal))?;
-    Link::of_binding(program, added)
+    let held = hold(program.fd()?)?;
+    let mut added = Added::new(program, route)?;
+    let request = added.request(RTM_NEWROUTE, CREATE_EXCL);
+    if let Err(refusal) = added.netlink.send(request) {
+        if refusal.is_answer_lost {
+            // It may be there. Only a route with these programs is removed.
+            let _ = added.undo(held.as_fd());
+        }
+        return Err(explain(route, added.is_segment(), refusal));
+    }
+    Ok(Link::of_binding(program.name(), held, added))
 }
 
 /// A program of a route.
@@ -107,7 +113,7 @@ impl Placed {
 #[derive(Debug)]
 struct Added {
     /// Of the namespace of the route, wherever the link is dropped.
-    socket: OwnedFd,
+    netlink: Netlink,
     destination: IpAddr,
     bits: u8,
     index: u32,
@@ -145,8 +151,7 @@ impl Added {
             programs.push(placed);
         }
         Ok(Added {
-            socket: sys::netlink_open()
-                .map_err(|e| Error::os("cannot open a socket of route netlink", e))?,
+            netlink: Netlink::open().map_err(|e| Error::os("cannot open a netlink socket", e))?,
             destination: route.destination,
             bits: route.bits,
             index: route.interface.index()?,
@@ -206,13 +211,12 @@ impl Added {
     }
 
     /// Whether the route that is there has these programs: it may be another's that came in its place.
-    fn is_there(&self) -> io::Result<bool> {
+    fn is_there(&mut self) -> Result<bool, Refusal> {
         let head = header(self.destination, 0, UNIVERSE, 0);
-        let routes = Request::new(RTM_GETROUTE, DUMP, &head)
+        let request = Request::new(RTM_GETROUTE, DUMP, &head)
             .number(RTA_TABLE, self.table)
-            .number(RTA_OIF, self.index)
-            .send_on(&self.socket)
-            .map_err(|refusal| refusal.error)?;
+            .number(RTA_OIF, self.index);
+        let routes = self.netlink.send(request)?;
         Ok(routes.iter().any(|route| self.is(route)))
     }
 
@@ -244,14 +248,14 @@ impl Added {
 impl Binding for Added {
     /// Removes the route. IPv4 compares the programs' names, and so takes no other for it. IPv6 does not: it is looked at
     /// before, and one who replaces it in between still loses.
-    fn undo(&self, _program: BorrowedFd<'_>) -> io::Result<()> {
-        if self.destination.is_ipv6() && !self.is_there()? {
-            return Err(io::Error::from_raw_os_error(libc::ESRCH));
-        }
-        self.request(RTM_DELROUTE, 0)
-            .send_on(&self.socket)
-            .map(drop)
-            .map_err(|refusal| refusal.error)
+    fn undo(&mut self, _program: BorrowedFd<'_>) -> io::Result<()> {
+        remove(libc::ESRCH, || {
+            if self.destination.is_ipv6() && !self.is_there()? {
+                return Err(io::Error::from_raw_os_error(libc::ESRCH).into());
+            }
+            let request = self.request(RTM_DELROUTE, 0);
+            self.netlink.send(request).map(drop)
+        })
     }
 }
 

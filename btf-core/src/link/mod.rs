@@ -5,6 +5,7 @@
 mod bound;
 mod cgroup;
 mod cookie;
+mod detach_error;
 mod freplace;
 mod functions;
 mod info;
@@ -21,6 +22,8 @@ mod raw_tracepoint;
 mod struct_ops;
 mod targets;
 mod tc;
+mod tc_filter;
+mod tcx;
 mod tracefs;
 mod tracepoint;
 mod tracing;
@@ -35,9 +38,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::prog::{AttachMode, Program, StructOps};
 use crate::sys::{self, Capabilities};
-use bound::{Binding, Bound};
+use bound::{Binding, Bound, hold};
 
 pub(crate) use cgroup::{cgroup, cgroup_path};
+pub use detach_error::DetachError;
 pub(crate) use freplace::{freplace, program_function};
 pub use info::{LinkDetails, LinkInfo, LinkType};
 pub(crate) use iter::{iter, iter_file};
@@ -48,7 +52,8 @@ pub(crate) use perf_event::{perf_event, perf_events};
 pub(crate) use raw_tracepoint::raw_tracepoint;
 pub(crate) use struct_ops::{struct_ops, struct_ops_update};
 pub(crate) use targets::{SocketOption, lirc, netfilter, netns, sock_map, socket};
-pub(crate) use tc::{netkit, tc, tcx};
+pub(crate) use tc::tc;
+pub(crate) use tcx::{netkit, tcx};
 pub(crate) use tracepoint::tracepoint;
 pub(crate) use tracing::tracing;
 pub(crate) use uprobe::uprobe;
@@ -65,17 +70,22 @@ pub struct Link {
     held: Held,
     /// Whether the program stays attached when this is dropped, because the link is pinned.
     stays: bool,
-    /// What is given back when nothing is attached any more: by being dropped, so that only those who take something have code
-    /// for it.
+    /// What ends after the attachment. It is behind a pointer so that only objects with such links contain the code for it.
     taken: Option<Box<dyn Taken>>,
 }
 
-/// What a link takes elsewhere, and gives back when this is dropped.
+/// What a link has elsewhere, beside what holds the program. It ends when this is dropped, without a report of failures.
 trait Taken: std::fmt::Debug + Send + Sync {
-    /// The same, but says if that fails.
-    fn give_back(self: Box<Self>) -> Result<()> {
+    /// Ends it. After an error it can be called again.
+    fn give_back(&mut self) -> Result<()> {
         Ok(())
     }
+
+    /// Leaves it as it is, for a link that stays attached.
+    fn keep(&mut self);
+
+    /// A file descriptor that it holds.
+    fn as_fd(&self) -> BorrowedFd<'_>;
 }
 
 /// The descriptors that hold an attachment. Fields are dropped in this order: the link before the event it is about.
@@ -90,6 +100,8 @@ enum Held {
     Bound(Bound),
     /// One for each place.
     Many(Vec<Link>),
+    /// The program is detached; this is left.
+    Left(Box<dyn Taken>),
 }
 
 /// The BPF link, or the perf event where the kernel has no links for such (before 5.15); of a program that is attached without
@@ -101,6 +113,7 @@ impl AsFd for Link {
             Held::Bound(bound) => bound.as_fd(),
             // There is one place at least.
             Held::Many(links) => links[0].as_fd(),
+            Held::Left(taken) => taken.as_fd(),
         }
     }
 }
@@ -115,19 +128,14 @@ impl Link {
         }
     }
 
-    /// A program that is attached without a link, until `binding` is undone.
-    fn of_binding(program: &Program, binding: impl Binding + 'static) -> Result<Link> {
-        Link::of_bound(program.name(), program.fd()?, binding)
-    }
-
-    /// The same with the name and descriptor of what is attached.
-    fn of_bound(name: &str, fd: BorrowedFd<'_>, binding: impl Binding + 'static) -> Result<Link> {
-        Ok(Link {
-            program: name.to_owned(),
-            held: Held::Bound(Bound::new(fd, binding)?),
+    /// A program that is attached without a link, until `binding` is undone. `held` is its duplicated fd.
+    fn of_binding(program: &str, held: OwnedFd, binding: impl Binding + 'static) -> Link {
+        Link {
+            program: program.to_owned(),
+            held: Held::Bound(Bound::new(held, binding)),
             stays: false,
             taken: None,
-        })
+        }
     }
 
     /// Makes a perf event run a program: through a link where there are such (from 5.15 on), else on the event itself, which
@@ -220,7 +228,7 @@ impl Link {
         Ok(())
     }
 
-    /// Lets go of the link without detaching: the program stays attached for as long as this process runs.
+    /// Leaves the program attached for as long as this process runs, and lets go of the link.
     pub fn disconnect(self) {
         // Nothing can close the descriptors any more.
         std::mem::forget(self);
@@ -245,69 +253,92 @@ impl Link {
                     format!("it is {} links, each to a place", links.len()),
                 )),
             },
+            Held::Left(_) => Err(Error::new(
+                ErrorKind::Unsupported,
+                "it is detached, and only its probe is left in tracefs",
+            )),
         }
     }
 
-    /// Detaches the program, as dropping does, but says if that fails; of several places, what failed first. One that is pinned is
-    /// detached in spite of its pin (libbpf's `bpf_link__detach`), which is then of nothing.
+    /// Detaches the program as dropping does, but reports a failure. A link that is pinned is detached as well (libbpf's
+    /// `bpf_link__detach`); the pin then refers to a defunct link.
+    ///
+    /// A link holds all that this takes, so that it needs no new file descriptor.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unsupported`] of a pinned link of a type that the kernel does not detach so: links of cgroups, network devices
-    /// and namespaces, and operations it does. Else what the kernel answers, also if it leaves the probe in tracefs by which an
-    /// older kernel attached.
-    pub fn detach(mut self) -> Result<()> {
-        let stopped = self.stop().map_err(|e| Error::os("cannot detach it", e));
-        let left = match (self.stays, &self.held) {
-            (false, _) => self.give_back(),
-            (true, Held::Link(link)) => in_spite_of_pin(link.as_fd()),
-            // Its event was stopped.
-            (true, _) => Ok(()),
-        };
-        stopped
-            .and(left)
-            .context(|| format!("program `{}`", self.program))
-    }
-
-    /// Closes the descriptors, and gives back what was taken: the kernel keeps what they use.
-    fn give_back(&mut self) -> Result<()> {
-        let mut taken: Vec<_> = self.taken.take().into_iter().collect();
-        match std::mem::replace(&mut self.held, Held::Many(Vec::new())) {
-            Held::Many(links) => {
-                for mut link in links {
-                    taken.extend(link.taken.take());
-                }
+    /// The link comes back in the error ([`DetachError::into_link`]) with what is still attached; of several places, with those that
+    /// failed. The kind is [`ErrorKind::Unsupported`] for a pinned link of a type that the kernel does not detach while something
+    /// else holds it: it does for cgroups, network devices and namespaces, and struct_ops. Else it is the kernel's error, also if
+    /// the program is detached and its probe stays in tracefs, by which older kernels attach.
+    pub fn detach(mut self) -> Result<(), DetachError> {
+        match self.end() {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                let error = error.context(format!("program `{}`", self.program));
+                Err(DetachError { link: self, error })
             }
-            one => drop(one),
         }
-        let given: Vec<_> = taken.into_iter().map(Taken::give_back).collect();
-        given.into_iter().collect()
     }
 
-    /// Stops the event, so that it is over even if a forked process holds a copy of its descriptor.
-    fn stop(&self) -> io::Result<()> {
-        match &self.held {
-            Held::Link(_) => Ok(()),
-            Held::Bound(bound) => bound.undo(),
-            Held::Many(links) => links.iter().try_for_each(Link::stop),
-            Held::PerfLink { event, .. } | Held::Event(event) => sys::perf_disable(event),
+    /// Ends the attachment as far as possible. After an error, the link has what is left of it.
+    fn end(&mut self) -> Result<()> {
+        let cannot = |e| Error::os("cannot detach it", e);
+        match &mut self.held {
+            Held::Link(link) if self.stays => detach_pinned(link.as_fd())?,
+            Held::Link(_) => {}
+            Held::Bound(bound) => bound.undo().map_err(cannot)?,
+            Held::Many(links) => end_all(links)?,
+            // Closing it is not enough if a forked process holds a copy.
+            Held::PerfLink { event, .. } | Held::Event(event) => {
+                sys::perf_disable(event).map_err(cannot)?;
+            }
+            Held::Left(taken) => return taken.give_back(),
         }
+        // Closes the descriptors: the kernel keeps what they use.
+        self.held = Held::Many(Vec::new());
+        if let Some(mut taken) = self.taken.take() {
+            if self.stays {
+                taken.keep();
+            } else if let Err(e) = taken.give_back() {
+                self.held = Held::Left(taken);
+                return Err(e);
+            }
+        }
+        Ok(())
     }
+}
+
+/// Ends all; those that failed stay in the list, and the first of their errors is returned.
+fn end_all(links: &mut Vec<Link>) -> Result<()> {
+    let mut first = Ok(());
+    links.retain_mut(|link| match link.end() {
+        Ok(()) => false,
+        Err(e) => {
+            if first.is_ok() {
+                first = Err(e);
+            }
+            true
+        }
+    });
+    first
 }
 
 impl Drop for Link {
     fn drop(&mut self) {
         if self.stays {
-            std::mem::forget(self.taken.take());
-        } else {
-            // Closing the descriptors detaches, whether or not the event could be stopped before.
-            let _ = self.stop();
+            if let Some(taken) = &mut self.taken {
+                taken.keep();
+            }
+        } else if self.end().is_err() {
+            // Nobody can try again later, and the cause (a lack of memory) may be gone.
+            let _ = self.end();
         }
     }
 }
 
-/// Detaches a link that others hold, too.
-fn in_spite_of_pin(link: BorrowedFd<'_>) -> Result<()> {
+/// Detaches a link that its pin holds, too.
+fn detach_pinned(link: BorrowedFd<'_>) -> Result<()> {
     sys::link_detach(link).map_err(|e| match e.raw_os_error() {
         Some(libc::EOPNOTSUPP | libc::EINVAL) => Error::new(
             ErrorKind::Unsupported,

@@ -3,20 +3,22 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use super::{Binding, Link, refused};
+use super::{Binding, Link, hold, refused};
 use crate::error::{Error, ErrorKind, Result};
 use crate::obj::AttachType;
 use crate::prog::StructOps;
 use crate::sys::{self, Among, Capabilities, OpsMap};
 
 pub(crate) fn struct_ops(ops: &StructOps, map: &OpsMap, value: &[u8]) -> Result<Link> {
+    let held = hold(ops.as_fd())?;
+    // Registers struct_ops without a link: nothing after it may fail.
     write(ops, map, value)?;
     if ops.is_link() {
         return sys::link_create(ops, 0, AttachType::STRUCT_OPS, Among::default())
             .map(|fd| Link::of_bpf(ops.name(), fd))
             .map_err(explain);
     }
-    Link::of_bound(ops.name(), ops.as_fd(), Registered)
+    Ok(Link::of_binding(ops.name(), held, Registered))
 }
 
 /// Puts the operations into a link that has others.
@@ -60,7 +62,7 @@ fn write(ops: &StructOps, map: &OpsMap, value: &[u8]) -> Result<()> {
 struct Registered;
 
 impl Binding for Registered {
-    fn undo(&self, map: BorrowedFd<'_>) -> io::Result<()> {
+    fn undo(&mut self, map: BorrowedFd<'_>) -> io::Result<()> {
         sys::struct_ops_delete(map)
     }
 }

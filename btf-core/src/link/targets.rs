@@ -4,7 +4,7 @@
 use std::io;
 use std::os::fd::BorrowedFd;
 
-use super::cgroup::Attached;
+use super::cgroup::Preparation;
 use super::{Link, refused};
 use crate::error::{Error, ErrorKind, Result};
 use crate::obj::AttachType;
@@ -58,8 +58,8 @@ pub(crate) fn sock_map(
         Err(e) if e.raw_os_error() == Some(libc::EINVAL) => {}
         Err(e) => return Err(not_to_map(e)),
     }
-    sys::prog_attach(prog, map, attach_type, 0).map_err(not_to_map)?;
-    bind(program, map, attach_type)
+    let prepared = Preparation::new(program, map, attach_type)?;
+    prepared.attach(0).map_err(not_to_map)
 }
 
 fn not_to_map(e: io::Error) -> Error {
@@ -81,8 +81,8 @@ fn not_to_map(e: io::Error) -> Error {
 }
 
 pub(crate) fn lirc(program: &Program, device: BorrowedFd<'_>) -> Result<Link> {
-    let attach_type = program.attach_type();
-    sys::prog_attach(program.fd()?, device, attach_type, 0).map_err(|e| {
+    let prepared = Preparation::new(program, device, program.attach_type())?;
+    prepared.attach(0).map_err(|e| {
         let is_no_receiver = e.raw_os_error() == Some(libc::EINVAL);
         let error = refused(
             "cannot attach to the receiver".into(),
@@ -93,21 +93,7 @@ pub(crate) fn lirc(program: &Program, device: BorrowedFd<'_>) -> Result<Link> {
             true => error.hint("it must be a descriptor of a device such as /dev/lirc0"),
             false => error,
         }
-    })?;
-    bind(program, device, attach_type)
-}
-
-fn bind(program: &Program, target: BorrowedFd<'_>, attach_type: AttachType) -> Result<Link> {
-    let target = target
-        .try_clone_to_owned()
-        .map_err(|e| Error::os("cannot copy the target's descriptor", e))?;
-    Link::of_binding(
-        program,
-        Attached {
-            target,
-            attach_type,
-        },
-    )
+    })
 }
 
 /// An option of sockets that concerns programs.

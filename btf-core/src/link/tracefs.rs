@@ -1,7 +1,8 @@
 //! The file system that lists tracepoints.
 
-use std::io;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::near::{did_you_mean, similar};
@@ -38,26 +39,32 @@ pub(super) fn read(file: &str) -> Result<Option<String>> {
     match std::fs::read_to_string(&path) {
         Ok(text) => Ok(Some(text)),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(e) => Err(Error::os(format!("cannot read {}", path.display()), e)
-            .hint(privileges_hint(Capabilities::DAC_OVERRIDE))),
+        Err(e) => Err(unreadable(&path, e)),
     }
 }
 
-/// Adds a line to a file at its top: what the kernel answers, unless there is no such file.
-pub(super) fn append(file: &str, line: &str) -> Result<io::Result<()>> {
+/// Opens a file at its top, to add lines to it.
+pub(super) fn open_to_append(file: &str) -> Result<File> {
     let path = events()?.with_file_name(file);
     // Without O_APPEND the kernel removes what is listed there.
-    let opened = std::fs::OpenOptions::new().append(true).open(&path);
-    let mut opened = opened.map_err(|e| {
-        let is_missing = e.kind() == io::ErrorKind::NotFound;
-        let error = Error::os(format!("cannot write to {}", path.display()), e);
-        match is_missing {
-            true => error.hint("boot a kernel built with CONFIG_KPROBE_EVENTS=y and CONFIG_UPROBE_EVENTS=y, or use a tracepoint"),
-            false => error.hint(privileges_hint(Capabilities::DAC_OVERRIDE)),
+    let opened = File::options().append(true).open(&path);
+    opened.map_err(|e| {
+        let kind = e.kind();
+        let error = Error::os(format!("cannot open {} for writing", path.display()), e);
+        match kind {
+            io::ErrorKind::NotFound => error.hint("boot a kernel built with CONFIG_KPROBE_EVENTS=y and CONFIG_UPROBE_EVENTS=y, or use a tracepoint"),
+            io::ErrorKind::PermissionDenied => {
+                error.hint(privileges_hint(Capabilities::DAC_OVERRIDE))
+            }
+            _ => error,
         }
-    })?;
-    // One write is one line, or more, to the kernel.
-    Ok(io::Write::write_all(&mut opened, line.as_bytes()))
+    })
+}
+
+/// Adds a line to such a file.
+pub(super) fn write_line(file: &mut File, line: &str) -> io::Result<()> {
+    // The kernel takes a write for one line, or more.
+    file.write_all(line.as_bytes())
 }
 
 /// The number of a tracepoint.
@@ -88,12 +95,20 @@ pub(super) fn tracepoint_id(category: &str, name: &str) -> Result<u64> {
                 },
             )
         }
-        Err(e) => Err(Error::os(format!("cannot read {}", path.display()), e)
-            .hint(privileges_hint(Capabilities::DAC_OVERRIDE))),
+        Err(e) => Err(unreadable(&path, e)),
     }
 }
 
-fn names_in(dir: &std::path::Path) -> Vec<String> {
+fn unreadable(path: &Path, e: io::Error) -> Error {
+    let kind = e.kind();
+    let error = Error::os(format!("cannot read {}", path.display()), e);
+    match kind {
+        io::ErrorKind::PermissionDenied => error.hint(privileges_hint(Capabilities::DAC_OVERRIDE)),
+        _ => error,
+    }
+}
+
+fn names_in(dir: &Path) -> Vec<String> {
     std::fs::read_dir(dir).map_or_else(
         |_| Vec::new(),
         |entries| {

@@ -1,6 +1,7 @@
 //! Attaching to static probes: their places in a binary, and the maps that tell programs where arguments are.
 
 use std::collections::HashMap;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -87,12 +88,22 @@ struct InMaps {
     addresses: Vec<u64>,
 }
 
-impl Taken for InMaps {}
+impl Taken for InMaps {
+    fn keep(&mut self) {
+        self.addresses.clear();
+        // Never given to another link of this process.
+        self.numbers.clear();
+    }
+
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.maps.specs.as_fd()
+    }
+}
 
 impl Drop for InMaps {
     fn drop(&mut self) {
         for address in &self.addresses {
-            // What is left there would only be in the way of another link to the same place.
+            // One that is left would only prevent another link to the same address.
             let _ = self.maps.by_address.delete(&address.to_ne_bytes());
         }
         let mut numbers = self

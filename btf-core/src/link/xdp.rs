@@ -1,13 +1,14 @@
 //! Attaching to network devices before the network stack: by links, or by netlink.
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
-use super::{Binding, Link, refused_request};
+use super::bound::remove;
+use super::{Binding, Link, hold, refused_request};
 use crate::error::{Error, Result};
 use crate::obj::AttachType;
 use crate::prog::{Interface, Program, XdpMode, XdpOptions};
-use crate::sys::{self, Among, Refusal, Request};
+use crate::sys::{self, Among, Netlink, Refusal, Request};
 
 /// `XDP_FLAGS_…`.
 const UPDATE_IF_NOEXIST: u32 = 1 << 0;
@@ -61,50 +62,64 @@ pub(crate) fn xdp(
     } else {
         UPDATE_IF_NOEXIST
     };
-    let fd = program.fd()?.as_raw_fd();
-    set(index, fd, mode | if_none, None)
-        .map_err(|refusal| explain(interface, options.mode, refusal))?;
-    Link::of_binding(program, OnDevice { index, mode })
+    let held = hold(program.fd()?)?;
+    let netlink = Netlink::open().map_err(|e| Error::os("cannot open a netlink socket", e))?;
+    let mut device = OnDevice {
+        netlink,
+        index,
+        mode,
+    };
+    if let Err(refusal) = device.set(held.as_raw_fd(), mode | if_none, None) {
+        if refusal.is_answer_lost {
+            // It may be attached. Only this program is removed, so that it does no harm if it is not.
+            let _ = device.undo(held.as_fd());
+        }
+        return Err(explain(interface, options.mode, refusal));
+    }
+    Ok(Link::of_binding(program.name(), held, device))
 }
 
-/// What netlink attached to a device.
+/// A device whose program was attached by netlink.
 #[derive(Debug)]
 struct OnDevice {
+    netlink: Netlink,
     index: u32,
     mode: u32,
 }
 
-impl Binding for OnDevice {
-    /// Detaches the program if it is still the one that is there.
-    fn undo(&self, program: BorrowedFd<'_>) -> io::Result<()> {
-        let expected = Some(program.as_raw_fd());
-        match set(self.index, NO_PROGRAM, self.mode | REPLACE, expected) {
-            // A kernel before 5.7, which cannot compare.
-            Err(refusal) if refusal.error.raw_os_error() == Some(libc::EINVAL) => {
-                set(self.index, NO_PROGRAM, self.mode, None)
-            }
-            done => done,
-        }
-        .map_err(|refusal| refusal.error)
-    }
-}
-
-/// Sets the program of a device, if `expected` is the one that it has.
-fn set(index: u32, fd: i32, flags: u32, expected: Option<i32>) -> Result<(), Refusal> {
-    // `struct ifinfomsg`: only the index is looked at.
-    let mut body = [0; 16];
-    body[4..8].copy_from_slice(&index.to_ne_bytes());
-    Request::new(RTM_SETLINK, 0, &body)
-        .nest(IFLA_XDP, |mut r| {
+impl OnDevice {
+    /// Sets the device's program; fails if it has another one than `expected`.
+    fn set(&mut self, fd: i32, flags: u32, expected: Option<i32>) -> Result<(), Refusal> {
+        // `struct ifinfomsg`: only the index matters.
+        let mut body = [0; 16];
+        body[4..8].copy_from_slice(&self.index.to_ne_bytes());
+        let request = Request::new(RTM_SETLINK, 0, &body).nest(IFLA_XDP, |mut r| {
             r = r.number(IFLA_XDP_FD, fd.cast_unsigned());
             r = r.number(IFLA_XDP_FLAGS, flags);
             match expected {
                 Some(expected) => r.number(IFLA_XDP_EXPECTED_FD, expected.cast_unsigned()),
                 None => r,
             }
-        })
-        .send()
-        .map(|_| ())
+        });
+        self.netlink.send(request).map(drop)
+    }
+}
+
+impl Binding for OnDevice {
+    /// Detaches the program if it is still the device's.
+    fn undo(&mut self, program: BorrowedFd<'_>) -> io::Result<()> {
+        let (expected, mode) = (Some(program.as_raw_fd()), self.mode);
+        let removed = remove(libc::EEXIST, || {
+            self.set(NO_PROGRAM, mode | REPLACE, expected)
+        });
+        match removed {
+            // A kernel before 5.7, which cannot compare.
+            Err(e) if e.raw_os_error() == Some(libc::EINVAL) => {
+                remove(libc::EEXIST, || self.set(NO_PROGRAM, mode, None))
+            }
+            done => done,
+        }
+    }
 }
 
 fn explain(interface: Interface<'_>, mode: XdpMode, refusal: Refusal) -> Error {

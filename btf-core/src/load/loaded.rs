@@ -1,5 +1,6 @@
 //! An object in the kernel: maps, programs and sections of globals, each to be taken once.
 
+use super::new_pins::NewPins;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::map::{Map, Mapped, Section};
 use crate::near::{did_you_mean, similar};
@@ -8,6 +9,8 @@ use crate::prog::{Program, StructOps};
 /// A loaded object. What is not taken out of it is closed with it; loaded programs keep the maps they use.
 #[derive(Debug)]
 pub struct LoadedObject {
+    /// Pins that its load made, until it has succeeded.
+    pub(super) new_pins: NewPins,
     pub(super) name: String,
     pub(super) maps: Vec<Slot<Map>>,
     pub(super) programs: Vec<Slot<Program>>,

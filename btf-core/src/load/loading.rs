@@ -1,5 +1,7 @@
 //! Loading an opened object: its stages in their order.
 
+use std::cell::RefCell;
+
 use super::arg_ctx::Contexts;
 use super::core::Code;
 use super::data;
@@ -79,6 +81,7 @@ impl OpenObject {
             btf: btf.as_ref(),
             pin_root: &self.pin_root,
             pin_by_name: stages.pin,
+            new_pins: RefCell::default(),
             arena: arena.map(|(_, bytes)| bytes.as_slice()),
             features,
         };
@@ -110,7 +113,9 @@ impl OpenObject {
             }
             None => Vec::new(),
         };
+        let new_pins = creator.new_pins.take();
         Ok(LoadedObject {
+            new_pins,
             name: object.name().to_owned(),
             maps,
             programs,

@@ -1,9 +1,11 @@
 //! Creating declared maps.
 
+use std::cell::RefCell;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 
+use super::new_pins::NewPins;
 use super::open_map::OpenMap;
 use super::pinned::{self, Pin};
 use crate::error::{Context, Error, ErrorKind, Result};
@@ -18,6 +20,8 @@ pub(super) struct Creator<'a> {
     pub(super) pin_root: &'a Path,
     /// Pins them there.
     pub(super) pin_by_name: Option<Pin>,
+    /// Those that are made.
+    pub(super) new_pins: RefCell<NewPins>,
     /// First contents of the variables in the arena, if there are such.
     pub(super) arena: Option<&'a [u8]>,
     pub(super) features: &'a Features,
@@ -77,10 +81,12 @@ impl Creator<'_> {
             self.features,
         )?;
         params.ifindex = open.ifindex;
+        let new = &mut *self.new_pins.borrow_mut();
         match (&open.pin, open.spec.pinning, self.pin_by_name) {
-            (Some((path, pin)), _, _) => pin(&params, path),
+            (Some((path, pin)), _, _) => pin(&params, path, new),
             (None, Pinning::ByName, Some(pin)) => {
-                pin(&params, &pinned::by_name(&open.spec.name, self.pin_root))
+                let path = pinned::by_name(&open.spec.name, self.pin_root);
+                pin(&params, &path, new)
             }
             _ => Ok((map::create(&params)?, true)),
         }

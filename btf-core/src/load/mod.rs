@@ -17,6 +17,7 @@ mod kernel;
 mod loaded;
 mod loading;
 mod maps;
+mod new_pins;
 mod old_helpers;
 mod open;
 mod open_map;

@@ -253,8 +253,22 @@ impl OpenObject {
     ///
     /// Those of [`OpenObject::load`]; [`ErrorKind::InvalidInput`] if it needs a stage that is not among them.
     pub fn load_with(self, stages: Stages) -> Result<LoadedObject> {
+        self.load_as(stages, Ok)
+    }
+
+    /// Loads it with these stages, and makes something of it. If that fails, the pins that were made go, as they do if the load
+    /// fails.
+    pub(crate) fn load_as<T>(
+        self,
+        stages: Stages,
+        make: impl FnOnce(LoadedObject) -> Result<T>,
+    ) -> Result<T> {
         let what = self.what();
-        self.load_all(stages).context(|| what)
+        let mut loaded = self.load_all(stages).context(|| what)?;
+        let mut new_pins = std::mem::take(&mut loaded.new_pins);
+        let made = make(loaded)?;
+        new_pins.keep();
+        Ok(made)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
+use super::new_pins::NewPins;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::map::{self, Map};
 use crate::obj::map_flags::RDONLY_PROG;
@@ -10,7 +11,7 @@ use crate::obj::{MapSpec, MapType};
 use crate::sys::MapParams;
 
 /// Uses or creates a map that is pinned. Who asks for that names the function, which is not linked in else.
-pub(super) type Pin = fn(&MapParams<'_>, &Path) -> Result<(Map, bool)>;
+pub(super) type Pin = fn(&MapParams<'_>, &Path, &mut NewPins) -> Result<(Map, bool)>;
 
 /// Uses a map that the application has.
 pub(super) type Reuse = fn(&MapSpec, &OwnedFd) -> Result<Map>;
@@ -22,13 +23,16 @@ pub(super) fn by_name(name: &str, root: &Path) -> PathBuf {
 }
 
 /// Uses the map that is pinned at `path`, or creates one and pins it there; says whether it is new.
-pub(super) fn open_or_create(params: &MapParams<'_>, path: &Path) -> Result<(Map, bool)> {
+pub(super) fn open_or_create(
+    params: &MapParams<'_>,
+    path: &Path,
+    new: &mut NewPins,
+) -> Result<(Map, bool)> {
     if let Some(map) = open(params, path)? {
         return Ok((map, false));
     }
     let map = map::create(params)?;
-    map::make_folder(path)?;
-    match map.pin(path) {
+    match new.pin(&map, path) {
         Ok(()) => Ok((map, true)),
         // Another process was faster, so that its map is the one.
         Err(e) if e.os_error() == Some(libc::EEXIST) => {

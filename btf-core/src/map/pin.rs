@@ -88,15 +88,6 @@ fn is_outside(path: &Path) -> bool {
     parent.is_some_and(|parent| FileSystem::at(parent).is_ok_and(|found| found != FileSystem::BPF))
 }
 
-/// Makes the folder that a pin lies in, if it is not there.
-pub(crate) fn make_folder(path: &Path) -> Result<()> {
-    match path.parent() {
-        Some(parent) if !parent.exists() => std::fs::create_dir_all(parent)
-            .map_err(|e| Error::os(format!("cannot make the folder {}", parent.display()), e)),
-        _ => Ok(()),
-    }
-}
-
 /// Opens the map at `path`; `None` if nothing is there.
 pub(crate) fn open_if_there(path: &Path) -> Result<Option<Map>> {
     match Map::open_pinned(path) {

@@ -66,7 +66,7 @@ pub(crate) use map::{MapFd, MapFdInfo, MapParams};
 pub(crate) use map_batch::{BatchRead, Position};
 pub(crate) use memlock::lift_memlock_limit;
 pub(crate) use mmap::{Access, Mapping};
-pub(crate) use netlink::{Refusal, Request, attribute, netlink_open, u32_at};
+pub(crate) use netlink::{Netlink, Refusal, Request, attribute, u32_at};
 pub(crate) use perf::{Event, Scope, perf_disable, perf_enable, perf_event_open, perf_set_program};
 pub(crate) use perf_buffer::perf_output_open;
 pub(crate) use pin::{obj_get, obj_pin};

@@ -7,7 +7,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 use super::set_option;
-use super::socket::{netlink_socket, receive, send};
+use super::socket::{netlink_socket, receive_queued, send};
 
 /// Bytes of `struct nlmsghdr`.
 const HEADER: usize = 16;
@@ -32,17 +32,40 @@ const GET_STRICT_CHK: i32 = 12;
 /// As much as one answer takes, with room: the kernel sends less than a page at a time to who asks for little.
 const ANSWER: usize = 32 * 1024;
 
-/// What the kernel answered to a request that it refused.
+/// Reads of an answer that may fail before it counts as lost.
+const RECEIVE_ATTEMPTS: usize = 4;
+
+/// A request that failed.
 #[derive(Debug)]
 pub(crate) struct Refusal {
     pub(crate) error: io::Error,
-    /// Its own words, if it has any.
+    /// The kernel's own message, if it sent one.
     pub(crate) words: Option<String>,
+    /// The kernel got the request, and its answer did not arrive: the request may have taken effect.
+    pub(crate) is_answer_lost: bool,
+}
+
+impl Refusal {
+    fn lost(error: io::Error) -> Refusal {
+        Refusal {
+            error,
+            words: None,
+            is_answer_lost: true,
+        }
+    }
+
+    pub(crate) fn errno(&self) -> Option<i32> {
+        self.error.raw_os_error()
+    }
 }
 
 impl From<io::Error> for Refusal {
     fn from(error: io::Error) -> Refusal {
-        Refusal { error, words: None }
+        Refusal {
+            error,
+            words: None,
+            is_answer_lost: false,
+        }
     }
 }
 
@@ -65,7 +88,6 @@ impl Request {
         let mut bytes = vec![0; HEADER];
         bytes[4..6].copy_from_slice(&kind.to_ne_bytes());
         bytes[6..8].copy_from_slice(&(flags | REQUEST_ACK).to_ne_bytes());
-        bytes[8..12].copy_from_slice(&1u32.to_ne_bytes());
         bytes.extend(body);
         let mut request = Request(bytes);
         request.align();
@@ -109,45 +131,90 @@ impl Request {
         request
     }
 
-    /// Sends it, and gives the bodies of the messages that come before the acknowledgement.
-    pub(crate) fn send(self) -> Result<Vec<Vec<u8>>, Refusal> {
-        self.send_on(&netlink_open()?)
-    }
-
-    /// The same on a socket that is there, and so in its network namespace.
-    pub(crate) fn send_on(mut self, socket: &OwnedFd) -> Result<Vec<Vec<u8>>, Refusal> {
+    fn sequenced(mut self, sequence: u32) -> Vec<u8> {
         let length = u32::try_from(self.0.len()).unwrap_or(u32::MAX);
         self.0[..4].copy_from_slice(&length.to_ne_bytes());
-        send(socket, &self.0)?;
+        self.0[8..12].copy_from_slice(&sequence.to_ne_bytes());
+        self.0
+    }
+}
+
+/// A socket of route netlink. It stays in the network namespace that it was opened in.
+#[derive(Debug)]
+pub(crate) struct Netlink {
+    socket: OwnedFd,
+    /// Number of the last request. Answers to former ones, which came late, are skipped.
+    sequence: u32,
+}
+
+impl Netlink {
+    /// Opens a socket in this thread's network namespace.
+    pub(crate) fn open() -> io::Result<Netlink> {
+        let socket = netlink_socket()?;
+        // Optional: a kernel that does not know one of them sends less text, or filters lists less.
+        let _ = set_option(&socket, libc::SOL_NETLINK, CAP_ACK, 1);
+        let _ = set_option(&socket, libc::SOL_NETLINK, EXT_ACK, 1);
+        let _ = set_option(&socket, libc::SOL_NETLINK, GET_STRICT_CHK, 1);
+        let sequence = 0;
+        Ok(Netlink { socket, sequence })
+    }
+
+    /// Sends a request, and returns the bodies of the messages before its acknowledgement.
+    pub(crate) fn send(&mut self, request: Request) -> Result<Vec<Vec<u8>>, Refusal> {
+        self.sequence = self.sequence.wrapping_add(1);
+        let bytes = request.sequenced(self.sequence);
+        // A request that cannot be sent has not reached the kernel.
+        uninterrupted(|| send(&self.socket, &bytes))?;
         let mut bodies = Vec::new();
-        let mut answer = vec![0; ANSWER];
+        let mut datagram = vec![0; ANSWER];
+        let mut failures = 0;
+        let mut first = None;
         loop {
-            let got = receive(socket, &mut answer)?;
-            if read(&answer[..got], &mut bodies)? {
-                return Ok(bodies);
+            // The kernel handles a request within send(2), so that the answer, or the next part of a list, is queued already. A wait
+            // for an answer that it could not allocate would never end.
+            match uninterrupted(|| receive_queued(&self.socket, &mut datagram)) {
+                Ok(length) if read(&datagram[..length], self.sequence, &mut bodies)? => {
+                    return Ok(bodies);
+                }
+                Ok(_) => failures = 0,
+                // The kernel reports a lack of memory once; what it could send follows.
+                Err(e) => {
+                    failures += 1;
+                    let e = first.take().unwrap_or(e);
+                    if failures == RECEIVE_ATTEMPTS {
+                        return Err(Refusal::lost(e));
+                    }
+                    first = Some(e);
+                }
             }
         }
     }
 }
 
-/// A socket of route netlink in this thread's network namespace.
-pub(crate) fn netlink_open() -> io::Result<OwnedFd> {
-    let socket = netlink_socket()?;
-    // Kernels that lack one of them say less.
-    let _ = set_option(&socket, libc::SOL_NETLINK, CAP_ACK, 1);
-    let _ = set_option(&socket, libc::SOL_NETLINK, EXT_ACK, 1);
-    let _ = set_option(&socket, libc::SOL_NETLINK, GET_STRICT_CHK, 1);
-    Ok(socket)
+/// Repeats a system call that a signal interrupted.
+fn uninterrupted(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+    loop {
+        match call() {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            done => return done,
+        }
+    }
 }
 
-/// Reads what one datagram has; whether the acknowledgement was in it.
-fn read(mut datagram: &[u8], bodies: &mut Vec<Vec<u8>>) -> Result<bool, Refusal> {
+/// Reads the messages of one datagram; returns `true` if the acknowledgement of the request with this number is among them.
+fn read(mut datagram: &[u8], sequence: u32, bodies: &mut Vec<Vec<u8>>) -> Result<bool, Refusal> {
     while let Some((header, _)) = datagram.split_at_checked(HEADER) {
         let length = u32_at(header, 0) as usize;
         let (kind, flags) = (u16_at(header, 4), u16_at(header, 6));
         let Some(body) = datagram.get(HEADER..length) else {
             break;
         };
+        datagram = datagram
+            .get(length.next_multiple_of(4)..)
+            .unwrap_or_default();
+        if u32_at(header, 8) != sequence {
+            continue;
+        }
         if kind == ERROR || kind == DONE {
             return match u32_at(body, 0).cast_signed() {
                 0 => Ok(true),
@@ -156,13 +223,11 @@ fn read(mut datagram: &[u8], bodies: &mut Vec<Vec<u8>>) -> Result<bool, Refusal>
                     words: (flags & ACK_TLVS != 0)
                         .then(|| words(body.get(4 + HEADER..).unwrap_or_default()))
                         .flatten(),
+                    is_answer_lost: false,
                 }),
             };
         }
         bodies.push(body.to_vec());
-        datagram = datagram
-            .get(length.next_multiple_of(4)..)
-            .unwrap_or_default();
     }
     Ok(false)
 }
@@ -225,31 +290,59 @@ mod tests {
     fn message(kind: u16, flags: u16, body: &[u8]) -> Vec<u8> {
         let mut request = Request::new(kind, 0, body);
         request.0[6..8].copy_from_slice(&flags.to_ne_bytes());
-        let length = request.0.len() as u32;
-        request.0[..4].copy_from_slice(&length.to_ne_bytes());
-        request.0
+        request.sequenced(1)
     }
 
     #[test]
     fn answers_end_with_an_acknowledgement_a_mark_or_words() {
         let mut bodies = Vec::new();
         let mut datagram = message(44, 0, &[5; 8]);
-        assert!(!read(&datagram, &mut bodies).unwrap());
+        assert!(!read(&datagram, 1, &mut bodies).unwrap());
         datagram.extend(message(ERROR, 0, &[0; 20]));
-        assert!(read(&datagram, &mut bodies).unwrap());
+        assert!(read(&datagram, 1, &mut bodies).unwrap());
         assert_eq!(bodies, [[5; 8], [5; 8]]);
 
         let mut list = message(24, 2, &[6; 12]);
         list.extend(message(DONE, 2, &[0; 4]));
-        assert!(read(&list, &mut bodies).unwrap());
+        assert!(read(&list, 1, &mut bodies).unwrap());
         assert_eq!(bodies[2], [6; 12]);
 
         let mut body = (-16i32).to_ne_bytes().to_vec();
         body.extend([0; HEADER]);
         body.extend(Request(Vec::new()).text(ATTR_MSG, "it is busy").0);
-        let refusal = read(&message(ERROR, ACK_TLVS, &body), &mut bodies).unwrap_err();
+        let refusal = read(&message(ERROR, ACK_TLVS, &body), 1, &mut bodies).unwrap_err();
         assert_eq!(refusal.error.raw_os_error(), Some(16));
         assert_eq!(refusal.words.as_deref(), Some("it is busy"));
+    }
+
+    #[test]
+    fn skips_answers_to_former_requests() {
+        let mut bodies = Vec::new();
+        let mut datagram = message(44, 0, &[5; 8]);
+        let body = (-17i32).to_ne_bytes();
+        datagram.extend(message(ERROR, 0, &[&body[..], &[0; HEADER]].concat()));
+        assert!(!read(&datagram, 2, &mut bodies).unwrap());
+        assert!(bodies.is_empty());
+    }
+
+    #[test]
+    fn answers_that_do_not_arrive_are_lost_and_not_waited_for() {
+        let (socket, kernel) = std::os::unix::net::UnixDatagram::pair().unwrap();
+        let mut netlink = Netlink {
+            socket: socket.into(),
+            sequence: 0,
+        };
+        let late = message(ERROR, 0, &[0; 20]);
+        let refusal = netlink.send(Request::new(19, 0, &[])).unwrap_err();
+        assert!(refusal.is_answer_lost, "{refusal:?}");
+        assert_eq!(refusal.errno(), Some(libc::EAGAIN));
+        // It is not taken for the answer to the next request.
+        kernel.send(&late).unwrap();
+        let refusal = netlink.send(Request::new(19, 0, &[])).unwrap_err();
+        assert!(refusal.is_answer_lost, "{refusal:?}");
+        drop(kernel);
+        let refusal = netlink.send(Request::new(19, 0, &[])).unwrap_err();
+        assert!(!refusal.is_answer_lost, "not sent: {refusal:?}");
     }
 
     #[test]
@@ -257,11 +350,11 @@ mod tests {
         let mut bodies = Vec::new();
         let whole = message(44, 0, &[5; 8]);
         for end in 0..whole.len() {
-            assert!(!read(&whole[..end], &mut bodies).unwrap());
+            assert!(!read(&whole[..end], 1, &mut bodies).unwrap());
         }
         let mut none = whole.clone();
         none[..4].fill(0);
-        assert!(!read(&none, &mut bodies).unwrap());
+        assert!(!read(&none, 1, &mut bodies).unwrap());
         assert!(bodies.is_empty());
         assert_eq!(attributes(&[3, 0, 1, 0]).count(), 0);
     }

@@ -23,11 +23,12 @@ pub(super) fn send(socket: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
     usize::try_from(answer).map_err(|_| io::Error::last_os_error())
 }
 
-/// Receives one message; how many of the bytes it took.
-pub(super) fn receive(socket: impl AsFd, bytes: &mut [u8]) -> io::Result<usize> {
+/// Receives one message that is queued, without waiting for one; returns how many of the bytes it took.
+pub(super) fn receive_queued(socket: impl AsFd, bytes: &mut [u8]) -> io::Result<usize> {
     let socket = socket.as_fd().as_raw_fd();
+    let (start, len) = (bytes.as_mut_ptr().cast(), bytes.len());
     // SAFETY: the kernel writes exclusively borrowed bytes, as many as stated at most.
-    let answer = unsafe { libc::recv(socket, bytes.as_mut_ptr().cast(), bytes.len(), 0) };
+    let answer = unsafe { libc::recv(socket, start, len, libc::MSG_DONTWAIT) };
     usize::try_from(answer).map_err(|_| io::Error::last_os_error())
 }
 

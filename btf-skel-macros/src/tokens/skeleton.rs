@@ -117,7 +117,7 @@ fn open(skeleton: &Skeleton) -> TokenStream {
                 #( self.object.put_map(self.maps.#maps); )*
                 #( self.object.put_program(self.progs.#programs); )*
                 #( self.object.put_struct_ops(self.struct_ops.#ops.0); )*
-                #loaded::from_object(self.object.load_with(STAGES)?)
+                ::btf_core::private::load(self.object, STAGES, #loaded::from_object)
             }
         }
 

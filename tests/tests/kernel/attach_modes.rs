@@ -81,7 +81,7 @@ fn kprobes() {
 
 /// The kernel keeps a probe that is in use.
 #[test]
-fn what_stays_in_tracefs_is_told() {
+fn a_failed_removal_from_tracefs_can_be_repeated() {
     let skel = probes::load(|open| open.progs.on_kprobe.set_autoload(true));
     let at = KprobeOptions::new("vfs_unlink").mode(AttachMode::Legacy);
     let link = skel.progs.on_kprobe.attach_with(&at).unwrap();
@@ -99,11 +99,11 @@ fn what_stays_in_tracefs_is_told() {
         )
     );
     assert_eq!(probes::hits(&skel, unlink), 0);
+    // The link is still there, to try again.
+    let e = e.into_link().detach().unwrap_err();
+    assert_eq!(e.link().info().unwrap_err().kind(), ErrorKind::Unsupported);
     fs::write(&enable, "0").unwrap();
-    let events = fs::File::options()
-        .append(true)
-        .open(tracefs.join("kprobe_events"));
-    std::io::Write::write_all(&mut events.unwrap(), format!("-:{name}").as_bytes()).unwrap();
+    e.into_link().detach().unwrap();
     assert_eq!(listed(), [""; 0]);
     let link = skel.progs.on_kprobe.attach_with(&at).unwrap();
     link.detach().unwrap();

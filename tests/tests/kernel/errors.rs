@@ -269,7 +269,7 @@ fn links_that_cannot_be_made_or_changed() {
     let mut pinned = two.attach().unwrap();
     pinned.pin(&pin).unwrap();
     told(
-        pinned.detach(),
+        pinned.detach().map_err(Error::from),
         ErrorKind::Unsupported,
         "program `looks`: it is pinned, and the kernel detaches links of this type with their last holder alone (unpin it, and \
          detach it then)",

@@ -12,6 +12,7 @@ mod attach_modes;
 mod btf;
 mod callbacks;
 mod cgroup;
+mod detach;
 mod errors;
 mod feature;
 mod iters;

@@ -271,7 +271,8 @@ fn routes_of_others_stay() {
             let before = bss.hits.get();
             assert!(arrives(&from, &to));
             let e = link.detach().unwrap_err();
-            assert_eq!(e.os_error(), Some(3), "{e}");
+            assert_eq!(e.error().os_error(), Some(3), "{e}");
+            drop(e);
             assert_eq!(bss.hits.get(), before);
             netns::delete_route(far, whole(far), NEAR, metric).unwrap();
             assert!(netns::delete_route(far, whole(far), NEAR, metric).is_err());
