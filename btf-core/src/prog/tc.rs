@@ -31,10 +31,10 @@ pub struct Tc(pub(super) Program);
 typed!(Tc, "a program of traffic control", Tc);
 
 impl Tc {
-    /// Attaches it to a network device as a filter that decides by itself (`direct-action`), in the `clsact` queueing
-    /// discipline, which is made if there is none, and stays. The filter is removed when the link is dropped. One in
-    /// `SEC("action")` becomes the action of a filter that takes all packets; `TC_ACT_UNSPEC` leaves it to the next
-    /// filter, too. (libbpf attaches classifiers alone.)
+    /// Attaches it to a network device as a filter that decides by itself (`direct-action`) in the device's `clsact` queueing
+    /// discipline, which is made if there is none. The filter is removed when the link is dropped, and with it a `clsact` that was
+    /// made for it, unless other filters use that by then. A program in `SEC("action")` becomes the action of a filter that
+    /// matches all packets; `TC_ACT_UNSPEC` passes them on to the next filter there, too. (libbpf attaches classifiers only.)
     ///
     /// # Errors
     ///
