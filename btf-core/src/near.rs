@@ -19,11 +19,15 @@ pub fn similar<'a>(name: &str, mut candidates: impl Iterator<Item = &'a str>) ->
     similar_of(name, &mut candidates)
 }
 
+/// Returns how far a name is from the one that may be meant; `None` if it is too far to be suggested.
+pub(crate) fn closeness(name: &str, candidate: &str) -> Option<usize> {
+    distance(name, candidate, (name.len() / 4).clamp(1, 4))
+}
+
 /// One instance for all iterators.
 fn similar_of<'a>(name: &str, candidates: &mut dyn Iterator<Item = &'a str>) -> Vec<&'a str> {
-    let most = (name.len() / 4).clamp(1, 4);
     let mut found: Vec<(usize, &str)> = candidates
-        .filter_map(|candidate| Some((distance(name, candidate, most)?, candidate)))
+        .filter_map(|candidate| Some((closeness(name, candidate)?, candidate)))
         .collect();
     sort::by_key(&mut found, |found| *found);
     found.dedup();

@@ -47,11 +47,12 @@ pub fn load<T>(
     object.load_as(stages, make)
 }
 
-/// Where the contents of a file in a zip archive are, from where and how many bytes, as a path like `base.apk!/libx.so` asks for it.
+/// Finds a file in a zip archive, as a path like `base.apk!/libx.so` names it: its offset and size.
 ///
 /// # Errors
 ///
-/// [`crate::ErrorKind::Malformed`] if it is no archive or the file is compressed, [`crate::ErrorKind::NotFound`] if there is no such file.
+/// [`crate::ErrorKind::Malformed`] if the archive is damaged or the file compressed,
+/// [`crate::ErrorKind::NotFound`] if there is no such file.
 #[cfg(feature = "load")]
 pub fn find_in_archive(archive: &[u8], name: &str) -> Result<(usize, usize)> {
     crate::binary::find_in_archive(archive, name)

@@ -1,18 +1,21 @@
-//! Libraries inside an archive: `/data/app/base.apk!/lib/x86_64/libx.so`, as Android's loader names them. Such a library is stored as
-//! it is, so that it is executed out of the archive, and a place in it is a place in the archive.
+//! Libraries in an archive: `/data/app/base.apk!/lib/x86_64/libx.so`, as Android's loader names them.
+//! Such a library is stored uncompressed, so that it is executed out of the archive, and its offsets
+//! are the archive's.
 //!
-//! Source: `APPNOTE.TXT` 6.3 of the zip format: sections 4.3.7 (local header), 4.3.12 (central directory), 4.3.16 (its end).
+//! Source: `APPNOTE.TXT` 6.3 of the zip format: sections 4.3.7 (local header), 4.3.12 (central
+//! directory), 4.3.16 (end of the central directory).
 
+use super::source::Source;
 use crate::error::{Error, Result};
 use crate::near::{did_you_mean, similar};
 
-/// What separates an archive's path from the library's in it.
+/// Separates an archive's path from the library's in it.
 const SEPARATOR: &str = "!/";
 
 const END: &[u8] = b"PK\x05\x06";
 const ENTRY: &[u8] = b"PK\x01\x02";
 const LOCAL: &[u8] = b"PK\x03\x04";
-/// Bytes of each without what has no fixed length.
+/// Sizes without the parts of variable length.
 const END_LENGTH: usize = 22;
 const ENTRY_LENGTH: usize = 46;
 const LOCAL_LENGTH: usize = 30;
@@ -20,14 +23,15 @@ const LOCAL_LENGTH: usize = 30;
 /// Encrypted, of unknown length while it was written, patched, or its header masked.
 const UNREADABLE: u16 = 1 | 1 << 5 | 1 << 6 | 1 << 13;
 
-/// The archive's path and the library's in it.
+/// Splits a path into the archive's and the library's in it.
 pub(super) fn split(path: &str) -> Option<(&str, &str)> {
     path.split_once(SEPARATOR)
 }
 
-/// Where the contents of an entry are in the archive: from where, and how many bytes.
-pub(crate) fn find(archive: &[u8], wanted: &str) -> Result<(usize, usize)> {
-    let entries = directory(archive)?;
+/// Returns offset and size of a file in the archive.
+pub(super) fn find(archive: &Source, wanted: &str) -> Result<(u64, u64)> {
+    let directory = Directory::read(archive)?;
+    let entries = directory.entries()?;
     let Some(entry) = entries.iter().find(|entry| entry.name == wanted.as_bytes()) else {
         let names: Vec<_> = entries
             .iter()
@@ -37,7 +41,7 @@ pub(crate) fn find(archive: &[u8], wanted: &str) -> Result<(usize, usize)> {
         return Err(
             match did_you_mean(&similar(wanted, names.iter().copied())) {
                 Some(hint) => error.hint(hint),
-                None => error.hint("`unzip -l` lists what it has"),
+                None => error.hint("`unzip -l` lists its files"),
             },
         );
     };
@@ -45,10 +49,10 @@ pub(crate) fn find(archive: &[u8], wanted: &str) -> Result<(usize, usize)> {
         return Err(Error::malformed(format!(
             "`{wanted}` is compressed or encrypted in the archive"
         ))
-        .hint("nothing is executed out of it there: name the file that it was extracted to"));
+        .hint("programs execute an extracted copy: attach to that file"));
     }
-    let start = contents(archive, entry)
-        .ok_or_else(|| Error::malformed(format!("`{wanted}` does not lie in the archive")))?;
+    let start = contents(archive, entry)?
+        .ok_or_else(|| Error::malformed(format!("`{wanted}` exceeds the archive")))?;
     Ok((start, entry.length))
 }
 
@@ -58,49 +62,68 @@ struct Entry<'a> {
     name: &'a [u8],
     flags: u16,
     method: u16,
-    /// How many bytes it has in the archive.
-    length: usize,
-    /// Where its local header is.
-    header: usize,
+    /// Its size in the archive.
+    length: u64,
+    /// Offset of its local header.
+    header: u64,
 }
 
-/// The entries of the central directory.
-fn directory(archive: &[u8]) -> Result<Vec<Entry<'_>>> {
-    let bad = || {
-        Error::malformed(
-            "it is not an archive that can be read: its central directory is damaged, or split, or of more than 4 GiB",
-        )
-    };
-    let (count, start) = end(archive).ok_or_else(|| {
-        Error::malformed("it is no archive: it has no end of a central directory")
-    })?;
-    let mut rest = archive.get(start..).ok_or_else(bad)?;
-    let mut entries = Vec::new();
-    // Each takes bytes of the archive, so that a damaged count ends with them.
-    for _ in 0..count {
-        let (entry, length) = entry(rest).ok_or_else(bad)?;
-        entries.push(entry);
-        rest = rest.get(length..).ok_or_else(bad)?;
+/// The central directory, and whatever is behind it.
+struct Directory {
+    count: u16,
+    bytes: Vec<u8>,
+}
+
+impl Directory {
+    /// Finds it by its end, which only a comment may follow.
+    fn read(archive: &Source) -> Result<Directory> {
+        let most = END_LENGTH + usize::from(u16::MAX);
+        let tail = archive.len().min(most as u64);
+        let tail = archive.bytes(archive.len() - tail, tail)?;
+        let (count, start) = end(&tail)
+            .ok_or_else(|| Error::malformed("not a zip archive: no end of a central directory"))?;
+        let size = archive
+            .len()
+            .checked_sub(start.into())
+            .ok_or_else(damaged)?;
+        Ok(Directory {
+            count,
+            bytes: archive.bytes(start.into(), size)?,
+        })
     }
-    Ok(entries)
+
+    fn entries(&self) -> Result<Vec<Entry<'_>>> {
+        let mut rest = &self.bytes[..];
+        let mut entries = Vec::new();
+        // Each entry takes bytes of the archive: a damaged count ends with them.
+        for _ in 0..self.count {
+            let (entry, length) = entry(rest).ok_or_else(damaged)?;
+            entries.push(entry);
+            rest = rest.get(length..).ok_or_else(damaged)?;
+        }
+        Ok(entries)
+    }
 }
 
-/// The number of entries and where the first one is: from the end of the archive, behind which there is a comment at most.
-fn end(archive: &[u8]) -> Option<(u16, usize)> {
-    let last = archive.len().checked_sub(END_LENGTH)?;
-    let first = last.saturating_sub(usize::from(u16::MAX));
-    (first..=last).rev().find_map(|at| {
-        let end = archive.get(at..)?.strip_prefix(END)?;
+fn damaged() -> Error {
+    Error::malformed("the archive's central directory is damaged, split, or larger than 4 GiB")
+}
+
+/// Reads the end of the central directory: the number of entries and the offset of the first one.
+fn end(tail: &[u8]) -> Option<(u16, u32)> {
+    let last = tail.len().checked_sub(END_LENGTH)?;
+    (0..=last).rev().find_map(|at| {
+        let end = tail.get(at..)?.strip_prefix(END)?;
         let comment = usize::from(u16_at(end, 16)?);
         let (disk, disk_of_start) = (u16_at(end, 0)?, u16_at(end, 2)?);
         let (here, all) = (u16_at(end, 4)?, u16_at(end, 6)?);
-        let start = u32_at(end, 12)? as usize;
-        let is_whole = at + END_LENGTH + comment == archive.len();
+        let start = u32_at(end, 12)?;
+        let is_whole = at + END_LENGTH + comment == tail.len();
         (is_whole && disk == 0 && disk_of_start == 0 && here == all).then_some((all, start))
     })
 }
 
-/// The entry at the front, and how many bytes it has.
+/// Reads the entry at the front, and returns it with its size.
 fn entry(bytes: &[u8]) -> Option<(Entry<'_>, usize)> {
     bytes.strip_prefix(ENTRY)?;
     let name = usize::from(u16_at(bytes, 28)?);
@@ -109,20 +132,25 @@ fn entry(bytes: &[u8]) -> Option<(Entry<'_>, usize)> {
         name: bytes.get(ENTRY_LENGTH..ENTRY_LENGTH + name)?,
         flags: u16_at(bytes, 8)?,
         method: u16_at(bytes, 10)?,
-        length: u32_at(bytes, 20)? as usize,
-        header: u32_at(bytes, 42)? as usize,
+        length: u32_at(bytes, 20)?.into(),
+        header: u32_at(bytes, 42)?.into(),
     };
     Some((entry, ENTRY_LENGTH + name + more))
 }
 
-/// Where an entry's contents begin: behind its local header, whose name and additions have lengths of their own.
-fn contents(archive: &[u8], entry: &Entry<'_>) -> Option<usize> {
-    let local = archive.get(entry.header..)?;
-    local.strip_prefix(LOCAL)?;
-    let more = usize::from(u16_at(local, 26)?) + usize::from(u16_at(local, 28)?);
-    let start = entry.header.checked_add(LOCAL_LENGTH + more)?;
-    archive.get(start..start.checked_add(entry.length)?)?;
-    Some(start)
+/// Returns the offset of an entry's contents: behind its local header, whose name and extra field have
+/// lengths of their own.
+fn contents(archive: &Source, entry: &Entry<'_>) -> Result<Option<u64>> {
+    if !archive.has(entry.header, LOCAL_LENGTH as u64) {
+        return Ok(None);
+    }
+    let local: [u8; LOCAL_LENGTH] = archive.array(entry.header)?;
+    let (Some(name), Some(extra)) = (u16_at(&local, 26), u16_at(&local, 28)) else {
+        return Ok(None);
+    };
+    let start = entry.header + LOCAL_LENGTH as u64 + u64::from(name) + u64::from(extra);
+    let is_there = local.starts_with(LOCAL) && archive.has(start, entry.length);
+    Ok(is_there.then_some(start))
 }
 
 fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
@@ -135,9 +163,10 @@ fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::find_in_archive as find;
     use super::*;
 
-    /// An archive of files: their names, ways of compression and contents.
+    /// Makes an archive of files: their names, compression methods and contents.
     fn archive(files: &[(&str, u16, &[u8])], comment: &[u8]) -> Vec<u8> {
         let (mut bytes, mut directory) = (Vec::new(), Vec::new());
         for (name, method, contents) in files {
@@ -149,7 +178,7 @@ mod tests {
             common.extend(length);
             common.extend(length);
             common.extend((name.len() as u16).to_le_bytes());
-            // Of the local one, an addition of three bytes.
+            // The local header has an extra field of three bytes.
             bytes.extend(LOCAL);
             bytes.extend(&common);
             bytes.extend(3u16.to_le_bytes());
@@ -187,13 +216,13 @@ mod tests {
     }
 
     #[test]
-    fn paths_name_an_archive_and_a_file_in_it() {
+    fn splits_paths_of_archive_and_file() {
         assert_eq!(split("/a/b.apk!/lib/x.so"), Some(("/a/b.apk", "lib/x.so")));
         assert_eq!(split("/a/b!c.so"), None);
     }
 
     #[test]
-    fn stored_files_are_found() {
+    fn finds_stored_files() {
         let archive = example();
         let (start, length) = find(&archive, "lib/x86_64/libx.so").unwrap();
         assert_eq!(&archive[start..start + length], b"contents");
@@ -208,9 +237,8 @@ mod tests {
         assert!(find(b"\x7fELF", "x").is_err());
     }
 
-    /// Nothing that is damaged makes it panic, or find what does not lie in the archive.
     #[test]
-    fn damaged_archives_end() {
+    fn finds_nothing_outside_of_damaged_archives() {
         let archive = example();
         let name = "lib/x86_64/libx.so";
         for end in 0..archive.len() {

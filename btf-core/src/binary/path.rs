@@ -1,11 +1,11 @@
-//! Where programs and libraries are, by their names alone.
+//! Paths of programs and libraries that are named without a directory.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
-/// Where this architecture's libraries are, on systems that keep those of several.
+/// Directory of this architecture's libraries, on systems that have libraries of several.
 const LIBRARIES: &str = if cfg!(target_arch = "x86_64") {
     "/lib/x86_64-linux-gnu"
 } else if cfg!(target_arch = "aarch64") {
@@ -22,7 +22,7 @@ const LIBRARIES: &str = if cfg!(target_arch = "x86_64") {
     "/lib"
 };
 
-/// The file of a name; what has a `/` in it is a path already.
+/// Returns the path of a name; a name with a `/` is a path already.
 pub(super) fn resolve(name: &str) -> Result<PathBuf> {
     if name.contains('/') {
         return Ok(PathBuf::from(name));
@@ -41,10 +41,10 @@ pub(super) fn resolve(name: &str) -> Result<PathBuf> {
         .find(|path| is_usable(path, !is_library))
         .ok_or_else(|| {
             Error::not_found(format!(
-                "`{name}` is in none of the folders of {variable}, nor in {}",
+                "`{name}` is in no directory of {variable}, and not in {}",
                 rest.join(", ")
             ))
-            .hint("name it by its path")
+            .hint("pass its path")
         })
 }
 

@@ -1,38 +1,38 @@
-//! Static probes (USDT): the notes that `<sys/sdt.h>` and its like leave in a binary.
+//! USDT probes: the notes that `<sys/sdt.h>` and its like leave in a binary.
 //!
-//! Source: the section `.note.stapsdt` as SystemTap documents it.
+//! Source: the section `.note.stapsdt` as SystemTap documents it, and notes as the ELF specification
+//! (gABI) does.
 
-use object::Endianness;
-use object::read::elf::{FileHeader, NoteIterator, SectionHeader};
+use super::Elf;
+use super::headers::{Format, Section};
+use crate::error::{Context, Error, Result};
 
-use super::{Elf, elf_error};
-use crate::error::{Error, Result};
-
-/// The type and owner of a probe's note.
+/// Type and owner of a probe's note.
 const TYPE: u32 = 3;
-const OWNER: &[u8] = b"stapsdt";
+const OWNER: &[u8] = b"stapsdt\0";
 
-/// A place where a static probe is.
+/// A USDT probe at one of its locations.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StaticProbe {
-    /// Who provides it: `libc`, `python`.
+    /// Its provider: `libc`, `python`.
     pub provider: String,
-    /// Its name. Several places may have the same.
+    /// Its name. Several locations may have the same.
     pub name: String,
-    /// Where its instruction is in the file.
+    /// Offset of its instruction in the file.
     pub offset: u64,
-    /// Where its instruction is in the program, before that is loaded to another address.
+    /// Address of its instruction in the program as linked, which may be loaded to another one.
     pub address: u64,
-    /// Where its counter of those who listen is in the file, if it has one.
+    /// Offset of its semaphore in the file, if it has one: a counter that is above zero while
+    /// something is attached.
     pub semaphore: Option<u64>,
-    /// Where its arguments are, in the compiler's words: `-4@%esi 8@-24(%rbp)`.
+    /// Locations of its arguments, as the compiler writes them: `-4@%esi 8@-24(%rbp)`.
     pub arguments: String,
 }
 
-/// A note's contents.
+/// Contents of a note.
 struct Note<'d> {
     location: u64,
-    /// The address that `.stapsdt.base` had when the note was written.
+    /// Address of `.stapsdt.base` when the note was written.
     base: u64,
     semaphore: u64,
     provider: &'d [u8],
@@ -40,102 +40,124 @@ struct Note<'d> {
     arguments: &'d [u8],
 }
 
-pub(super) fn all<E: FileHeader<Endian = Endianness>>(
-    elf: &Elf<'_, E>,
-) -> Result<Vec<StaticProbe>> {
-    let named = |wanted: &[u8]| {
-        elf.sections
-            .section_by_name(elf.endian, wanted)
-            .map(|(_, section)| section)
-    };
-    let Some(notes) = named(b".note.stapsdt") else {
+/// Reads all probes.
+pub(super) fn all(elf: Elf<'_>) -> Result<Vec<StaticProbe>> {
+    let named = |name| elf.headers.named(elf.source, name);
+    let Some(section) = named(".note.stapsdt") else {
         return Ok(Vec::new());
     };
-    let bytes = notes
-        .data(elf.endian, elf.bytes)
-        .map_err(elf_error("section .note.stapsdt"))?;
-    let mut notes = NoteIterator::<E>::new(elf.endian, notes.sh_addralign(elf.endian), bytes)
-        .map_err(elf_error("section .note.stapsdt"))?;
-    // Where a linker or `prelink` moved things, the base tells by how much.
-    let base: Option<u64> = named(b".stapsdt.base").map(|s| s.sh_addr(elf.endian).into());
+    let what = || "section .note.stapsdt";
+    let bytes = elf
+        .source
+        .bytes(section.offset, section.size)
+        .context(what)?;
+    // If a linker or `prelink` moved the program, the base tells by how much.
+    let base = named(".stapsdt.base").map(|section| section.address);
+    let mut notes = Notes::new(elf.headers.format, section, &bytes);
     let mut probes = Vec::new();
-    while let Some(note) = notes.next().map_err(elf_error("section .note.stapsdt"))? {
-        if note.n_type(elf.endian).0 != TYPE || note.name() != OWNER {
-            continue;
-        }
-        if let Some(note) = read(elf, note.desc()) {
-            probes.push(place(elf, &note, base)?);
+    while let Some(contents) = notes.next().context(what)? {
+        if let Some(note) = contents.and_then(|contents| read(elf.headers.format, contents)) {
+            probes.push(probe(elf, &note, base)?);
         }
     }
     Ok(probes)
 }
 
-/// Reads three addresses and three strings; none if they are not all there.
-fn read<'d, E: FileHeader<Endian = Endianness>>(
-    elf: &Elf<'_, E>,
-    desc: &'d [u8],
-) -> Option<Note<'d>> {
-    let word = if elf.header.is_type_64() { 8 } else { 4 };
-    let number = |n: usize| {
-        let bytes = desc.get(n * word..(n + 1) * word)?;
-        let mut wide = [0; 8];
-        let is_little = elf.endian == Endianness::Little;
-        let at = if is_little { 0 } else { 8 - word };
-        wide[at..at + word].copy_from_slice(bytes);
-        Some(if is_little {
-            u64::from_le_bytes(wide)
+/// The notes of a section.
+struct Notes<'d> {
+    format: Format,
+    /// Names and contents are padded to a multiple of this.
+    padding: usize,
+    rest: &'d [u8],
+}
+
+impl<'d> Notes<'d> {
+    fn new(format: Format, section: &Section, bytes: &'d [u8]) -> Notes<'d> {
+        Notes {
+            format,
+            padding: if section.alignment == 8 { 8 } else { 4 },
+            rest: bytes,
+        }
+    }
+
+    /// Returns the contents of the next note; `Some(None)` if it is not about a probe.
+    fn next(&mut self) -> Result<Option<Option<&'d [u8]>>> {
+        let Some((header, rest)) = self.rest.split_first_chunk::<12>() else {
+            return Ok(None);
+        };
+        let [n0, n1, n2, n3, d0, d1, d2, d3, t0, t1, t2, t3] = *header;
+        let name_size = self.format.u32([n0, n1, n2, n3]) as usize;
+        let size = self.format.u32([d0, d1, d2, d3]) as usize;
+        let kind = self.format.u32([t0, t1, t2, t3]);
+        let cut_off = || Error::malformed("a note exceeds the section");
+        let (name, rest) = rest.split_at_checked(name_size).ok_or_else(cut_off)?;
+        let rest = self.after_padding(12 + name_size, rest);
+        let (contents, rest) = rest.split_at_checked(size).ok_or_else(cut_off)?;
+        self.rest = self.after_padding(size, rest);
+        Ok(Some((kind == TYPE && name == OWNER).then_some(contents)))
+    }
+
+    /// The padding of the last note may be missing.
+    fn after_padding(&self, len: usize, rest: &'d [u8]) -> &'d [u8] {
+        let padding = len.next_multiple_of(self.padding) - len;
+        rest.get(padding..).unwrap_or_default()
+    }
+}
+
+/// Reads three addresses and three strings; `None` if a part is missing.
+fn read(format: Format, contents: &[u8]) -> Option<Note<'_>> {
+    let word = format.word();
+    let address = |n: usize| {
+        let bytes = contents.get(n * word..)?;
+        Some(if format.is_64 {
+            format.u64(*bytes.first_chunk()?)
         } else {
-            u64::from_be_bytes(wide)
+            format.u32(*bytes.first_chunk()?).into()
         })
     };
-    let mut strings = desc.get(3 * word..)?.splitn(4, |b| *b == 0);
+    let mut strings = contents.get(3 * word..)?.splitn(4, |b| *b == 0);
     let note = Note {
-        location: number(0)?,
-        base: number(1)?,
-        semaphore: number(2)?,
+        location: address(0)?,
+        base: address(1)?,
+        semaphore: address(2)?,
         provider: strings.next()?,
         name: strings.next()?,
         arguments: strings.next()?,
     };
-    // What is behind the third string's end tells that it has one.
+    // The third string is terminated only if something follows it, even if that is empty.
     strings.next()?;
     (!note.name.is_empty()).then_some(note)
 }
 
-fn place<E: FileHeader<Endian = Endianness>>(
-    elf: &Elf<'_, E>,
-    note: &Note<'_>,
-    base: Option<u64>,
-) -> Result<StaticProbe> {
+fn probe(elf: Elf<'_>, note: &Note<'_>, base: Option<u64>) -> Result<StaticProbe> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let (provider, name) = (text(note.provider), text(note.name));
     let moved = base.map_or(0, |base| base.wrapping_sub(note.base));
     let address = note.location.wrapping_add(moved);
     let outside = |what: &str| {
         Error::malformed(format!(
-            "static probe `{provider}:{name}` has its {what} outside of what is loaded of the file"
+            "USDT probe `{provider}:{name}`: its {what} is not in a segment of that kind"
         ))
     };
-    let (offset, _) = elf
-        .place(address)?
-        .filter(|(_, is_code)| *is_code)
-        .ok_or_else(|| outside("instruction"))?;
+    let instruction = elf
+        .headers
+        .place(address)
+        .filter(|place| place.is_executable);
+    let instruction = instruction.ok_or_else(|| outside("instruction"))?;
     let semaphore = match note.semaphore {
         0 => None,
         at => {
-            let place = elf.place(at.wrapping_add(moved))?;
-            let (offset, _) = place
-                .filter(|(_, is_code)| !*is_code)
-                .ok_or_else(|| outside("semaphore"))?;
-            Some(offset)
+            let semaphore = elf.headers.place(at.wrapping_add(moved));
+            let semaphore = semaphore.filter(|place| !place.is_executable);
+            Some(semaphore.ok_or_else(|| outside("semaphore"))?.offset)
         }
     };
     let arguments = text(note.arguments);
     Ok(StaticProbe {
-        offset,
+        offset: instruction.offset,
         address,
         semaphore,
-        // A colon stands for none.
+        // A colon stands for no arguments.
         arguments: if arguments.starts_with(':') {
             String::new()
         } else {

@@ -1,270 +1,245 @@
-//! Functions of a binary, by name, version and pattern.
-
-use std::collections::HashSet;
+//! Symbol tables: their entries and the string tables beside them.
+//!
+//! Source: the ELF specification (gABI), chapter "Symbol Table".
 
 use object::elf;
-use object::read::elf::{FileHeader, SectionHeader, Sym, SymbolTable, VersionTable};
-use object::{Endianness, SymbolIndex};
 
-use super::{Elf, elf_error};
-use crate::error::{Error, ErrorKind, Result};
-use crate::near::{did_you_mean, similar};
+use super::Elf;
+use super::headers::{Format, Place, Section};
+use crate::error::{Context, Error, Result};
 
-/// A function of a binary.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Function {
-    /// Its name.
-    pub name: String,
-    /// Where its first instruction is in the file.
-    pub offset: u64,
+/// A symbol.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Symbol {
+    /// Its index in the table.
+    pub(super) index: u32,
+    /// Offset of its name in the string table.
+    pub(super) name: u32,
+    info: u8,
+    section: u16,
+    address: u64,
 }
 
-/// A function's symbol.
-struct Found<'d> {
-    /// As the table has it; that for linking may end in `@VERSION`.
-    name: &'d [u8],
-    /// The version that the table for dynamic linking has beside it.
-    version: Option<&'d [u8]>,
-    /// Whether only programs that were linked with this version get it.
-    is_hidden: bool,
-    is_weak: bool,
+/// What a symbol stands for, for somebody who wants to probe it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Target {
+    /// A function whose first instruction is at this offset of the binary.
+    Function(u64),
+    /// A function of several implementations, of which the dynamic linker chooses one.
+    Ifunc,
+    /// A function whose address is in a segment without instructions, or in none.
+    NotExecutable,
+    /// A function whose instructions are in another file.
+    WithoutContents,
+    /// A reference to another binary's function.
+    Imported,
+    /// A function whose value is not an address of the binary.
+    Absolute,
+    /// A variable or a label.
+    NotFunction,
+}
+
+/// A table of symbols and its string table.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Table<'a> {
+    elf: Elf<'a>,
+    pub(super) kind: elf::SectionType,
+    /// Index of its section.
+    pub(super) section: u32,
     offset: u64,
+    size: u64,
+    strings: &'a Section,
 }
 
-/// Whether a name matches a pattern in which `*` stands for any characters and `?` for any one.
-pub(crate) fn matches(pattern: &str, name: &str) -> bool {
-    let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
-    let (mut p, mut n) = (0, 0);
-    // Where the last `*` is, and how much of the name it stands for.
-    let mut star: Option<(usize, usize)> = None;
-    while n < name.len() {
-        match pattern.get(p) {
-            Some(b'*') => {
-                star = Some((p, n));
-                p += 1;
-            }
-            Some(c) if *c == b'?' || *c == name[n] => {
-                p += 1;
-                n += 1;
-            }
-            _ => match &mut star {
-                Some((at, taken)) => {
-                    *taken += 1;
-                    (p, n) = (*at + 1, *taken);
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern[p..].iter().all(|c| *c == b'*')
-}
-
-/// All functions of a table, of the type `SHT_SYMTAB` or `SHT_DYNSYM`.
-fn table<'d, E: FileHeader<Endian = Endianness>>(
-    elf: &Elf<'d, E>,
-    kind: elf::SectionType,
-) -> Result<Vec<Found<'d>>> {
-    let symbols: SymbolTable<'d, E> = elf
-        .sections
-        .symbols(elf.endian, elf.bytes, kind)
-        .map_err(elf_error("symbol table"))?;
-    let versions: Option<VersionTable<'d, E>> = match kind {
-        elf::SHT_DYNSYM => elf
-            .sections
-            .versions(elf.endian, elf.bytes)
-            .map_err(elf_error("symbol versions"))?,
-        _ => None,
-    };
-    let found = |(index, symbol): (SymbolIndex, &'d E::Sym)| {
-        if symbol.st_type() != elf::STT_FUNC {
-            return None;
-        }
-        let section = symbols
-            .symbol_section(elf.endian, symbol, index)
-            .ok()
-            .flatten()?;
-        let section = elf.sections.section(section).ok()?;
-        let address: u64 = symbol.st_value(elf.endian).into();
-        let start: u64 = section.sh_addr(elf.endian).into();
-        let offset: u64 = section.sh_offset(elf.endian).into();
-        let version = versions
-            .as_ref()
-            .map(|v| v.version_index(elf.endian, index));
-        Some(Found {
-            name: symbols.symbol_name(elf.endian, symbol).ok()?,
-            version: version
-                .and_then(|n| Some(versions.as_ref()?.version(n.index()).ok()??.name())),
-            is_hidden: version.is_some_and(|n| n.is_hidden()),
-            is_weak: symbol.st_bind() == elf::STB_WEAK,
-            offset: address.wrapping_sub(start).wrapping_add(offset),
-        })
-    };
-    Ok(symbols.enumerate().filter_map(found).collect())
-}
-
-/// A name and the version it asks for, from `NAME`, `NAME@VERSION` or `NAME@@VERSION`.
-fn split(name: &str) -> (&str, Option<&str>) {
-    match name.split_once('@') {
-        Some((base, version)) => (base, Some(version.strip_prefix('@').unwrap_or(version))),
-        None => (name, None),
-    }
-}
-
-impl Found<'_> {
-    fn is_named(&self, wanted: &str) -> bool {
-        let (base, version) = split(wanted);
-        let own = std::str::from_utf8(self.name).map(split);
-        let Ok((own, own_version)) = own else {
-            return false;
+impl<'a> Table<'a> {
+    /// Returns the table of this type; `None` if the binary is stripped of it.
+    pub(super) fn of(elf: Elf<'a>, kind: elf::SectionType) -> Result<Option<Table<'a>>> {
+        let Some((index, section)) = elf.headers.of_type(kind) else {
+            return Ok(None);
         };
-        let own_version = self.version.or(own_version.map(str::as_bytes));
-        own == base && version.is_none_or(|v| own_version == Some(v.as_bytes()))
+        let what = || match kind {
+            elf::SHT_DYNSYM => "section .dynsym",
+            _ => "section .symtab",
+        };
+        let strings = elf
+            .headers
+            .section(section.link)
+            .filter(|strings| strings.kind == elf::SHT_STRTAB)
+            .ok_or_else(|| Error::malformed("its string table is missing"))
+            .context(what)?;
+        for section in [section, strings] {
+            if !elf.source.has(section.offset, section.size) {
+                return Err(Error::malformed(
+                    "the table or its string table exceeds the file",
+                ))
+                .context(what);
+            }
+        }
+        Ok(Some(Table {
+            elf,
+            kind,
+            section: index,
+            offset: section.offset,
+            size: section.size,
+            strings,
+        }))
     }
-}
 
-pub(super) fn function<E: FileHeader<Endian = Endianness>>(
-    elf: &Elf<'_, E>,
-    name: &str,
-) -> Result<u64> {
-    // A stripped binary has only the first, a static one only the second.
-    let dynamic = table(elf, elf::SHT_DYNSYM)?;
-    if let Some(offset) = among(&dynamic, name)? {
-        return Ok(offset);
+    /// Size of an entry.
+    fn entry(&self) -> usize {
+        if self.elf.headers.format.is_64 {
+            24
+        } else {
+            16
+        }
     }
-    let full = table(elf, elf::SHT_SYMTAB)?;
-    if let Some(offset) = among(&full, name)? {
-        return Ok(offset);
-    }
-    let names = dynamic.iter().chain(&full);
-    let names = names.filter_map(|f| std::str::from_utf8(f.name).ok());
-    let error = Error::not_found(format!("it has no function `{name}`"));
-    Err(match did_you_mean(&similar(name, names)) {
-        Some(hint) => error.hint(hint),
-        None if full.is_empty() => error.hint(
-            "it is stripped of the names that are not for other programs; name an offset, or a binary with its symbols",
-        ),
-        None => error.hint("it may be inlined, or named otherwise by its compiler (C++ and Rust names are mangled)"),
-    })
-}
 
-/// The one place that a name stands for.
-fn among(functions: &[Found<'_>], name: &str) -> Result<Option<u64>> {
-    let named: Vec<&Found<'_>> = functions.iter().filter(|f| f.is_named(name)).collect();
-    // What programs are linked with goes before older versions, and strong before weak.
-    let best = |f: &&&Found<'_>| (f.is_hidden, f.is_weak);
-    let Some(first) = named.iter().min_by_key(best) else {
-        return Ok(None);
-    };
-    let is_other =
-        |f: &&&Found<'_>| best(f) == best(&first) && f.offset != first.offset && !first.is_weak;
-    match named.iter().find(is_other) {
-        Some(other) => Err(Error::new(
-            ErrorKind::InvalidInput,
-            format!(
-                "it has several functions `{name}`, at {:#x} and {:#x} among others",
-                first.offset, other.offset
-            ),
-        )
-        .hint("name one by its offset")),
-        None => Ok(Some(first.offset)),
+    /// Returns the number of symbols.
+    pub(super) fn count(&self) -> u32 {
+        u32::try_from(self.size / self.entry() as u64).unwrap_or(u32::MAX)
     }
-}
 
-pub(super) fn functions<E: FileHeader<Endian = Endianness>>(
-    elf: &Elf<'_, E>,
-    pattern: &str,
-) -> Result<Vec<Function>> {
-    for kind in [elf::SHT_SYMTAB, elf::SHT_DYNSYM] {
-        let mut seen = HashSet::new();
-        let found: Vec<Function> = table(elf, kind)?
-            .into_iter()
-            .filter_map(|f| {
-                let name = std::str::from_utf8(f.name).ok()?;
-                let offset = f.offset;
-                (matches(pattern, name) && seen.insert(offset)).then(|| Function {
-                    name: name.to_owned(),
-                    offset,
-                })
+    /// Returns the size of the table without its strings.
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Returns offset and size of the string table.
+    pub(super) fn strings(&self) -> (u64, u64) {
+        (self.strings.offset, self.strings.size)
+    }
+
+    /// Passes on all symbols in their order.
+    pub(super) fn each(&self, mut each: impl FnMut(Symbol)) -> Result<()> {
+        let format = self.elf.headers.format;
+        let mut index = 0;
+        let (size, entry) = (self.size, self.entry());
+        self.elf
+            .source
+            .records(self.offset, size, entry, |entries| {
+                if format.is_64 {
+                    for entry in entries.as_chunks().0 {
+                        each(read_64(format, index, entry));
+                        index += 1;
+                    }
+                } else {
+                    for entry in entries.as_chunks().0 {
+                        each(read_32(format, index, entry));
+                        index += 1;
+                    }
+                }
+                Ok(())
             })
-            .collect();
-        if !found.is_empty() {
-            return Ok(found);
-        }
     }
-    Err(Error::not_found(format!(
-        "it has no function that matches `{pattern}`"
-    )))
+
+    /// Reads one symbol.
+    pub(super) fn symbol(&self, index: u32) -> Result<Symbol> {
+        let format = self.elf.headers.format;
+        let at = self.offset + u64::from(index) * self.entry() as u64;
+        Ok(if format.is_64 {
+            read_64(format, index, &self.elf.source.array(at)?)
+        } else {
+            read_32(format, index, &self.elf.source.array(at)?)
+        })
+    }
+
+    /// Returns `true` if the string at this offset of the string table is this one.
+    pub(super) fn is_named(&self, offset: u32, name: &str) -> Result<bool> {
+        let size = name.len() as u64 + 1;
+        let end = u64::from(offset) + size;
+        if end > self.strings.size {
+            return Ok(false);
+        }
+        let at = self.strings.offset + u64::from(offset);
+        let own = self.elf.source.bytes(at, size)?;
+        Ok(own.strip_suffix(&[0]) == Some(name.as_bytes()))
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn read_64(format: Format, index: u32, entry: &[u8; 24]) -> Symbol {
+    let [
+        n0,
+        n1,
+        n2,
+        n3,
+        info,
+        _,
+        s0,
+        s1,
+        a0,
+        a1,
+        a2,
+        a3,
+        a4,
+        a5,
+        a6,
+        a7,
+        ..,
+    ] = *entry;
+    Symbol {
+        index,
+        name: format.u32([n0, n1, n2, n3]),
+        info,
+        section: format.u16([s0, s1]),
+        address: format.u64([a0, a1, a2, a3, a4, a5, a6, a7]),
+    }
+}
 
-    #[test]
-    fn patterns_match_whole_names() {
-        for (pattern, name, expected) in [
-            ("vfs_*", "vfs_read", true),
-            ("vfs_*", "vfs_", true),
-            ("vfs_*", "__vfs_read", false),
-            ("*read*", "__vfs_readv", true),
-            ("v?s_re*d", "vfs_read", true),
-            ("v?s_re*d", "vfs_readd", true),
-            ("v?s_re*d", "vfs_reads", false),
-            ("vfs_read", "vfs_readv", false),
-            ("a*b*c", "a-b-b-c", true),
-            ("*", "", true),
-            ("?", "", false),
-            ("", "", true),
-        ] {
-            assert_eq!(matches(pattern, name), expected, "{pattern} {name}");
-        }
-        // Nothing but time could tell that it went wrong.
-        assert!(!matches(&"*a".repeat(60), &"b".repeat(4000)));
+fn read_32(format: Format, index: u32, entry: &[u8; 16]) -> Symbol {
+    let [n0, n1, n2, n3, a0, a1, a2, a3, _, _, _, _, info, _, s0, s1] = *entry;
+    Symbol {
+        index,
+        name: format.u32([n0, n1, n2, n3]),
+        info,
+        section: format.u16([s0, s1]),
+        address: format.u32([a0, a1, a2, a3]).into(),
+    }
+}
+
+impl Symbol {
+    /// Returns `true` for functions, also such as cannot be probed.
+    pub(super) fn is_function(&self) -> bool {
+        let kind = elf::SymbolType(self.info & 0xf);
+        kind == elf::STT_FUNC || kind == elf::STT_GNU_IFUNC
     }
 
-    fn found(
-        name: &'static str,
-        version: Option<&'static str>,
-        hidden: bool,
-        weak: bool,
-        offset: u64,
-    ) -> Found<'static> {
-        Found {
-            name: name.as_bytes(),
-            version: version.map(str::as_bytes),
-            is_hidden: hidden,
-            is_weak: weak,
-            offset,
-        }
+    pub(super) fn is_weak(&self) -> bool {
+        self.info >> 4 == elf::STB_WEAK.0
     }
 
-    #[test]
-    fn of_several_the_fitting_one_is_taken() {
-        let all = [
-            found("f", Some("V1"), true, false, 10),
-            found("f", Some("V2"), false, false, 20),
-            found("g", None, false, true, 30),
-            found("g", None, false, false, 40),
-            found("h@V1", None, false, false, 50),
-            found("i", None, false, false, 60),
-            found("i", None, false, false, 61),
-            found("j", None, false, false, 70),
-            found("j", None, false, false, 70),
-        ];
-        let at = |name| among(&all, name).unwrap();
-        assert_eq!(at("f"), Some(20));
-        assert_eq!(at("f@V1"), Some(10));
-        assert_eq!(at("f@@V2"), Some(20));
-        assert_eq!(at("f@V3"), None);
-        assert_eq!(at("g"), Some(40));
-        assert_eq!(at("h"), Some(50));
-        assert_eq!(at("h@V1"), Some(50));
-        assert_eq!(at("j"), Some(70));
-        assert_eq!(at("k"), None);
-        let e = among(&all, "i").unwrap_err();
-        assert_eq!(
-            e.to_string(),
-            "it has several functions `i`, at 0x3c and 0x3d among others (name one by its offset)"
-        );
+    /// Returns what the symbol stands for.
+    ///
+    /// libbpf takes `STT_FUNC` alone, and ignores all other symbols of the name. An IFUNC's symbol is
+    /// the address of its resolver, which runs once: a probe there misses all calls. Here it counts
+    /// as the name's owner, so that an older version that happens to be a plain function is not
+    /// probed instead. Of other symbols, the reason why they are no function is reported.
+    pub(super) fn target(&self, elf: Elf<'_>) -> Target {
+        if !self.is_function() {
+            return Target::NotFunction;
+        }
+        // The index itself says nothing more: it may be stale, or in another section
+        // (SHN_XINDEX). A reference may have an address, of its entry in the PLT.
+        let section = elf::SymbolSection(self.section);
+        if section == elf::SHN_UNDEF {
+            return Target::Imported;
+        }
+        if self.section >= elf::SHN_LORESERVE && section != elf::SHN_XINDEX {
+            return Target::Absolute;
+        }
+        if self.info & 0xf == elf::STT_GNU_IFUNC.0 {
+            return Target::Ifunc;
+        }
+        match elf.headers.place(self.address) {
+            Some(Place {
+                is_executable: false,
+                ..
+            })
+            | None => Target::NotExecutable,
+            Some(Place {
+                has_contents: false,
+                ..
+            }) => Target::WithoutContents,
+            Some(Place { offset, .. }) => Target::Function(offset),
+        }
     }
 }

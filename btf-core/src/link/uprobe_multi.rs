@@ -21,14 +21,10 @@ pub(crate) fn uprobe_multi(program: &Program, at: &UprobeMultiOptions) -> Result
     let binary = Binary::open(&at.binary)?;
     let offsets = match &at.what {
         WantedPlaces::Pattern(pattern) if is_pattern(pattern) => {
-            let found = binary.functions(pattern)?;
-            found.into_iter().map(|f| f.offset).collect()
+            binary.matching_offsets(pattern)?
         }
         WantedPlaces::Pattern(name) => vec![binary.function(name)?],
-        WantedPlaces::Functions(names) => names
-            .iter()
-            .map(|name| binary.function(name))
-            .collect::<Result<Vec<_>>>()?,
+        WantedPlaces::Functions(names) => binary.function_offsets(names)?,
         WantedPlaces::Offsets(offsets) => offsets.clone(),
     };
     let places = Places {

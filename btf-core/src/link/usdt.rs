@@ -234,18 +234,14 @@ fn wanted(binary: &Binary, provider: &str, name: &str) -> Result<Vec<StaticProbe
         return Err(Error::not_found(format!("binary `{path}` has no static probes"))
             .hint("it has no section .note.stapsdt: probes of <sys/sdt.h> were not built into it, or stripped"));
     }
+    let is_wanted = |p: &StaticProbe| p.provider == provider && p.name == name;
+    if all.iter().any(is_wanted) {
+        return Ok(all.into_iter().filter(is_wanted).collect());
+    }
     let names: Vec<String> = all
         .iter()
         .map(|p| format!("{}:{}", p.provider, p.name))
         .collect();
-    let found: Vec<StaticProbe> = all
-        .iter()
-        .filter(|p| p.provider == provider && p.name == name)
-        .cloned()
-        .collect();
-    if !found.is_empty() {
-        return Ok(found);
-    }
     let wanted = format!("{provider}:{name}");
     let error = Error::not_found(format!("binary `{path}` has no static probe `{wanted}`"));
     Err(
