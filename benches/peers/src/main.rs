@@ -11,6 +11,7 @@ mod growth;
 mod libbpf;
 mod live;
 mod ours;
+mod probed;
 mod recorded;
 mod recorder;
 mod report;

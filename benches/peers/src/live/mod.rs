@@ -25,12 +25,13 @@ mod datapath;
 mod measure;
 mod needs;
 mod startup;
+mod uprobes;
 mod verdict;
 
 pub(crate) use measure::run;
 
 /// Every group, in the order in which they are measured.
-const GROUPS: &[&[Row]] = &[startup::ROWS, attach::ROWS, datapath::ROWS];
+const GROUPS: &[&[Row]] = &[startup::ROWS, attach::ROWS, uprobes::ROWS, datapath::ROWS];
 
 /// The sides of most rows, btf-core first: its figures are compared with the others'.
 const ALL: &[&str] = &["btf-core", "libbpf-rs", "aya"];
@@ -199,7 +200,10 @@ mod tests {
     #[test]
     fn names_are_unique_and_works_start_with_their_group() {
         let mut names = BTreeSet::new();
-        for (group, rows) in ["startup", "attach", "datapath"].iter().zip(GROUPS) {
+        for (group, rows) in ["startup", "attach", "attach", "datapath"]
+            .iter()
+            .zip(GROUPS)
+        {
             for row in *rows {
                 assert!(names.insert(row.name), "{} is there twice", row.name);
                 assert!(row.work.starts_with(&format!("{group}: ")), "{}", row.work);
