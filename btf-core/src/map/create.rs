@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use super::{Info, Map, MapType};
 use crate::error::{Error, ErrorKind, Result};
 use crate::obj::MapSpec;
+use crate::obj::map_flags::RB_OVERWRITE;
 use crate::probe::{self, Features, raise_memlock_limit};
 use crate::sys::{self, Capabilities, MapFd, MapParams, Version};
 
@@ -223,6 +224,9 @@ fn unsuited(params: &MapParams<'_>) -> &'static str {
         }
         _ if params.value_size == 0 && !params.map_type.is_ring_buffer() => {
             "its declaration does not say what its values are: `__type(value, …)`"
+        }
+        MapType::RINGBUF if params.flags & RB_OVERWRITE != 0 => {
+            "the flag BPF_F_RB_OVERWRITE requires Linux 6.19 or newer"
         }
         _ if params.numa_node.is_some() => "this machine may not have that NUMA node",
         _ => {

@@ -47,6 +47,7 @@ mod pin;
 mod prog_array;
 mod queue;
 mod redirect;
+mod ring;
 mod ring_buf;
 #[cfg(feature = "tokio")]
 mod samples;
@@ -84,7 +85,7 @@ pub(crate) use pin::refused as pin_refused;
 pub use prog_array::ProgArray;
 pub use queue::{Queue, Stack};
 pub use redirect::{CpuMap, DevMap, DevMapHash, Redirect, XskMap};
-pub use ring_buf::{Consumer, RingBuf, Sample};
+pub use ring_buf::{Consumer, RingBuf, Sample, Yields};
 #[cfg(feature = "tokio")]
 pub use samples::{PerfSample, PerfSamples, Samples};
 pub use sock_map::{ReuseportSockArray, SockHash, SockMap};

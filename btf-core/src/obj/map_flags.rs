@@ -7,3 +7,5 @@
 pub(crate) const RDONLY_PROG: u32 = 1 << 7;
 /// `BPF_F_MMAPABLE`: it can be mapped into memory.
 pub(crate) const MMAPABLE: u32 = 1 << 10;
+/// `BPF_F_RB_OVERWRITE`: programs overwrite the oldest records of a full ring buffer.
+pub(crate) const RB_OVERWRITE: u32 = 1 << 19;

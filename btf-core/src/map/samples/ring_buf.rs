@@ -8,7 +8,7 @@ use futures_core::Stream;
 
 use super::{Look, Watched, poll_in_turn};
 use crate::error::{Error, ErrorKind, Result};
-use crate::map::ring_buf::Reader;
+use crate::map::ring::Reader;
 use crate::map::{RingBuf, Sample};
 
 impl<T: Sample + ToOwned + ?Sized> RingBuf<T> {
