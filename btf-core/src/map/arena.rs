@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{Global, Map, MapType, typed};
+use super::{Global, Map, MapType, typed, words};
 use crate::error::{Error, Result};
 use crate::pod::{Pod, Ptr};
 use crate::sys::{self, Mapping};
@@ -159,13 +159,8 @@ pub(crate) fn fill_arena(map: &mut Map, bytes: &[u8]) -> Result<()> {
             ))
             .hint("set a larger max_entries, which counts pages"));
     }
-    let start = memory.start().cast::<Global<u8>>();
-    // SAFETY: the mapping has as many bytes (checked) and is mapped for reading and writing while `map` holds it; any byte is
-    // a cell.
-    let cells = unsafe { std::slice::from_raw_parts(start.as_ptr(), bytes.len()) };
-    for (cell, byte) in cells.iter().zip(bytes) {
-        cell.set(*byte);
-    }
+    // SAFETY: the mapping has as many bytes (checked), is mapped for writing and held by `map`.
+    unsafe { words::store(memory.start().addr().get(), bytes) };
     Ok(())
 }
 

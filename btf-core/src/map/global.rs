@@ -1,149 +1,219 @@
 //! One global variable that programs read and write while the application does.
-#![allow(unsafe_code)] // Reads and writes memory that the kernel side changes; each block has its proof.
+#![allow(unsafe_code)] // Accesses memory shared with programs; each block has its proof.
 
 use std::cell::UnsafeCell;
 use std::fmt;
-use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
+use std::ops::Deref;
 
+use super::words;
 use crate::pod::{self, Pod};
 
 /// A global variable of a loaded object, in memory shared with its programs.
 ///
-/// Access is by copy. A variable of at most eight bytes that lies aligned to its size is read and written as a whole;
-/// any other piece by piece, so that a program which changes it meanwhile may leave a mixture. No order is promised
-/// between variables.
+/// Access is by copy: [`Global::get`] and [`Global::set`]. An element of an array or a member of a
+/// struct is a `Global` itself, and is accessed without the rest:
 ///
-/// Skeletons declare the fields of `.data` and `.bss` with it. It may lie anywhere, because C lets packed variables do so.
+/// ```
+/// # use btf_core::map::Global;
+/// # fn example(counts: &Global<[u64; 1 << 20]>) {
+/// counts[7].set(counts[7].get() + 1);
+/// let sum: u64 = counts.iter().map(Global::get).sum();
+/// let all: Vec<u64> = counts.to_vec();
+/// # }
+/// ```
+///
+/// A skeleton's structs have their members in the same way: `skel.bss.stats.errors.get()`.
+///
+/// # Concurrent access
+///
+/// A variable of at most eight bytes that is aligned to its size is read and written as a whole. Any
+/// other one is copied in words of eight bytes, so that a program that changes it meanwhile may leave
+/// a mixture of old and new ones. A write leaves the bytes around the variable as they are, whoever
+/// writes those. No order is guaranteed between different variables, or between words of one.
+///
+/// Skeletons declare the variables of `.data` and `.bss` with this type. Values of it are never made,
+/// but only found in mapped memory. It has no alignment, because C allows packed variables.
 #[repr(C, packed)]
 pub struct Global<T>(UnsafeCell<T>);
 
-// SAFETY: all access through a shared reference is by atomic operations (`Piece`), so that threads do not race; `T` is plain
-// data that may be copied by any thread if it is `Send`.
+// SAFETY: access through a shared reference is by atomic operations of one size (`words`), so that
+// threads do not race; `T` is plain data that may be copied by any thread if it is `Send`.
 unsafe impl<T: Pod + Send> Sync for Global<T> {}
 
-/// A word that is read and written at once.
-trait Piece: Pod {
-    /// # Safety
-    ///
-    /// `at` must be valid and aligned, and all concurrent access to it atomic and of this size.
-    unsafe fn load(at: *mut Self) -> Self;
-    /// # Safety
-    ///
-    /// As [`Piece::load`].
-    unsafe fn store(at: *mut Self, value: Self);
+/// A type whose parts can be accessed in place inside of a [`Global`], which derefs to them: an array,
+/// or a struct of a skeleton.
+///
+/// # Safety
+///
+/// `Parts` must have the size of `Self` and the alignment 1, and consist of `Global`s of the parts at
+/// their offsets, with no bytes in between.
+pub unsafe trait InPlace: Pod {
+    /// The parts of a value in shared memory.
+    type Parts;
 }
 
-macro_rules! piece {
-    ($($word:ty, $atomic:ty);*) => { $(
-        impl Piece for $word {
-            unsafe fn load(at: *mut Self) -> Self {
-                // SAFETY: the caller's promise is `from_ptr`'s requirement.
-                let atomic = unsafe { <$atomic>::from_ptr(at) };
-                atomic.load(Ordering::Relaxed)
-            }
-
-            unsafe fn store(at: *mut Self, value: Self) {
-                // SAFETY: the caller's promise is `from_ptr`'s requirement.
-                let atomic = unsafe { <$atomic>::from_ptr(at) };
-                atomic.store(value, Ordering::Relaxed);
-            }
-        }
-    )* };
+// SAFETY: the elements of an array follow each other without bytes in between.
+unsafe impl<T: Pod, const N: usize> InPlace for [T; N] {
+    type Parts = [Global<T>; N];
 }
-piece!(u8, AtomicU8; u16, AtomicU16; u32, AtomicU32; u64, AtomicU64);
 
 impl<T: Pod> Global<T> {
-    /// A variable with this value. Those of a loaded object are never made, but mapped.
-    pub const fn new(value: T) -> Self {
-        Global(UnsafeCell::new(value))
-    }
-
-    /// A copy of its value now.
+    /// Returns a copy of its value. See [`Global::get_boxed`] for large ones.
+    #[inline]
     pub fn get(&self) -> T {
-        let mut value: T = pod::zeroed();
-        let bytes = pod::bytes_of_mut(&mut value);
-        match self.piece() {
-            8 => self.read::<u64>(bytes),
-            4 => self.read::<u32>(bytes),
-            2 => self.read::<u16>(bytes),
-            _ => self.read::<u8>(bytes),
-        }
-        value
+        // SAFETY: a `Global` is only found in mapped memory, which outlives the borrow of `self`, and
+        // has as many bytes as `T`.
+        unsafe { words::get(self.address()) }
     }
 
     /// Sets its value, which programs see from their next read on.
+    #[inline]
     pub fn set(&self, value: T) {
-        let bytes = pod::bytes_of(&value);
-        match self.piece() {
-            8 => self.write::<u64>(bytes),
-            4 => self.write::<u32>(bytes),
-            2 => self.write::<u16>(bytes),
-            _ => self.write::<u8>(bytes),
+        self.copy_from(&value);
+    }
+
+    /// Returns a copy of its value on the heap. It is never on the stack, so it may be of any size.
+    pub fn get_boxed(&self) -> Box<T> {
+        let mut value = pod::boxed(&[]);
+        self.copy_to(&mut *value);
+        value
+    }
+
+    /// Copies its value into `value`.
+    pub fn copy_to(&self, value: &mut T) {
+        // SAFETY: as in `get`.
+        unsafe { words::load(self.address(), pod::bytes_of_mut(value)) }
+    }
+
+    /// Sets its value to that of `value`.
+    #[inline]
+    pub fn copy_from(&self, value: &T) {
+        // SAFETY: as in `get`. Memory that is not mapped for writing is never handed out as a
+        // `Global`.
+        unsafe { words::set(self.address(), value) }
+    }
+
+    /// By pointer, as a reference to the cell would promise the alignment of `T`.
+    #[inline]
+    fn address(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+
+    /// Copies the values of variables in a row, `counts[8..16]` for instance, into `values`, as many
+    /// as both have. Returns their number.
+    pub fn copy_all_to(variables: &[Global<T>], values: &mut [T]) -> usize {
+        let len = variables.len().min(values.len());
+        let bytes = pod::bytes_of_all_mut(&mut values[..len]);
+        // SAFETY: as in `get`, of `len` variables.
+        unsafe { words::load(variables.as_ptr().addr(), bytes) }
+        len
+    }
+
+    /// Sets variables in a row to `values`, as many as both have. Returns their number.
+    pub fn copy_all_from(variables: &[Global<T>], values: &[T]) -> usize {
+        let len = variables.len().min(values.len());
+        let bytes = pod::bytes_of_all(&values[..len]);
+        // SAFETY: as in `copy_from`, of `len` variables.
+        unsafe { words::store(variables.as_ptr().addr(), bytes) }
+        len
+    }
+
+    /// Passes a copy of its value to `show`. A large one does not come on the stack.
+    fn show(&self, show: impl FnOnce(&T) -> fmt::Result) -> fmt::Result {
+        // Functions of their own, as the stack frame of a function has room for all of its variables.
+        #[inline(never)]
+        fn on_stack<T: Pod>(
+            global: &Global<T>,
+            show: impl FnOnce(&T) -> fmt::Result,
+        ) -> fmt::Result {
+            show(&global.get())
+        }
+        match size_of::<T>() <= 1024 {
+            true => on_stack(self, show),
+            false => show(&*self.get_boxed()),
         }
     }
+}
 
-    /// By pointer only: a reference to the cell would promise the alignment of `T`.
-    fn start(&self) -> *mut T {
-        UnsafeCell::raw_get(&raw const self.0)
+impl<T: Pod, const N: usize> Global<[T; N]> {
+    /// The elements.
+    #[inline]
+    pub fn as_slice(&self) -> &[Global<T>] {
+        &**self
     }
 
-    /// Size of the largest pieces, up to a machine word's, that divide both the address and the size.
-    fn piece(&self) -> usize {
-        let both = self.start().addr() | size_of::<T>() | size_of::<u64>();
-        1 << both.trailing_zeros()
+    /// Returns copies of the elements.
+    pub fn to_vec(&self) -> Vec<T> {
+        let mut values = vec![pod::zeroed(); N];
+        Global::copy_all_to(self.as_slice(), &mut values);
+        values
     }
+}
 
-    /// `P` divides the address and the size of the variable, which is the length of `bytes`.
-    fn read<P: Piece>(&self, bytes: &mut [u8]) {
-        let start = self.start().cast::<P>();
-        for (n, to) in bytes.chunks_exact_mut(size_of::<P>()).enumerate() {
-            // SAFETY: the bytes are as many as the variable's, so the n-th piece lies within it.
-            let at = unsafe { start.add(n) };
-            // SAFETY: it is valid while `self` is borrowed; aligned, because `P`'s size divides the variable's address; and
-            // a variable, which keeps its address while it is borrowed, is always accessed in the same pieces, atomically.
-            let piece = unsafe { P::load(at) };
-            to.copy_from_slice(pod::bytes_of(&piece));
+impl<T: InPlace> Deref for Global<T> {
+    type Target = T::Parts;
+
+    #[inline]
+    fn deref(&self) -> &T::Parts {
+        const {
+            assert!(size_of::<T::Parts>() == size_of::<T>() && align_of::<T::Parts>() == 1);
         }
-    }
-
-    /// As [`Global::read`], the other way round.
-    fn write<P: Piece>(&self, bytes: &[u8]) {
-        let start = self.start().cast::<P>();
-        let pieces = bytes
-            .chunks_exact(size_of::<P>())
-            .filter_map(pod::read::<P>);
-        for (n, piece) in pieces.enumerate() {
-            // SAFETY: the bytes are as many as the variable's, so the n-th piece lies within it.
-            let at = unsafe { start.add(n) };
-            // SAFETY: as in `read`; the memory is writable, because the variable lies in a cell.
-            unsafe { P::store(at, piece) };
-        }
+        let parts = std::ptr::from_ref(self).cast::<T::Parts>();
+        // SAFETY: the parts are cells in the same bytes, by the promise of `InPlace`, and have no
+        // alignment; the memory is mapped for as long as `self` is borrowed.
+        unsafe { &*parts }
     }
 }
 
 impl<T: Pod + fmt::Debug> fmt::Debug for Global<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.get().fmt(f)
+        self.show(|value| value.fmt(f))
     }
 }
 
 impl<T: Pod + fmt::Display> fmt::Display for Global<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.get().fmt(f)
+        self.show(|value| value.fmt(f))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::Mapping;
+
+    /// A variable `at` bytes into memory of its own.
+    struct Variable<T>(Mapping, usize, std::marker::PhantomData<T>);
+
+    impl<T: Pod> Variable<T> {
+        fn new(at: usize, value: T) -> Self {
+            let mapping = Mapping::anonymous(at + size_of::<T>().max(1)).unwrap();
+            let variable: Self = Variable(mapping, at, std::marker::PhantomData);
+            variable.set(value);
+            variable
+        }
+    }
+
+    impl<T> Deref for Variable<T> {
+        type Target = Global<T>;
+
+        fn deref(&self) -> &Global<T> {
+            // SAFETY: the mapping has as many bytes.
+            let start = unsafe { self.0.start().add(self.1) };
+            // SAFETY: they are mapped, and a `Global` has no alignment.
+            unsafe { start.cast().as_ref() }
+        }
+    }
 
     #[test]
     fn values_of_every_shape_are_set_and_got() {
         fn round_trip<T: Pod + PartialEq + fmt::Debug>(first: T, second: T) {
-            let g = Global::new(first);
-            assert_eq!(g.get(), first);
-            g.set(second);
-            assert_eq!(g.get(), second);
+            for at in 0..9 {
+                let g = Variable::new(at, first);
+                assert_eq!(g.get(), first);
+                g.set(second);
+                assert_eq!((g.get(), *g.get_boxed()), (second, second));
+            }
         }
         round_trip(1u8, 255);
         round_trip(-1i16, 7);
@@ -156,28 +226,43 @@ mod tests {
     }
 
     #[test]
-    fn it_may_lie_anywhere() {
-        #[repr(C)]
-        struct Odd {
-            before: Global<u8>,
-            word: Global<u64>,
-            after: Global<[u16; 3]>,
-        }
-        let odd = Odd {
-            before: Global::new(1),
-            word: Global::new(u64::MAX),
-            after: Global::new([1, 2, 3]),
-        };
-        assert_eq!(std::mem::offset_of!(Odd, word), 1);
-        odd.word.set(0x0102_0304_0506_0708);
-        assert_eq!(
-            (odd.before.get(), odd.word.get(), odd.after.get()),
-            (1, 0x0102_0304_0506_0708, [1, 2, 3])
-        );
+    fn elements_are_set_without_the_others() {
+        let g = Variable::new(3, [[1u16, 2], [3, 4], [5, 6]]);
+        g[1][0].set(7);
+        assert_eq!(g.get(), [[1, 2], [7, 4], [5, 6]]);
+        assert_eq!(g[2].to_vec(), [5, 6]);
+        assert_eq!(g.iter().map(|row| row[1].get()).sum::<u16>(), 12);
+        assert!(g.as_slice().get(3).is_none());
+        let mut rows = [[0; 2]; 4];
+        assert_eq!(Global::copy_all_to(&g[1..], &mut rows), 2);
+        assert_eq!(rows, [[7, 4], [5, 6], [0, 0], [0, 0]]);
+        assert_eq!(Global::copy_all_from(&g[2..], &rows), 1);
+        assert_eq!(g[2].get(), [7, 4]);
+    }
+
+    /// Larger than a test's stack of two MiB.
+    #[test]
+    fn large_arrays_are_used_without_the_stack() {
+        const LEN: usize = 1 << 20;
+        let mapping = Mapping::anonymous(LEN * 8).unwrap();
+        // SAFETY: the mapping has as many bytes, and a `Global` has no alignment.
+        let g = unsafe { mapping.start().cast::<Global<[u64; LEN]>>().as_ref() };
+        g[LEN - 1].set(5);
+        assert_eq!(g[LEN - 1].get(), 5);
+        assert_eq!(g.iter().map(Global::get).sum::<u64>(), 5);
+        let mut boxed = g.get_boxed();
+        boxed[0] = 6;
+        g.copy_from(&boxed);
+        assert_eq!(g.to_vec()[0], 6);
+        let shown = format!("{g:?}");
+        assert!(shown.starts_with("[6, 0, ") && shown.ends_with(", 0, 5]"));
     }
 
     #[test]
     fn it_prints_as_its_value() {
-        assert_eq!(format!("{} {0:?} {0:3}", Global::new(-5)), "-5 -5  -5");
+        assert_eq!(
+            format!("{} {0:?} {0:3}", *Variable::new(0, -5)),
+            "-5 -5  -5"
+        );
     }
 }

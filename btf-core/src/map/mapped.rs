@@ -8,7 +8,7 @@ use std::ops::Deref;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
-use super::Map;
+use super::{Map, words};
 use crate::error::{Error, ErrorKind, Result};
 use crate::obj::map_flags::MMAPABLE;
 use crate::pod::Pod;
@@ -21,8 +21,8 @@ use crate::sys::{Access, ENOTSUPP, Mapping};
 ///
 /// # Safety
 ///
-/// Any bytes must be a valid value. If `SHARED` is true, every byte of the type that is accessed at all must lie in a
-/// [`super::Global`] (padding may lie outside), because the memory changes while references to it exist.
+/// Any bytes must be a valid value. If `SHARED` is true, every byte of the type, including padding,
+/// must lie in a [`super::Global`], because the memory changes while references to it exist.
 pub unsafe trait Section: 'static {
     /// Whether memory that is written from elsewhere may be seen as this type.
     const SHARED: bool;
@@ -41,6 +41,8 @@ unsafe impl<T: Pod> Section for T {
 /// Kernels before 5.5 cannot share it. There it is a copy of this process's own, which [`Mapped::fetch`] and [`Mapped::store`]
 /// exchange with the kernel's.
 pub struct Mapped<T> {
+    /// Its first byte. Here, too, because an access of a variable is not much more than a load.
+    start: NonNull<T>,
     /// An arena's is shared with its map.
     mapping: Arc<Mapping>,
     /// The map that it is a copy of, if it is one.
@@ -89,6 +91,7 @@ impl<T: Section> Mapped<T> {
         if let (Some(memory), true) = (&map.memory, T::SHARED) {
             return match memory.len() >= size {
                 true => Ok(Mapped {
+                    start: memory.start().cast(),
                     mapping: Arc::clone(memory),
                     copied: None,
                     len: size,
@@ -118,14 +121,16 @@ impl<T: Section> Mapped<T> {
         if map.is_created() && map.map_flags() & MMAPABLE != 0 {
             let mapping = Mapping::new(map, 0, len.max(size), access).map_err(failed)?;
             return Ok(Mapped {
+                start: mapping.start().cast(),
                 mapping: Arc::new(mapping),
                 copied: None,
                 len,
                 section: PhantomData,
             });
         }
-        let mapping = Mapping::anonymous(len.max(size).next_multiple_of(WORD)).map_err(failed)?;
+        let mapping = Mapping::anonymous(len.max(size)).map_err(failed)?;
         let copy: Mapped<T> = Mapped {
+            start: mapping.start().cast(),
             mapping: Arc::new(mapping),
             copied: Some(map.another()?),
             len,
@@ -181,49 +186,35 @@ impl<T: Section> Mapped<T> {
         Ok(())
     }
 
-    /// Copies bytes into the memory, a word at a time.
+    /// Copies bytes into the memory.
     fn write(&self, bytes: &[u8]) {
-        let mut padded = bytes.to_vec();
-        padded.resize(bytes.len().next_multiple_of(WORD), 0);
-        let start = self.mapping.start().cast::<u64>();
-        for (n, word) in padded.as_chunks::<WORD>().0.iter().enumerate() {
-            debug_assert!((n + 1) * WORD <= self.mapping.len());
-            // SAFETY: the mapping is at least as large as the section, rounded up to words.
-            let place = unsafe { start.add(n) };
-            // SAFETY: the memory is this process's own and aligned to a page. While references to it exist, all that is
-            // accessed of it lies in cells, which read as volatile, too (`T::SHARED`); before `new` returns there are none.
-            unsafe { place.write_volatile(u64::from_ne_bytes(*word)) };
-        }
+        let len = bytes.len().min(self.mapping.len());
+        // SAFETY: the mapping has as many bytes. It is this process's own, so it is writable. While
+        // references to it exist, all that they cover lies in cells (`T::SHARED`); before `new`
+        // returns there are none.
+        unsafe { words::store(self.start().addr().get(), &bytes[..len]) };
     }
 
-    /// Copies bytes out of the memory, a word at a time.
+    /// Copies bytes out of the memory.
     fn read(&self, len: usize) -> Vec<u8> {
-        let start = self.mapping.start().cast::<u64>();
-        let mut bytes = Vec::with_capacity(len.next_multiple_of(WORD));
-        for n in 0..len.div_ceil(WORD) {
-            // SAFETY: the mapping is at least as large as the section, rounded up to words.
-            let place = unsafe { start.add(n) };
-            // SAFETY: as in `write`.
-            bytes.extend(unsafe { place.read_volatile() }.to_ne_bytes());
-        }
-        bytes.truncate(len);
+        let mut bytes = vec![0; len];
+        let len = len.min(self.mapping.len());
+        // SAFETY: the mapping has as many bytes.
+        unsafe { words::load(self.start().addr().get(), &mut bytes[..len]) };
         bytes
     }
 }
 
-/// Bytes that are copied at once.
-const WORD: usize = size_of::<u64>();
-
 impl<T: Section> Deref for Mapped<T> {
     type Target = T;
 
+    #[inline]
     fn deref(&self) -> &T {
-        let start = self.mapping.start().cast::<T>();
         // SAFETY: the mapping is valid while `self` lives, at least as large as `T` (checked in `new`) and aligned to a
         // page, which is enough for `T` (checked too). Any bytes are a `T` by `Section`. Either nobody writes the memory,
         // the map being frozen for user space and read-only for programs, or `T::SHARED` holds, so that all of it lies in
         // cells. It was mapped for writing unless it is frozen, and only cells write.
-        unsafe { start.as_ref() }
+        unsafe { self.start.as_ref() }
     }
 }
 

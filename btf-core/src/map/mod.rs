@@ -55,6 +55,7 @@ mod sock_map;
 mod stack_traces;
 mod untyped;
 mod user_ring_buf;
+mod words;
 
 use std::os::fd::OwnedFd;
 
@@ -71,7 +72,7 @@ pub use cgroup_storage::{CgroupStorage, PerCpuCgroupStorage};
 pub use consumers::{Consume, Consumers};
 pub(crate) use create::{absent, absent_of, create, params};
 pub use elements::Elements;
-pub use global::Global;
+pub use global::{Global, InPlace};
 pub use hash::Hash;
 pub use local_storage::LocalStorage;
 pub use lpm_trie::{LpmKey, LpmTrie};

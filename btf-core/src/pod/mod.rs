@@ -50,18 +50,29 @@ pod!(
 unsafe impl<T: Pod, const N: usize> Pod for [T; N] {}
 
 /// The bytes of a value.
+#[inline]
 pub fn bytes_of<T: Pod>(value: &T) -> &[u8] {
     // SAFETY: `Pod` has no uninitialised bytes, the pointer and length are those of a live reference.
     unsafe { std::slice::from_raw_parts(std::ptr::from_ref(value).cast::<u8>(), size_of::<T>()) }
 }
 
 /// The bytes of values in a row.
+#[inline]
 pub fn bytes_of_all<T: Pod>(values: &[T]) -> &[u8] {
     // SAFETY: as in `bytes_of`, for each value; an array has no padding between its elements.
     unsafe { std::slice::from_raw_parts(values.as_ptr().cast::<u8>(), size_of_val(values)) }
 }
 
+/// The bytes of values in a row, to be written.
+#[inline]
+pub fn bytes_of_all_mut<T: Pod>(values: &mut [T]) -> &mut [u8] {
+    let len = size_of_val(values);
+    // SAFETY: as in `bytes_of_all`; any bytes written are valid values, and the borrow is exclusive.
+    unsafe { std::slice::from_raw_parts_mut(values.as_mut_ptr().cast::<u8>(), len) }
+}
+
 /// The bytes of a value, to be written.
+#[inline]
 pub fn bytes_of_mut<T: Pod>(value: &mut T) -> &mut [u8] {
     // SAFETY: as in `bytes_of`; any bytes written are a valid `T`, and the borrow is exclusive.
     unsafe {
@@ -70,6 +81,7 @@ pub fn bytes_of_mut<T: Pod>(value: &mut T) -> &mut [u8] {
 }
 
 /// Copies a value out of the first bytes of `bytes`, whatever their alignment; `None` if there are too few.
+#[inline]
 pub fn read<T: Pod>(bytes: &[u8]) -> Option<T> {
     if bytes.len() < size_of::<T>() {
         return None;
@@ -79,6 +91,7 @@ pub fn read<T: Pod>(bytes: &[u8]) -> Option<T> {
 }
 
 /// The value `offset` bytes into `bytes`; zeros if it does not lie within them. Members of unions are read with it.
+#[inline]
 pub fn read_at<T: Pod>(bytes: &[u8], offset: usize) -> T {
     let rest = bytes.get(offset..).unwrap_or_default();
     read(rest).unwrap_or_else(zeroed)
@@ -102,6 +115,7 @@ pub fn tail<T: Pod>(bytes: &[u8], offset: usize) -> impl ExactSizeIterator<Item 
 }
 
 /// The value whose bytes are all zero.
+#[inline]
 pub fn zeroed<T: Pod>() -> T {
     // SAFETY: every bit pattern is a `T`, the one of zeros included.
     unsafe { std::mem::zeroed() }

@@ -17,7 +17,7 @@ pub(crate) enum Access {
     ReadWrite,
 }
 
-/// A range of mapped memory.
+/// A range of mapped memory. Its provenance is exposed: it may be accessed by address.
 #[derive(Debug)]
 pub(crate) struct Mapping {
     start: NonNull<u8>,
@@ -82,7 +82,10 @@ impl Mapping {
             return Err(io::Error::last_os_error());
         }
         match NonNull::new(start.cast()) {
-            Some(start) => Ok(Mapping { start, len }),
+            Some(start) => {
+                start.expose_provenance();
+                Ok(Mapping { start, len })
+            }
             None => Err(io::ErrorKind::AddrNotAvailable.into()),
         }
     }

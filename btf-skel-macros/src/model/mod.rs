@@ -5,6 +5,7 @@ mod exports;
 mod layout;
 mod maps;
 mod members;
+mod parts;
 mod programs;
 mod sections;
 mod struct_ops;
@@ -19,7 +20,7 @@ use crate::docs::Docs;
 use crate::names::Scope;
 
 pub(crate) use arguments::{Argument, Arguments, Form};
-pub(crate) use layout::{Layout, Part, Tail};
+pub(crate) use layout::{Field, Layout, Part, Tail};
 pub(crate) use maps::{Map, MapKind, Parameter};
 pub(crate) use programs::Program;
 pub(crate) use sections::Section;
@@ -81,6 +82,7 @@ impl Skeleton {
         let sections = sections::all(object, btf, sections, &mut types)?;
         let struct_ops = struct_ops::all(object, btf, &programs, &mut types);
         exports::all(btf, &mut types);
+        parts::all(&maps, &sections, &mut types);
         let (types, aliases) = types.finish();
         Ok(Skeleton {
             name: object.name().to_owned(),

@@ -50,6 +50,8 @@ pub(crate) struct TypeDef {
     /// What the source says of it.
     pub(crate) comment: String,
     pub(crate) size: u64,
+    /// Of a struct that may lie in shared memory: the name of the struct of its members there.
+    pub(crate) parts: Option<String>,
     pub(crate) body: Body,
 }
 
@@ -154,6 +156,22 @@ impl<'d> Types<'d> {
 
     pub(super) fn finish(self) -> (Vec<TypeDef>, Vec<Alias>) {
         (self.defs.into_iter().flatten().collect(), self.aliases)
+    }
+
+    /// The type of an index, with the name that it has in C.
+    pub(super) fn definition(&mut self, index: usize) -> Option<(&mut TypeDef, &str)> {
+        let def = self.defs.get_mut(index)?.as_mut()?;
+        Some((def, &self.names.get(index)?.1))
+    }
+
+    /// As many types as are defined.
+    pub(super) fn count(&self) -> usize {
+        self.defs.len()
+    }
+
+    /// A name for another type.
+    pub(super) fn name(&mut self, c_name: &str) -> String {
+        self.scope.ty(c_name)
     }
 
     /// What stands for the type of a variable or of a map's key or value (`name` says which, should the type have none);
@@ -284,6 +302,7 @@ impl<'d> Types<'d> {
             comment: self.docs.of(word, c_name),
             phrase,
             size,
+            parts: None,
             body,
         });
         index

@@ -1,6 +1,7 @@
 //! The model as code. Everything is named by absolute path, so that nothing in the user's scope can stand in the way.
 
 mod arguments;
+mod cells;
 mod members;
 mod sections;
 mod skeleton;

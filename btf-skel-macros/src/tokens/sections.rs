@@ -3,7 +3,8 @@
 use proc_macro2::{Literal, TokenStream};
 use quote::quote;
 
-use super::structs::{Struct, padding};
+use super::cells;
+use super::structs::Struct;
 use super::types::reference;
 use crate::model::{Part, Section, Skeleton};
 use crate::names::ident;
@@ -29,7 +30,7 @@ fn initial(section: &Section, skeleton: &Skeleton) -> TokenStream {
         false => "Values of the kernel's configuration.".to_owned(),
     };
     let definition = form.definition(&quote! { #[doc = #doc] }, skeleton);
-    let debug = form.debug();
+    let debug = form.debug(skeleton);
     let size = Literal::u64_unsuffixed(section.size);
     quote! {
         #definition
@@ -68,41 +69,19 @@ fn shared(section: &Section, skeleton: &Skeleton) -> TokenStream {
         "The variables in `{}`, as loaded programs see and change them.",
         section.c_name
     );
+    let definition = cells::definition(&name, &doc, &section.layout, skeleton);
     let text = name.to_string();
-    let parts = &section.layout.parts;
-    let fields = parts.iter().filter_map(|part| match part {
+    let debug = section.layout.parts.iter().filter_map(|part| match part {
         Part::Field(field) => {
-            let (name, ty) = (ident(&field.name), reference(&field.ty, skeleton));
-            let doc = format!("{}C: `{}`.", field.comment, field.declaration);
-            Some(quote! { #[doc = #doc] pub #name: ::btf_core::map::Global<#ty> })
+            let (text, field) = (&field.name, ident(&field.name));
+            Some(quote! { .field(#text, &self.#field) })
         }
-        Part::Padding { name, size } | Part::Bits { name, size, .. } => Some(padding(name, *size)),
-        Part::Align { .. } => None,
-    });
-    let names: Vec<_> = parts
-        .iter()
-        .filter_map(|part| match part {
-            Part::Field(field) => Some((ident(&field.name), field.name.clone(), field.offset)),
-            _ => None,
-        })
-        .collect();
-    let debug = names
-        .iter()
-        .map(|(name, text, _)| quote! { .field(#text, &self.#name) });
-    let checks = names.iter().map(|(field, _, offset)| {
-        let offset = Literal::u64_unsuffixed(*offset);
-        quote! {
-            ::core::assert!(::core::mem::offset_of!(#name, #field) == #offset, "offset of the variable");
-        }
+        _ => None,
     });
     quote! {
-        #[doc = #doc]
-        #[repr(C)]
-        pub struct #name { #(#fields),* }
+        #definition
 
-        const _: () = { #(#checks)* };
-
-        // SAFETY: any bytes are a value, and every byte that is accessed lies in a `Global`; the rest is padding.
+        // SAFETY: any bytes are a value, and every byte lies in a `Global`.
         unsafe impl ::btf_core::map::Section for #name {
             const SHARED: bool = true;
         }

@@ -4,8 +4,8 @@ use proc_macro2::{Ident, Literal, TokenStream};
 use quote::{format_ident, quote};
 
 use super::members::{Storage, accessors, tail};
-use super::types::reference;
-use crate::model::{Accessor, Body, Layout, Part, Skeleton, TypeRef};
+use super::types::{reference, size};
+use crate::model::{Accessor, Body, Field, Layout, Part, Skeleton, TypeRef};
 use crate::names::ident;
 
 /// A struct with C's layout: of a type, or of a section.
@@ -52,12 +52,12 @@ impl Struct<'_> {
     }
 
     /// Fields by name, bitfields among them, without padding.
-    pub(super) fn debug(&self) -> TokenStream {
+    pub(super) fn debug(&self, skeleton: &Skeleton) -> TokenStream {
         let fields = self.layout.parts.iter().flat_map(|part| match part {
             Part::Field(field) => {
-                let (text, field) = (field.name.clone(), ident(&field.name));
-                // A copy, because a field of a packed struct cannot be borrowed.
-                vec![quote! { .field(#text, &{ self.#field }) }]
+                let text = &field.name;
+                let value = self.borrowed(&quote! { self }, field, skeleton);
+                vec![quote! { .field(#text, #value) }]
             }
             Part::Padding { .. } | Part::Align { .. } => Vec::new(),
             Part::Bits { fields, .. } => fields.iter().map(debug_member).collect(),
@@ -65,19 +65,39 @@ impl Struct<'_> {
         debug(self.name, fields)
     }
 
+    /// A reference to a field of `owner`. One of a packed struct cannot be borrowed and is copied, a
+    /// large one to the heap.
+    fn borrowed(&self, owner: &TokenStream, field: &Field, skeleton: &Skeleton) -> TokenStream {
+        let name = ident(&field.name);
+        if !self.layout.packed {
+            return quote! { &#owner.#name };
+        }
+        if size(&field.ty, skeleton) <= 1024 {
+            return quote! { &{ #owner.#name } };
+        }
+        let ty = reference(&field.ty, skeleton);
+        let offset = Literal::u64_unsuffixed(field.offset);
+        quote! { &*::btf_core::pod::boxed::<#ty>(&::btf_core::pod::bytes_of(#owner)[#offset..]) }
+    }
+
     /// Equality and hash of what has a name; floats have no hash.
     pub(super) fn compare(&self, skeleton: &Skeleton) -> TokenStream {
         let name = self.name;
-        let fields: Vec<_> = self
-            .layout
-            .parts
-            .iter()
-            .filter_map(|part| match part {
-                Part::Field(field) => Some(ident(&field.name)),
-                Part::Padding { .. } | Part::Align { .. } => None,
-                Part::Bits { name, .. } => Some(ident(name)),
-            })
-            .collect();
+        let (mut fields, mut others) = (Vec::new(), Vec::new());
+        for part in &self.layout.parts {
+            match part {
+                Part::Field(field) => {
+                    fields.push(self.borrowed(&quote! { self }, field, skeleton));
+                    others.push(self.borrowed(&quote! { other }, field, skeleton));
+                }
+                Part::Padding { .. } | Part::Align { .. } => {}
+                Part::Bits { name, .. } => {
+                    let name = ident(name);
+                    fields.push(quote! { &self.#name });
+                    others.push(quote! { &other.#name });
+                }
+            }
+        }
         let hash = if has_float(self.layout, skeleton) {
             TokenStream::new()
         } else {
@@ -86,7 +106,7 @@ impl Struct<'_> {
 
                 impl ::core::hash::Hash for #name {
                     fn hash<H: ::core::hash::Hasher>(&self, state: &mut H) {
-                        #( ::core::hash::Hash::hash(&{ self.#fields }, state); )*
+                        #( ::core::hash::Hash::hash(#fields, state); )*
                     }
                 }
             }
@@ -94,7 +114,7 @@ impl Struct<'_> {
         quote! {
             impl ::core::cmp::PartialEq for #name {
                 fn eq(&self, other: &Self) -> bool {
-                    true #(&& { self.#fields } == { other.#fields })*
+                    true #(&& #fields == #others)*
                 }
             }
 
@@ -139,7 +159,7 @@ fn debug_member(member: &Accessor) -> TokenStream {
 }
 
 /// A field of bytes that nobody needs to see.
-pub(super) fn padding(name: &str, size: u64) -> TokenStream {
+fn padding(name: &str, size: u64) -> TokenStream {
     let (name, size) = (ident(name), Literal::u64_unsuffixed(size));
     quote! {
         #[doc(hidden)]

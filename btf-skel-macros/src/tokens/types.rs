@@ -3,6 +3,7 @@
 use proc_macro2::{Literal, TokenStream};
 use quote::{format_ident, quote};
 
+use super::cells;
 use super::structs::{self, Struct};
 use crate::input::Derive;
 use crate::model::{Alias, Body, Skeleton, TypeDef, TypeRef, Value};
@@ -40,6 +41,18 @@ pub(super) fn reference(ty: &TypeRef, skeleton: &Skeleton) -> TokenStream {
             let n = Literal::u64_unsuffixed(*n);
             quote! { [::core::primitive::u8; #n] }
         }
+    }
+}
+
+/// Bytes of a type.
+pub(super) fn size(ty: &TypeRef, skeleton: &Skeleton) -> u64 {
+    match ty {
+        TypeRef::Number(_, size) | TypeRef::Chars(size) | TypeRef::Bytes(size) => *size,
+        TypeRef::Bool => 1,
+        TypeRef::Pointer => 8,
+        TypeRef::Array(element, n) => size(element, skeleton).saturating_mul(*n),
+        TypeRef::Named(index) => skeleton.types.get(*index).map_or(0, |def| def.size),
+        TypeRef::Alias(_, ty) => size(ty, skeleton),
     }
 }
 
@@ -115,10 +128,11 @@ fn definition(def: &TypeDef, derives: &[Derive], skeleton: &Skeleton) -> TokenSt
                 layout,
             };
             let definition = form.definition(&attributes, skeleton);
-            let debug = form.debug();
+            let debug = form.debug(skeleton);
             let compare = form.compare(skeleton);
             let methods = form.methods(skeleton);
-            quote! { #definition #debug #compare #methods }
+            let parts = cells::parts(def, layout, skeleton);
+            quote! { #definition #debug #compare #methods #parts }
         }
         Body::Union { align, members } => {
             structs::union(&name, &attributes, (def.size, *align), members, skeleton)

@@ -43,6 +43,8 @@ pub(super) struct Cursor {
     position: usize,
     /// A producer position, at most `size` after `position`.
     produced: usize,
+    /// Bytes of the last record.
+    total: usize,
 }
 
 /// What is at a position does not hold together: position and bytes to read there.
@@ -174,6 +176,7 @@ impl Memory {
         Cursor {
             position,
             produced: position,
+            total: 0,
         }
     }
 
@@ -220,7 +223,13 @@ impl Memory {
         if total > available {
             return Err(Damage(position, available));
         }
-        cursor.position = position.wrapping_add(total);
+        // The next position is computed from the last length, not from this one, which has just been
+        // loaded: the processor predicts the branch and reads the next header without waiting for
+        // this one. `black_box` keeps the compiler from turning the branch into the value.
+        if total != cursor.total {
+            cursor.total = std::hint::black_box(total);
+        }
+        cursor.position = position.wrapping_add(cursor.total);
         Ok(Some(Record {
             memory: self,
             header,
