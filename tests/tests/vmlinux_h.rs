@@ -78,6 +78,51 @@ fn header_needs_neither_guard_nor_relocation_nor_kfuncs() {
     }
 }
 
+/// Names that C23 reserves: those of every kernel, and the others.
+#[test]
+fn header_compiles_as_every_c() {
+    let mut b = Builder::new();
+    let boolean = b.int("_Bool", 1, IntEncoding::BOOL);
+    let boolean = b.typedef("bool", boolean);
+    b.enumeration("", 4, false, [("false", 0), ("true", 1)]);
+    let names = [
+        "alignas",
+        "alignof",
+        "constexpr",
+        "nullptr",
+        "static_assert",
+        "thread_local",
+    ];
+    let members = names
+        .iter()
+        .enumerate()
+        .map(|(n, name)| (*name, boolean, n as u32 * 8));
+    b.structure("flags", 6, members);
+    let btf = b.finish().unwrap();
+    let header = dump::header(&btf, &Options::default()).unwrap();
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("vmlinux_h-c23");
+    std::fs::create_dir_all(&dir).unwrap();
+    std::fs::write(dir.join("vmlinux.h"), &header).unwrap();
+    let source = "#include \"vmlinux.h\"\nbool yes = true, no = false; struct flags flags;\n\
+                  _Static_assert(sizeof(flags) == 6 && sizeof(yes) == 1 && true == 1, \"\");\n";
+    std::fs::write(dir.join("x.c"), source).unwrap();
+    for clang in clangs() {
+        for std in ["gnu11", "gnu17", "c2x", "gnu2x"] {
+            let output = Command::new(&clang)
+                .args(FLAGS)
+                .args([&format!("-std={std}"), "-fsyntax-only", "x.c"])
+                .current_dir(&dir)
+                .output()
+                .unwrap();
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            assert!(
+                output.status.success(),
+                "{clang} -std={std}: {stderr}\n{header}"
+            );
+        }
+    }
+}
+
 #[test]
 fn one_type_comes_with_all_that_it_needs() {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("vmlinux_h-types");

@@ -6,8 +6,10 @@
 //! 1. `order` finds in what order, and learns the `layout` of each type on the way;
 //! 2. `names` gives types of one name different ones;
 //! 3. `writer` writes them: `declarator`s, bodies of `composite`s and `enumeration`s, `scalar`s;
-//! 4. `kfuncs` says which functions programs may call, and how those are declared.
+//! 4. `kfuncs` says which functions programs may call, and how those are declared;
+//! 5. `c23` hides names that C23 reserves from compilers of C23.
 
+mod c23;
 mod composite;
 mod declarator;
 mod enumeration;
@@ -31,6 +33,7 @@ use writer::{Around, Writer};
 #[doc(hidden)]
 pub const EDITION: u64 = {
     let sources = [
+        include_str!("c23.rs"),
         include_str!("composite.rs"),
         include_str!("declarator.rs"),
         include_str!("enumeration.rs"),
@@ -83,8 +86,7 @@ impl Default for Options {
 
 /// Writes all types of a BTF as one C header; of a split BTF its own types, and what they need of its base.
 ///
-/// The header compiles without a diagnostic from clang 14 on, with `-Wall -Wextra` and no flag that changes the
-/// language. Every struct and union has its size, and every member its place, except members that C cannot put
+/// The header compiles without a diagnostic from clang 14 on, with `-Wall -Wextra`, as C11 to C23. Every struct and union has its size, and every member its place, except members that C cannot put
 /// there, in whose stead is a comment. Two types of one name get different ones (`name___2`), as do constants.
 ///
 /// # Errors
@@ -196,6 +198,7 @@ fn write<'a>(
              #endif\n\n",
         );
     }
+    let start = writer.text.len();
     writer.types()?;
     for ty in constants {
         writer.constants(*ty)?;
@@ -206,6 +209,11 @@ fn write<'a>(
         writer.text.push(kfuncs::MACROS);
         writer.functions(|func| kfuncs.around(func))?;
         writer.text.push("#endif\n\n");
+    }
+    if let Some((before, after)) = writer.text.reserved.around() {
+        writer.text.insert(start, &before);
+        writer.text.push(&after);
+        writer.text.push("\n");
     }
     if options.preserve_access_index {
         writer.text.push(

@@ -1,11 +1,14 @@
 //! The growing C text: identifiers, numbers, indentation, and the bound on its length.
 
+use super::c23;
 use crate::error::{Error, Result};
 
 /// Bytes of C. Only this crate's words and checked identifiers go in, so they are ASCII.
 pub(super) struct Text {
     out: Vec<u8>,
     limit: usize,
+    /// The names among those written that C23 reserves.
+    pub(super) reserved: c23::Reserved,
 }
 
 impl Text {
@@ -14,6 +17,7 @@ impl Text {
         Text {
             out: Vec::with_capacity(capacity),
             limit,
+            reserved: c23::Reserved::default(),
         }
     }
 
@@ -23,6 +27,7 @@ impl Text {
 
     /// A name, with `_` for every byte that C does not allow in one, so that a file's strings stay names.
     pub(super) fn ident(&mut self, name: &[u8]) {
+        self.reserved.note(name);
         if is_ident(name) {
             self.out.extend_from_slice(name);
         } else {
@@ -33,6 +38,7 @@ impl Text {
     /// A name that is known to be one that C allows.
     pub(super) fn push_ident(&mut self, name: &[u8]) {
         debug_assert!(is_ident(name));
+        self.reserved.note(name);
         self.out.extend_from_slice(name);
     }
 
@@ -43,11 +49,17 @@ impl Text {
         if tail.get(end).is_none_or(|b| *b == 0)
             && tail.first().is_some_and(|b| !b.is_ascii_digit())
         {
+            self.reserved.note(&tail[..end]);
             self.out.extend_from_slice(&tail[..end]);
         } else {
             let end = tail.iter().position(|b| *b == 0).unwrap_or(tail.len());
             self.ident(&tail[..end]);
         }
+    }
+
+    /// Puts text between what is written.
+    pub(super) fn insert(&mut self, at: usize, text: &str) {
+        self.out.splice(at..at, text.bytes());
     }
 
     pub(super) fn len(&self) -> usize {
