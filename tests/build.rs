@@ -56,6 +56,15 @@ fn main() {
             "linked",
             ["main", "more", "third"].map(|name| format!("bpf/linked/{name}.bpf.c")),
         )
+        // Called like what skeletons have themselves, or like crates and keywords.
+        .link("progs", ["bpf/private.bpf.c"])
+        .link("links", ["bpf/private.bpf.c"])
+        .link("operations", ["bpf/private.bpf.c"])
+        .link("open_maps", ["bpf/private.bpf.c"])
+        .link("open_progs", ["bpf/private.bpf.c"])
+        .link("core", ["bpf/private.bpf.c"])
+        .link("std", ["bpf/private.bpf.c"])
+        .link("self", ["bpf/private.bpf.c"])
         .build();
     let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets it"));
     for (kernel, first) in [

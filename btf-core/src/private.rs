@@ -7,6 +7,8 @@ use crate::load::{LoadedObject, OpenObject, Stages};
 use crate::obj::Object;
 
 pub use crate::near::{did_you_mean, similar};
+/// For paths of generated code: a dependency of the user's may be called `core` or `std`.
+pub use ::{core, std};
 
 /// What a skeleton embeds of an object: all that [`Object::parse`] finds in the ELF file, to be read by the same version of this crate.
 pub fn digest(object: &Object) -> Vec<u8> {

@@ -27,17 +27,33 @@ pub(crate) use sections::Section;
 pub(crate) use struct_ops::{Operation, Operations};
 pub(crate) use types::{Accessor, Alias, Body, Place, TypeDef, TypeRef, Value};
 
-/// Names that the module itself has.
-const RESERVED: [&str; 8] = [
-    "Maps",
-    "OpenMaps",
-    "Progs",
-    "OpenProgs",
-    "Operations",
-    "OpenOperations",
-    "Links",
-    "Self",
-];
+/// Names of the module's own types besides the two states. The states are called after the object, whatever its
+/// name, so that one called `maps` has `Maps` and these give way.
+#[derive(Debug)]
+pub(crate) struct Own {
+    pub(crate) maps: String,
+    pub(crate) open_maps: String,
+    pub(crate) progs: String,
+    pub(crate) open_progs: String,
+    pub(crate) operations: String,
+    pub(crate) open_operations: String,
+    pub(crate) links: String,
+}
+
+impl Own {
+    fn named_in(scope: &mut Scope) -> Own {
+        let mut name = |c_name: &str| scope.ty(c_name);
+        Own {
+            maps: name("maps"),
+            open_maps: name("open_maps"),
+            progs: name("progs"),
+            open_progs: name("open_progs"),
+            operations: name("operations"),
+            open_operations: name("open_operations"),
+            links: name("links"),
+        }
+    }
+}
 
 /// Everything that a skeleton is made of.
 #[derive(Debug)]
@@ -50,6 +66,7 @@ pub(crate) struct Skeleton {
     pub(crate) loaded: String,
     /// Name of the open state's struct.
     pub(crate) open: String,
+    pub(crate) own: Own,
     pub(crate) types: Vec<TypeDef>,
     pub(crate) aliases: Vec<Alias>,
     pub(crate) maps: Vec<Map>,
@@ -72,9 +89,10 @@ impl Skeleton {
     /// If it has no BTF, or a variable that does not lie where BTF says.
     pub(crate) fn of(object: &Object, prototypes: Option<&Btf>, docs: &Docs) -> Result<Skeleton> {
         let btf = object.require_btf()?;
-        let mut scope = Scope::reserving(&RESERVED);
+        let mut scope = Scope::default();
         let loaded = scope.ty(object.name());
         let open = scope.ty(&format!("open_{}", object.name()));
+        let own = Own::named_in(&mut scope);
         let sections = sections::names(object, btf, &mut scope);
         let programs = programs::all(object, prototypes, docs, &mut scope);
         let mut types = types::Types::new(scope, docs);
@@ -89,6 +107,7 @@ impl Skeleton {
             digest: digest(object),
             loaded,
             open,
+            own,
             types,
             aliases,
             maps,

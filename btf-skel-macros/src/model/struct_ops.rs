@@ -26,6 +26,8 @@ pub(crate) struct Operations {
 pub(crate) struct Operation {
     pub(crate) c_name: String,
     pub(crate) name: String,
+    /// Name of the method that sets it.
+    pub(crate) setter: String,
     /// Its type; `None` for a program.
     pub(crate) value: Option<TypeRef>,
     /// How C declares it.
@@ -55,14 +57,13 @@ pub(super) fn all(
 ) -> Vec<Operations> {
     let taken: Vec<&str> = programs.iter().map(|p| p.name.as_str()).collect();
     let mut scope = Scope::reserving(&taken);
-    let mut names = Scope::reserving(&["OpenOperations", "Operations"]);
     object
         .struct_ops()
         .iter()
         .map(|spec| Operations {
             c_name: spec.name.clone(),
             name: scope.value(&spec.name),
-            ty: names.ty(&format!("{}_settings", spec.name)),
+            ty: types.scope.ty(&format!("{}_settings", spec.name)),
             c_type: btf.ty(spec.ty).name().to_owned(),
             comment: types.docs.of("variable", &spec.name),
             members: members(btf.ty(spec.ty), types),
@@ -81,9 +82,11 @@ fn members(ty: Type<'_>, types: &mut Types) -> Vec<Operation> {
                 false if is_plain(member.ty()) => Some(types.reference(member.ty(), member.name())),
                 false => return None,
             };
+            let name = scope.value(member.name());
             Some(Operation {
                 c_name: member.name().to_owned(),
-                name: scope.value(member.name()),
+                setter: scope.value(&format!("set_{}", name.trim_end_matches('_'))),
+                name,
                 value,
                 declaration: dump::declaration(member.ty(), member.name()),
                 comment: types.docs.member(ty.name(), member.name()),

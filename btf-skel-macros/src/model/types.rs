@@ -128,7 +128,7 @@ pub(super) struct Hint {
 
 /// The skeleton's types as they are found.
 pub(crate) struct Types<'d> {
-    scope: Scope,
+    pub(super) scope: Scope,
     /// What the sources say.
     pub(super) docs: &'d Docs,
     defs: Vec<Option<TypeDef>>,

@@ -86,7 +86,10 @@ fn bitfield(
     // An alias is no constructor.
     let bare = reference(m.ty.bare(), skeleton);
     let (out, back) = match m.ty.bare() {
-        TypeRef::Bool => (quote! { (raw != 0).into() }, quote! { value.get() }),
+        TypeRef::Bool => (
+            quote! { ::core::convert::Into::into(raw != 0) },
+            quote! { value.get() },
+        ),
         TypeRef::Named(_) => (quote! { #bare(raw as _) }, quote! { value.0 }),
         _ => (quote! { raw as #ty }, quote! { value }),
     };

@@ -29,10 +29,11 @@ pub(crate) fn module(
     };
     let visibility = &input.visibility;
     let doc = format!("Skeleton of the BPF object `{}`.", skeleton.name);
-    let mut content = content(skeleton, &input.options, files);
-    if let Some(core) = &input.options.core {
-        content = with_core_at(content, &core.to_token_stream());
-    }
+    let runtime = match &input.options.core {
+        Some(path) => path.to_token_stream(),
+        None => quote! { ::btf_core },
+    };
+    let content = with_crates_at(content(skeleton, &input.options, files), &runtime);
     Ok(quote! {
         #[doc = #doc]
         #[allow(
@@ -102,11 +103,13 @@ pub(crate) fn content(skeleton: &Skeleton, options: &Options, files: &Files) -> 
     }
 }
 
-/// Puts another path where the code says `::btf_core`.
-fn with_core_at(tokens: TokenStream, core: &TokenStream) -> TokenStream {
+/// Puts the path of btf-core in place of `::btf_core`, and paths through it in place of `::core` and `::std`, which
+/// may be other crates for the user's.
+fn with_crates_at(tokens: TokenStream, runtime: &TokenStream) -> TokenStream {
     let tokens: Vec<TokenTree> = tokens.into_iter().collect();
     let mut out = TokenStream::new();
     let mut rest = tokens.as_slice();
+    let mut is_within_path = false;
     loop {
         match rest {
             [
@@ -114,22 +117,40 @@ fn with_core_at(tokens: TokenStream, core: &TokenStream) -> TokenStream {
                 TokenTree::Punct(b),
                 TokenTree::Ident(name),
                 after @ ..,
-            ] if (a.as_char(), b.as_char()) == (':', ':') && name == "btf_core" => {
-                out.extend(core.clone());
+            ] if (a.as_char(), b.as_char()) == (':', ':')
+                && !is_within_path
+                && (name == "btf_core" || name == "core" || name == "std") =>
+            {
+                out.extend(runtime.clone());
+                if name != "btf_core" {
+                    out.extend(quote! { ::private::#name });
+                }
+                is_within_path = true;
                 rest = after;
             }
             [TokenTree::Group(group), after @ ..] => {
-                let inner = with_core_at(group.stream(), core);
+                let inner = with_crates_at(group.stream(), runtime);
                 let mut group_at = Group::new(group.delimiter(), inner);
                 group_at.set_span(group.span());
                 out.extend([TokenTree::Group(group_at)]);
+                is_within_path = false;
                 rest = after;
             }
             [other, after @ ..] => {
                 out.extend([other.clone()]);
+                // `a::core` is no crate, while `impl ::core::…` is.
+                is_within_path = match other {
+                    TokenTree::Ident(name) => !KEYWORDS.iter().any(|word| name == word),
+                    _ => false,
+                };
                 rest = after;
             }
             [] => return out,
         }
     }
 }
+
+/// Words after which generated code starts a path.
+const KEYWORDS: [&str; 9] = [
+    "as", "const", "dyn", "for", "impl", "in", "match", "return", "static",
+];

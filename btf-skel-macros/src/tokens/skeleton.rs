@@ -52,6 +52,11 @@ fn open(skeleton: &Skeleton) -> TokenStream {
     );
     let (maps, c_maps) = map_pairs(skeleton);
     let (programs, c_programs) = program_pairs(skeleton);
+    let (open_maps, open_progs, open_operations) = (
+        ident(&skeleton.own.open_maps),
+        ident(&skeleton.own.open_progs),
+        ident(&skeleton.own.open_operations),
+    );
     let initial = || skeleton.sections.iter().filter(|s| s.has_initial);
     let sections: Vec<Ident> = initial().map(|s| ident(&s.name)).collect();
     let c_sections: Vec<&String> = initial().map(|s| &s.c_name).collect();
@@ -74,12 +79,12 @@ fn open(skeleton: &Skeleton) -> TokenStream {
     let operations = (!ops.is_empty()).then(|| {
         quote! {
             /// Settings of structs of operations.
-            pub struct_ops: OpenOperations,
+            pub struct_ops: #open_operations,
         }
     });
     let take_operations = (!ops.is_empty()).then(|| {
         quote! {
-            struct_ops: OpenOperations { #( #ops: #settings(object.take_struct_ops(#c_ops)?), )* },
+            struct_ops: #open_operations { #( #ops: #settings(object.take_struct_ops(#c_ops)?), )* },
         }
     });
     let resizers = initial().filter_map(|section| resizer(section, skeleton));
@@ -91,9 +96,9 @@ fn open(skeleton: &Skeleton) -> TokenStream {
         #[derive(Debug)]
         pub struct #open {
             /// Settings of maps.
-            pub maps: OpenMaps,
+            pub maps: #open_maps,
             /// Settings of programs.
-            pub progs: OpenProgs,
+            pub progs: #open_progs,
             #operations
             #(#fields)*
             object: ::btf_core::load::OpenObject,
@@ -132,8 +137,8 @@ fn open(skeleton: &Skeleton) -> TokenStream {
                 #prototypes
                 #kernels
                 ::core::result::Result::Ok(#open {
-                    maps: OpenMaps { #( #maps: object.take_map(#c_maps)?, )* },
-                    progs: OpenProgs { #( #programs: object.take_program(#c_programs)?, )* },
+                    maps: #open_maps { #( #maps: object.take_map(#c_maps)?, )* },
+                    progs: #open_progs { #( #programs: object.take_program(#c_programs)?, )* },
                     #take_operations
                     #( #sections: ::btf_core::pod::boxed(object.data(#c_sections)?), )*
                     object,
@@ -172,6 +177,12 @@ fn loaded(skeleton: &Skeleton) -> TokenStream {
     let (loaded, name) = (ident(&skeleton.loaded), &skeleton.name);
     let (maps, c_maps) = map_pairs(skeleton);
     let (programs, c_programs) = program_pairs(skeleton);
+    let (all_maps, all_progs, all_operations, all_links) = (
+        ident(&skeleton.own.maps),
+        ident(&skeleton.own.progs),
+        ident(&skeleton.own.operations),
+        ident(&skeleton.own.links),
+    );
     let sections = section_names(skeleton);
     let c_sections: Vec<&String> = skeleton.sections.iter().map(|s| &s.c_name).collect();
     let fields = skeleton.sections.iter().map(section_field);
@@ -183,12 +194,12 @@ fn loaded(skeleton: &Skeleton) -> TokenStream {
     let operations = (!ops.is_empty()).then(|| {
         quote! {
             /// Its structs of operations.
-            pub struct_ops: Operations,
+            pub struct_ops: #all_operations,
         }
     });
     let take_operations = (!ops.is_empty()).then(|| {
         quote! {
-            struct_ops: Operations { #( #ops: object.take_struct_ops(#c_ops)?, )* },
+            struct_ops: #all_operations { #( #ops: object.take_struct_ops(#c_ops)?, )* },
         }
     });
     let doc = format!("The object `{name}` in the kernel.");
@@ -197,9 +208,9 @@ fn loaded(skeleton: &Skeleton) -> TokenStream {
         #[derive(Debug)]
         pub struct #loaded {
             /// Its maps.
-            pub maps: Maps,
+            pub maps: #all_maps,
             /// Its programs.
-            pub progs: Progs,
+            pub progs: #all_progs,
             #operations
             #(#fields)*
             warnings: ::std::vec::Vec<::std::string::String>,
@@ -208,10 +219,10 @@ fn loaded(skeleton: &Skeleton) -> TokenStream {
         impl #loaded {
             fn from_object(mut object: ::btf_core::load::LoadedObject) -> ::btf_core::Result<Self> {
                 ::core::result::Result::Ok(Self {
-                    maps: Maps {
+                    maps: #all_maps {
                         #( #maps: ::core::convert::TryInto::try_into(object.take_map(#c_maps)?)?, )*
                     },
-                    progs: Progs {
+                    progs: #all_progs {
                         #( #programs: ::core::convert::TryInto::try_into(object.take_program(#c_programs)?)?, )*
                     },
                     #take_operations
@@ -232,8 +243,8 @@ fn loaded(skeleton: &Skeleton) -> TokenStream {
             /// # Errors
             ///
             /// Naming the first program that cannot be attached; those before it are detached again.
-            pub fn attach(&mut self) -> ::btf_core::Result<Links> {
-                ::core::result::Result::Ok(Links {
+            pub fn attach(&mut self) -> ::btf_core::Result<#all_links> {
+                ::core::result::Result::Ok(#all_links {
                     #(
                         #links: self.progs.#links.attach_if_wanted()?,
                     )*
@@ -250,7 +261,7 @@ fn loaded(skeleton: &Skeleton) -> TokenStream {
         /// A link for each program that was attached by its section; dropping one detaches its program.
         #[derive(Debug)]
         #[must_use = "dropping the links detaches the programs"]
-        pub struct Links {
+        pub struct #all_links {
             #(
                 /// Link of the program of this name; taken out of here, it lives on by itself.
                 pub #links: ::core::option::Option<::btf_core::link::Link>,
@@ -261,12 +272,15 @@ fn loaded(skeleton: &Skeleton) -> TokenStream {
             )*
         }
 
-        impl Links {
+        impl #all_links {
             /// The links that are here, with the names of their programs in C.
             pub fn iter(&self) -> impl ::core::iter::Iterator<Item = (&'static ::core::primitive::str, &::btf_core::link::Link)> {
                 let all: [(&'static ::core::primitive::str, ::core::option::Option<&::btf_core::link::Link>); #count] =
                     [ #( (#c_links, self.#links.as_ref()), )* #( (#c_ops, self.#ops.as_ref()), )* ];
-                ::core::iter::IntoIterator::into_iter(all).filter_map(|(name, link)| ::core::option::Option::Some((name, link?)))
+                ::core::iter::Iterator::filter_map(
+                    ::core::iter::IntoIterator::into_iter(all),
+                    |(name, link)| ::core::option::Option::Some((name, link?)),
+                )
             }
         }
     }
@@ -301,14 +315,15 @@ fn maps(skeleton: &Skeleton) -> TokenStream {
         let (name, doc, ty) = (ident(&map.name), &map.doc, map_type(&map.kind, skeleton));
         quote! { #[doc = #doc] pub #name: #ty, }
     });
+    let (open_maps, all_maps) = (ident(&skeleton.own.open_maps), ident(&skeleton.own.maps));
     quote! {
         /// Settings of the object's maps.
         #[derive(Debug)]
-        pub struct OpenMaps { #(#open)* }
+        pub struct #open_maps { #(#open)* }
 
         /// The object's maps.
         #[derive(Debug)]
-        pub struct Maps { #(#loaded)* }
+        pub struct #all_maps { #(#loaded)* }
     }
 }
 
@@ -345,13 +360,14 @@ fn programs(skeleton: &Skeleton) -> TokenStream {
         let arguments = arguments::parameter(p);
         quote! { #[doc = #doc] pub #name: ::btf_core::prog::#ty #arguments, }
     });
+    let (open_progs, all_progs) = (ident(&skeleton.own.open_progs), ident(&skeleton.own.progs));
     quote! {
         /// Settings of the object's programs.
         #[derive(Debug)]
-        pub struct OpenProgs { #(#open)* }
+        pub struct #open_progs { #(#open)* }
 
         /// The object's programs.
         #[derive(Debug)]
-        pub struct Progs { #(#loaded)* }
+        pub struct #all_progs { #(#loaded)* }
     }
 }

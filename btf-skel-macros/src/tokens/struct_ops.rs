@@ -1,7 +1,7 @@
 //! Structs of operations: their settings before the load, and what attaches them after.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
+use quote::quote;
 
 use super::types::reference;
 use crate::model::{Operation, Operations, Skeleton};
@@ -27,14 +27,18 @@ pub(super) fn all(skeleton: &Skeleton) -> TokenStream {
         );
         quote! { #[doc = #doc] pub #name: ::core::option::Option<::btf_core::prog::StructOps>, }
     });
+    let (open_operations, operations) = (
+        ident(&skeleton.own.open_operations),
+        ident(&skeleton.own.operations),
+    );
     quote! {
         /// Settings of the object's structs of operations.
         #[derive(Debug)]
-        pub struct OpenOperations { #(#open)* }
+        pub struct #open_operations { #(#open)* }
 
         /// The object's structs of operations.
         #[derive(Debug)]
-        pub struct Operations { #(#loaded)* }
+        pub struct #operations { #(#loaded)* }
 
         #(#settings)*
     }
@@ -80,7 +84,7 @@ fn settings(ops: &Operations, skeleton: &Skeleton) -> TokenStream {
 
 fn accessors(member: &Operation, skeleton: &Skeleton) -> TokenStream {
     let (c_name, get) = (&member.c_name, ident(&member.name));
-    let set = format_ident!("set_{}", member.name.trim_end_matches('_'));
+    let set = ident(&member.setter);
     let (comment, c) = (&member.comment, format!("C: `{}`.", member.declaration));
     match &member.value {
         None => {
