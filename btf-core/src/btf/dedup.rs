@@ -7,8 +7,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::Kind;
 use super::raw::{Info, Slot, TYPE_WORDS, slots};
+use super::{Btf, Kind, Strings, assemble};
+use crate::error::{Error, ErrorKind, Result};
 
 /// Each round carries a difference one reference further. Real types need some dozens; if there are more, all stay.
 const MOST_ROUNDS: usize = 1024;
@@ -19,6 +20,54 @@ pub(crate) struct Deduplicated {
     pub(crate) records: Vec<Vec<u32>>,
     /// The new id of each id; that of `void` is first.
     pub(crate) ids: Vec<u32>,
+}
+
+impl Btf {
+    /// Returns a copy that has every type and every string once, like libbpf's `btf__dedup`.
+    ///
+    /// The first of several equal types stays. A forward declaration becomes the struct, union or enum of its name if
+    /// there is exactly one. Strings that no type uses are dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unsupported`] for split BTF.
+    pub fn deduplicate(&self) -> Result<Btf> {
+        if self.base().is_some() {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "split BTF cannot be deduplicated: its base must keep its types".to_owned(),
+            ));
+        }
+        let mut records: Vec<Vec<u32>> = self.types().map(|t| self.record(t.id())).collect();
+        let mut strings = Strings::new();
+        rename(&mut records, |offset| {
+            strings.offset(self.string_bytes(offset).unwrap_or_default())
+        })?;
+        let mut records = deduplicate(&records).records;
+        let all = strings.own().to_vec();
+        let mut strings = Strings::new();
+        rename(&mut records, |offset| {
+            let text = all.get(offset as usize..).unwrap_or_default();
+            strings.offset(text.split(|byte| *byte == 0).next().unwrap_or_default())
+        })?;
+        let bytes = assemble(&records.concat(), strings.own());
+        Btf::parse(Btf::bytes_for(bytes, self.is_little_endian())?)
+    }
+}
+
+/// Changes the offset of every name.
+fn rename(
+    records: &mut [Vec<u32>],
+    mut new: impl FnMut(u32) -> Result<u32, String>,
+) -> Result<()> {
+    for record in records {
+        for (slot, at) in slots(record) {
+            if slot == Slot::Name {
+                record[at] = new(record[at]).map_err(Error::malformed)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Deduplicates records: the first is that of id 1, names are of one string section with each string once, and all ids are
@@ -210,6 +259,25 @@ mod tests {
 
     fn ids(btf: &Btf) -> Vec<u32> {
         deduplicate(&records(btf)).ids
+    }
+
+    #[test]
+    fn keeps_each_type_and_used_string_once() {
+        let mut b = Builder::new();
+        let first = b.int("int", 4, IntEncoding::SIGNED);
+        let second = b.int("int", 4, IntEncoding::SIGNED);
+        let unsigned = b.int("unsigned int", 4, IntEncoding::NONE);
+        b.pointer(first);
+        b.pointer(second);
+        b.pointer(unsigned);
+        let btf = b.finish().expect("valid");
+        let unique = btf.deduplicate().expect("valid");
+        assert_eq!(unique.types().len(), 4);
+        let strings: Vec<_> = unique.strings().map(|(_, text)| text.to_vec()).collect();
+        assert_eq!(strings, [b"".to_vec(), b"int".into(), b"unsigned int".into()]);
+        let split = Builder::split(&btf).finish().expect("valid");
+        let error = split.deduplicate().expect_err("split");
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
     }
 
     /// `struct a { struct b *b; }; struct b { struct a *a; T x; };` with a type of its own for `T`.
