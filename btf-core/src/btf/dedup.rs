@@ -195,15 +195,18 @@ impl<'a> Types<'a> {
         changed
     }
 
-    /// Keeps the first of each class.
+    /// Keeps the first of each class that is no resolved forward declaration.
     fn collect(&self, classes: &[u32]) -> Deduplicated {
         let mut new: HashMap<u32, u32> = HashMap::new();
         let mut kept = Vec::new();
         for (n, class) in classes.iter().enumerate() {
-            new.entry(*class).or_insert_with(|| {
-                kept.push(self.resolved[n]);
-                kept.len() as u32
-            });
+            // A definition stays where it is, not where it was first declared.
+            if self.resolved[n] == n {
+                new.entry(*class).or_insert_with(|| {
+                    kept.push(n);
+                    kept.len() as u32
+                });
+            }
         }
         let ids: Vec<u32> = std::iter::once(0)
             .chain(classes.iter().map(|class| new[class]))
@@ -262,11 +265,22 @@ mod tests {
     }
 
     #[test]
+    fn keeps_definitions_in_place_of_forward_declarations() {
+        let mut b = Builder::new();
+        let forward = b.forward_struct("x");
+        b.pointer(forward);
+        b.structure("x", 0, [] as [(&str, TypeId, u32); 0]);
+        let unique = b.finish().and_then(|btf| btf.deduplicate()).expect("valid");
+        let kinds: Vec<_> = unique.types().map(|t| t.kind()).collect();
+        assert_eq!(kinds, [Kind::PTR, Kind::STRUCT]);
+    }
+
+    #[test]
     fn keeps_each_type_and_used_string_once() {
         let mut b = Builder::new();
         let first = b.int("int", 4, IntEncoding::SIGNED);
         let second = b.int("int", 4, IntEncoding::SIGNED);
-        let unsigned = b.int("unsigned int", 4, IntEncoding::NONE);
+        let unsigned = b.int("unsigned int", 4, IntEncoding::default());
         b.pointer(first);
         b.pointer(second);
         b.pointer(unsigned);

@@ -15,14 +15,78 @@ pub(crate) fn without(text: &str, earlier: &str) -> String {
     new.map(|definition| definition + "\n\n").collect()
 }
 
-/// Whether two headers have the same definitions; their order is free, except that C needs some.
+/// Whether two headers have the same definitions, in any order and up to [`normal`] form, apart from declarations of
+/// what is defined. [`crate::layout`] checks all sizes and offsets.
 pub(crate) fn is_header(actual: &str, expected: &str) -> bool {
-    let (actual, expected) = (definitions(actual), definitions(expected));
-    let set = |definitions: Vec<String>| definitions.into_iter().collect::<BTreeSet<_>>();
+    let set = |text: &str| {
+        let all = definitions(text);
+        let is_defined = |name: &str| all.iter().any(|d| d.starts_with(&format!("{name}{{")));
+        let kept = all.iter().filter(|d| !d.strip_suffix(';').is_some_and(is_defined));
+        kept.map(|definition| normal(definition)).collect::<BTreeSet<_>>()
+    };
     set(actual) == set(expected)
 }
 
-/// The definitions of a header, without comments, and with single spaces.
+/// A definition without what may differ in form: padding, the order of qualifiers, attributes of enums, the width of
+/// `long double`, and anonymous structs as parameters, which are `int` here because nobody could pass one.
+fn normal(definition: &str) -> String {
+    let is_padding = |part: &str| {
+        let ty = part.split_once(':').map(|(ty, _)| ty);
+        matches!(ty, Some("char" | "short" | "int" | "long"))
+    };
+    let parts = definition.split_inclusive([';', '{', '}']);
+    let text: String = parts.filter(|part| !is_padding(part)).collect();
+    let mut text = without_parameters(&text);
+    for (from, to) in [
+        ("volatile const", "const volatile"),
+        ("restrict const", "const restrict"),
+        ("restrict volatile", "volatile restrict"),
+        ("volatile const", "const volatile"),
+        ("long double", "double"),
+    ] {
+        text = text.replace(from, to);
+    }
+    match text.split_once("}__attribute__((") {
+        Some((body, _)) if text.starts_with("enum") => format!("{body}}};"),
+        _ => text,
+    }
+}
+
+/// `int` for each anonymous struct or union that is a parameter.
+fn without_parameters(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let anonymous = ["struct{", "union{"].iter().find(|word| rest.starts_with(**word));
+        match anonymous {
+            Some(_) if out.ends_with(['(', ',']) => {
+                out += "int";
+                rest = &rest[block(rest)..];
+            }
+            _ => {
+                out.push(c);
+                rest = &rest[c.len_utf8()..];
+            }
+        }
+    }
+    out
+}
+
+/// How long the first block in braces is, with what is before it.
+fn block(text: &str) -> usize {
+    let mut depth = 0_usize;
+    for (at, c) in text.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 1 => return at + 1,
+            '}' => depth -= 1,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+/// The definitions of a header, without comments, and with spaces only between words.
 fn definitions(text: &str) -> Vec<String> {
     let mut all = Vec::new();
     let (mut current, mut depth) = (String::new(), 0_usize);
@@ -36,8 +100,7 @@ fn definitions(text: &str) -> Vec<String> {
             }
             current.push(if c.is_whitespace() { ' ' } else { c });
             if c == ';' && depth == 0 {
-                let words: Vec<&str> = current.split_whitespace().collect();
-                all.push(words.join(" "));
+                all.push(compact(&current));
                 current.clear();
             }
         }
@@ -45,37 +108,70 @@ fn definitions(text: &str) -> Vec<String> {
     all
 }
 
+fn compact(text: &str) -> String {
+    let is_word = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+    let mut out = String::new();
+    for word in text.split_whitespace() {
+        if is_word(out.chars().next_back()) && is_word(word.chars().next()) {
+            out.push(' ');
+        }
+        out += word;
+    }
+    out
+}
+
 /// A name or a number in a value's text.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 enum Token {
     Member(String),
     Word(String),
     /// Negative ones are what their 64 bits are.
     Number(u128),
+    Float(f64),
 }
 
 /// Whether a value's text has all the kernel's numbers and words, in their order.
-pub(crate) fn shows_all(shown: &str, expected: &str) -> bool {
+pub(crate) fn shows_all(btf: &Btf, shown: &str, expected: &str) -> bool {
     let values = |text: &str| {
         let tokens = tokens(text).into_iter();
         tokens
             .filter(|token| !matches!(token, Token::Member(_)))
             .collect::<Vec<_>>()
     };
-    values(shown) == values(expected)
+    let (shown, expected) = (values(shown), values(expected));
+    shown.len() == expected.len()
+        && shown.iter().zip(&expected).all(|pair| match pair {
+            // The kernel shows a bitfield of an enum as a number.
+            (Token::Word(word), Token::Number(number)) => enumerator(btf, word, *number),
+            (shown, expected) => shown == expected,
+        })
+}
+
+/// Whether there is an enumerator of this name and value.
+fn enumerator(btf: &Btf, name: &str, value: u128) -> bool {
+    let mut all = btf.types().flat_map(|ty| ty.enumerators().iter().collect::<Vec<_>>());
+    all.any(|e| e.name() == name && u128::from(e.value() as u64) == value)
+}
+
+/// The value in libbpf's text of a variable, `static int name = (int)1` or `SEC("name") int name = (int)1;`.
+fn initial(text: &str) -> &str {
+    match text.split_once(" = ") {
+        Some((variable, value)) if !variable.starts_with(['(', '{']) => value,
+        _ => text,
+    }
 }
 
 /// Whether a value's text says what libbpf's does, which may leave out members that are zero and names of members.
 pub(crate) fn is_value(btf: &Btf, shown: &str, expected: &str, is_prefix: bool) -> bool {
-    let (shown, expected) = (tokens(shown), tokens(expected));
+    let (shown, expected) = (tokens(initial(shown)), tokens(initial(expected)));
     let names = expected.iter().any(|token| matches!(token, Token::Member(_)));
     let mut shown = shown
         .iter()
         .filter(|token| names || !matches!(token, Token::Member(_)));
     for token in &expected {
         let between = shown.by_ref();
-        match between.find(|other| *other == token || !may_be_left_out(btf, other)) {
-            Some(other) if other == token => {}
+        match between.find(|other| is_same(other, token) || !may_be_left_out(btf, other)) {
+            Some(other) if is_same(other, token) => {}
             _ => return false,
         }
     }
@@ -88,11 +184,28 @@ fn may_be_left_out(btf: &Btf, token: &Token) -> bool {
         Token::Member(_) => true,
         Token::Number(number) => *number == 0,
         Token::Word(word) if matches!(word.as_str(), "false" | "NULL") => true,
-        Token::Word(word) => btf
-            .types()
-            .flat_map(|ty| ty.enumerators().iter().collect::<Vec<_>>())
-            .any(|enumerator| enumerator.name() == word && enumerator.value() == 0),
+        Token::Word(word) => enumerator(btf, word, 0),
+        Token::Float(_) => false,
     }
+}
+
+/// Floats have six digits with libbpf, and those of 16 bytes are shown here as bytes.
+fn is_same(shown: &Token, expected: &Token) -> bool {
+    match (shown, expected) {
+        (Token::Float(shown), Token::Float(expected)) => (shown - expected).abs() < 1e-6,
+        (Token::Number(bytes), Token::Float(expected)) => {
+            (long_double(bytes.swap_bytes()) - expected).abs() < 1e-6
+        }
+        _ => shown == expected,
+    }
+}
+
+/// x86's `long double`: sign and exponent above 64 bits of mantissa.
+fn long_double(bits: u128) -> f64 {
+    let (mantissa, high) = (bits as u64, (bits >> 64) as u16);
+    let exponent = i32::from(high & 0x7fff) - 16383 - 63;
+    let sign = if high >> 15 == 0 { 1.0 } else { -1.0 };
+    sign * mantissa as f64 * f64::from(exponent).exp2()
 }
 
 fn tokens(text: &str) -> Vec<Token> {
@@ -115,14 +228,24 @@ fn tokens(text: &str) -> Vec<Token> {
             }
             '"' => {
                 let end = rest.iter().skip(1).position(|c| *c == '"').unwrap_or(0);
-                let codes = rest[1..=end].iter().map(|c| u128::from(*c));
-                tokens.extend(codes.map(Token::Number));
+                let text = &rest[1..=end];
+                let digits: String = text.iter().collect();
+                match u128::from_str_radix(&digits, 16) {
+                    // A float of a size that btf-core shows as bytes.
+                    Ok(bytes) if text.len() == 32 => tokens.push(Token::Number(bytes)),
+                    _ => tokens.extend(text.iter().map(|c| Token::Number(u128::from(*c)))),
+                }
                 end + 2
             }
             '.' => {
                 let name = word(&rest[1..]);
                 let len = name.chars().count() + 1;
                 tokens.push(Token::Member(name));
+                len
+            }
+            '-' | '0'..='9' if float(rest).is_some() => {
+                let (value, len) = float(rest).unwrap_or_default();
+                tokens.push(Token::Float(value));
                 len
             }
             '-' => {
@@ -141,6 +264,14 @@ fn tokens(text: &str) -> Vec<Token> {
         };
     }
     tokens
+}
+
+/// A number with a point, and its length.
+fn float(text: &[char]) -> Option<(f64, usize)> {
+    let is_part = |c: &&char| c.is_ascii_digit() || matches!(c, '-' | '.');
+    let word: String = text.iter().take_while(is_part).collect();
+    let value = word.parse().ok().filter(|_| word.contains('.'))?;
+    Some((value, word.len()))
 }
 
 fn number(word: &str) -> Option<u128> {

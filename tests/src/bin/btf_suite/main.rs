@@ -4,11 +4,12 @@
 //! libbpf's functions for deduplication, C dumps, values and section names, the harness asks this program over a pipe.
 //! The tests' own assertions decide.
 //!
-//! * `btf-suite run PROGRAM DIR KERNEL_BTF`: runs that program in a directory with the objects that it reads.
+//! * `btf-suite run PROGRAM DIR KERNEL_BTF CLANG`: runs that program in a directory with the objects that it reads.
 
 mod channel;
 mod compare;
 mod known;
+mod layout;
 mod report;
 mod stand_in;
 
@@ -16,7 +17,6 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use channel::Channel;
-use report::Report;
 use stand_in::StandIn;
 
 /// What a step that cannot go on says.
@@ -26,8 +26,10 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&Path> = args.iter().map(Path::new).collect();
     let done = match args[..] {
-        [verb, program, dir, btf] if verb == Path::new("run") => run(program, dir, btf),
-        _ => Err("usage: btf-suite run PROGRAM DIR KERNEL_BTF".to_owned()),
+        [verb, program, dir, btf, clang] if verb == Path::new("run") => {
+            run(program, dir, btf, &clang.to_string_lossy())
+        }
+        _ => Err("usage: btf-suite run PROGRAM DIR KERNEL_BTF CLANG".to_owned()),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
@@ -39,9 +41,9 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(program: &Path, dir: &Path, btf: &Path) -> Result<bool> {
+fn run(program: &Path, dir: &Path, btf: &Path, clang: &str) -> Result<bool> {
     let mut channel = Channel::open(program, dir, btf)?;
-    let mut stand_in = StandIn::new(Report::default());
+    let mut stand_in = StandIn::new(clang);
     while let Some(question) = channel.question()? {
         channel.answer(&stand_in.answer(&question))?;
     }

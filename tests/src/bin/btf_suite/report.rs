@@ -2,7 +2,7 @@
 
 use crate::known;
 
-/// How a case ended, worst last.
+/// How a case ended. The first thing that is not as it should be decides.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Outcome {
     Passed,
@@ -34,11 +34,11 @@ impl Report {
         self.case = Some((name.to_owned(), Outcome::Passed));
     }
 
-    /// The current case fails; the first reason counts.
+    /// The current case fails; what comes after it no longer counts.
     pub(crate) fn fail(&mut self, why: &str) {
         let test = &self.test;
         let (_, outcome) = self.case.get_or_insert_with(|| (test.clone(), Outcome::Passed));
-        if !matches!(outcome, Outcome::Failed(_)) {
+        if *outcome == Outcome::Passed {
             *outcome = Outcome::Failed(why.to_owned());
         }
     }

@@ -41,15 +41,15 @@ static void pprint(const struct btf_raw_test *test, int number)
 {
 	size_t value_size = round_up(get_pprint_mapv_size(test->mapv_kind), 8);
 	void *value = calloc(1, value_size);
-	char line[255], name[32];
+	char line[255], name[64];
 	unsigned int size;
 	void *raw = raw_btf(test, &size);
 
-	snprintf(name, sizeof(name), "pprint #%d", number);
-	test__start_subtest(name);
 	if (!raw || !value)
 		return;
 	for (__u32 key = 0; key < test->max_entries; key++) {
+		snprintf(name, sizeof(name), "pprint #%d, row %u", number, key);
+		test__start_subtest(name);
 		set_pprint_mapv(test->mapv_kind, value, key, 1, value_size);
 		get_pprint_expected_line(test->mapv_kind, line, sizeof(line), false, key, 0, value);
 		tell("pprint", BYTES(raw, size), VALUE(test->value_type_id),
