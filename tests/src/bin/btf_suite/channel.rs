@@ -63,10 +63,16 @@ pub(crate) struct Channel {
 }
 
 impl Channel {
-    /// Starts the program in a directory, with the types of a kernel.
-    pub(crate) fn open(program: &Path, dir: &Path, kernel_btf: &Path) -> Result<Channel> {
+    /// Starts tests of the program in a directory, with the types of a kernel.
+    pub(crate) fn open(
+        program: &Path,
+        dir: &Path,
+        kernel_btf: &str,
+        tests: &[&str],
+    ) -> Result<Channel> {
         let failed = |e| format!("cannot run {}: {e}", program.display());
         let mut child = Command::new(program)
+            .args(tests)
             .current_dir(dir)
             .env("SUITE_KERNEL_BTF", kernel_btf)
             .stdin(Stdio::piped())

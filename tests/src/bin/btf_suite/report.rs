@@ -16,6 +16,8 @@ pub(crate) struct Report {
     /// The kernel's source file, without `.c`.
     test: String,
     case: Option<(String, Outcome)>,
+    /// The last error of btf-core in this case.
+    note: String,
     passed: usize,
     skipped: usize,
     failed: usize,
@@ -26,9 +28,13 @@ impl Report {
     pub(crate) fn test(&mut self, name: &str) {
         self.finish();
         name.clone_into(&mut self.test);
+        self.case = Some((name.to_owned(), Outcome::Passed));
     }
 
     pub(crate) fn case(&mut self, name: &str) {
+        let test = &self.test;
+        self.case
+            .take_if(|(case, outcome)| case == test && *outcome == Outcome::Passed);
         self.finish();
         let name = name.strip_prefix(&format!("{}: ", self.test)).unwrap_or(name);
         self.case = Some((name.to_owned(), Outcome::Passed));
@@ -39,8 +45,15 @@ impl Report {
         let test = &self.test;
         let (_, outcome) = self.case.get_or_insert_with(|| (test.clone(), Outcome::Passed));
         if *outcome == Outcome::Passed {
-            *outcome = Outcome::Failed(why.to_owned());
+            let note = std::mem::take(&mut self.note);
+            let why = format!("{why} {note}");
+            *outcome = Outcome::Failed(why.trim_end().to_owned());
         }
+    }
+
+    /// Keeps an error, which may be one that the test expects.
+    pub(crate) fn note(&mut self, why: &str) {
+        why.clone_into(&mut self.note);
     }
 
     /// The current case is not run to its end.
@@ -64,6 +77,7 @@ impl Report {
     }
 
     fn finish(&mut self) {
+        self.note.clear();
         let Some((case, outcome)) = self.case.take() else {
             return;
         };

@@ -6,6 +6,7 @@ use btf_core::obj::{Attach, AttachType, ProgType, section_defs};
 use crate::channel::{Answer, Question};
 use crate::compare;
 use crate::layout::Layout;
+use crate::objects::Objects;
 use crate::report::Report;
 
 /// Error numbers that the tests look at.
@@ -19,6 +20,7 @@ pub(crate) struct StandIn {
     /// The bytes that were parsed last, and their types: a kernel's are asked about many times.
     last: Option<(Vec<u8>, Vec<u8>, Btf)>,
     layout: Layout,
+    objects: Objects,
     /// Whether the last value had fewer bytes than its type.
     is_short: bool,
 }
@@ -29,6 +31,7 @@ impl StandIn {
             report: Report::default(),
             last: None,
             layout: Layout::new(clang),
+            objects: Objects::default(),
             is_short: false,
         }
     }
@@ -48,7 +51,15 @@ impl StandIn {
             "pprint" => self.pprint(question),
             "section" => return section(&text()),
             "compare" => return self.compare(question),
-            other => self.report.fail(&format!("there is no answer to `{other}`")),
+            other => match self.objects.answer(question) {
+                Some(Ok(bytes)) => return Answer::bytes(bytes),
+                // Tests expect some of these: their assertions decide.
+                Some(Err(why)) => {
+                    self.report.note(&why);
+                    return Answer::status(-EINVAL);
+                }
+                None => self.report.fail(&format!("there is no answer to `{other}`")),
+            },
         }
         Answer::status(0)
     }

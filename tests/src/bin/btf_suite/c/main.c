@@ -107,6 +107,12 @@ void test_btf_dump(void);
 void test_btf_split(void);
 void test_btf_dedup_split(void);
 void test_section_names(void);
+void test_core_autosize(void);
+void test_core_extern(void);
+void test_linked_funcs(void);
+void test_linked_maps(void);
+void test_linked_vars(void);
+void test_skeleton(void);
 
 static const struct {
 	const char *name;
@@ -117,6 +123,13 @@ static const struct {
 	{ "btf_split", test_btf_split },
 	{ "btf_dedup_split", test_btf_dedup_split },
 	{ "section_names", test_section_names },
+	/* These load programs. */
+	{ "core_autosize", test_core_autosize },
+	{ "core_extern", test_core_extern },
+	{ "linked_funcs", test_linked_funcs },
+	{ "linked_maps", test_linked_maps },
+	{ "linked_vars", test_linked_vars },
+	{ "skeleton", test_skeleton },
 };
 
 static int quiet(enum libbpf_print_level level, const char *format, va_list args)
@@ -124,14 +137,24 @@ static int quiet(enum libbpf_print_level level, const char *format, va_list args
 	return 0;
 }
 
-int main(void)
+static bool is_named(const char *name, char **names)
+{
+	while (*names && strcmp(*names, name))
+		names++;
+	return *names;
+}
+
+int main(int argc, char **argv)
 {
 	to_parent = dup(STDOUT_FILENO);
 	/* What tests print themselves is no answer. */
 	if (to_parent < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
 		return 3;
 	libbpf_set_print(quiet);
+	(void)argc;
 	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
+		if (!is_named(tests[i].name, argv + 1))
+			continue;
 		tell("test", TEXT(tests[i].name));
 		tests[i].run();
 	}

@@ -106,8 +106,44 @@ int suite_compare(const char *actual, const char *expected, size_t limit);
 /* Where the tests find the kernel's types, compare output, and run diff. */
 #define libbpf_find_kernel_btf suite_kernel_btf
 #define system suite_system
+/* Objects: see objects.c. */
+#define bpf_object__open_skeleton suite_open_skeleton
+#define bpf_object__load_skeleton suite_load_skeleton
+#define bpf_object__attach_skeleton suite_attach_skeleton
+#define bpf_object__destroy_skeleton suite_destroy_skeleton
+#define bpf_object__load suite_load
+#define bpf_object__find_program_by_name suite_find_program
+#define bpf_object__find_map_by_name suite_find_map
+#define bpf_program__set_autoload suite_set_autoload
+#define bpf_program__attach suite_attach
+#define bpf_map__lookup_elem suite_lookup
+#define bpf_map__name suite_map_name
+#define bpf_map__fd suite_map_fd
+#define bpf_map__map_flags suite_map_flags
+#define usleep suite_usleep
+#ifdef SUITE_TRIGGERS
+#define syscall(number) suite_getpgid()
+#endif
 #define strcmp(a, b) suite_compare(a, b, SIZE_MAX)
 #endif
+
+int suite_open_skeleton(struct bpf_object_skeleton *skeleton,
+			const struct bpf_object_open_opts *opts);
+int suite_load_skeleton(struct bpf_object_skeleton *skeleton);
+int suite_attach_skeleton(struct bpf_object_skeleton *skeleton);
+void suite_destroy_skeleton(struct bpf_object_skeleton *skeleton);
+int suite_load(struct bpf_object *object);
+struct bpf_program *suite_find_program(const struct bpf_object *object, const char *name);
+struct bpf_map *suite_find_map(const struct bpf_object *object, const char *name);
+int suite_set_autoload(struct bpf_program *program, bool autoload);
+struct bpf_link *suite_attach(const struct bpf_program *program);
+int suite_lookup(const struct bpf_map *map, const void *key, size_t key_size, void *value,
+		 size_t value_size, __u64 flags);
+const char *suite_map_name(const struct bpf_map *map);
+int suite_map_fd(const struct bpf_map *map);
+__u32 suite_map_flags(const struct bpf_map *map);
+int suite_usleep(unsigned int microseconds);
+long suite_getpgid(void);
 
 struct btf_dump;
 int suite_btf_load(const void *data, size_t size, struct bpf_btf_load_opts *opts);
