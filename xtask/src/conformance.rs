@@ -1,6 +1,7 @@
 //! The task `conformance`: suites that compare the crates with the kernel's own tests and with libbpf. A suite is
 //! in the file of its name.
 
+mod btf;
 mod core_reloc;
 pub(crate) mod headers;
 mod libbpf;
@@ -16,6 +17,8 @@ use crate::{Result, unexpected};
 
 pub(crate) const USAGE: &str = "cargo xtask conformance SUITE [OPTIONS]
 
+  btf                               the kernel's own tests of BTF, C dumps, values, section names, externs and skeletons
+  [--refresh] [--offline] [--write FILE]
   core-reloc                        the kernel's own CO-RE cases: decided here without a kernel, and run in kernels
   [--kernel SERIES]... [--refresh] [--offline]   (5.10, 6.1, 6.12 and newest)
   libbpf                            objects of the workspace and of the kernel's selftests, relocated by libbpf and here
@@ -42,6 +45,10 @@ struct Suite {
 }
 
 const SUITES: &[Suite] = &[
+    Suite {
+        name: "btf",
+        run: btf::run,
+    },
     Suite {
         name: "core-reloc",
         run: core_reloc::run,

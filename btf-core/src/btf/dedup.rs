@@ -56,10 +56,7 @@ impl Btf {
 }
 
 /// Changes the offset of every name.
-fn rename(
-    records: &mut [Vec<u32>],
-    mut new: impl FnMut(u32) -> Result<u32, String>,
-) -> Result<()> {
+fn rename(records: &mut [Vec<u32>], mut new: impl FnMut(u32) -> Result<u32, String>) -> Result<()> {
     for record in records {
         for (slot, at) in slots(record) {
             if slot == Slot::Name {
@@ -288,7 +285,10 @@ mod tests {
         let unique = btf.deduplicate().expect("valid");
         assert_eq!(unique.types().len(), 4);
         let strings: Vec<_> = unique.strings().map(|(_, text)| text.to_vec()).collect();
-        assert_eq!(strings, [b"".to_vec(), b"int".into(), b"unsigned int".into()]);
+        assert_eq!(
+            strings,
+            [b"".to_vec(), b"int".into(), b"unsigned int".into()]
+        );
         let split = Builder::split(&btf).finish().expect("valid");
         let error = split.deduplicate().expect_err("split");
         assert_eq!(error.kind(), ErrorKind::Unsupported);

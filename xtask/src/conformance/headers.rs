@@ -52,10 +52,7 @@ pub(crate) fn compare(selection: &Selection, own: bool, filters: &[String]) -> R
     });
     let dir = program::target_dir()?.join("conformance/headers");
     disk::empty_dir(&dir)?;
-    let suite = build::executable(
-        build::cargo(selection)?,
-        &["build", "--package", "btf-tests", "--bin", "headers"],
-    )?;
+    let suite = suite(selection)?;
     let (ours, vmlinux) = ours(&suite, selection, &dir)?;
     let theirs = dir.join("libbpf");
     libbpf(&theirs, selection.offline)?;
@@ -77,8 +74,14 @@ pub(crate) fn compare(selection: &Selection, own: bool, filters: &[String]) -> R
     held(&suite, &dir)
 }
 
+/// Builds the program that writes and compares.
+pub(super) fn suite(selection: &Selection) -> Result<PathBuf> {
+    let args = ["build", "--package", "btf-tests", "--bin", "headers"];
+    build::executable(build::cargo(selection)?, &args)
+}
+
 /// Has btf-build write its headers, and `vmlinux.h` of the series' kernel; their folders.
-fn ours(suite: &Path, selection: &Selection, dir: &Path) -> Result<(PathBuf, PathBuf)> {
+pub(super) fn ours(suite: &Path, selection: &Selection, dir: &Path) -> Result<(PathBuf, PathBuf)> {
     let kernel = selection.kernel(SERIES.parse()?)?;
     let mut write = Command::new(suite);
     write

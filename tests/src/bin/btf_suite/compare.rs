@@ -11,7 +11,9 @@ pub(crate) const VALUE_MARK: char = '\u{1}';
 pub(crate) fn without(text: &str, earlier: &str) -> String {
     let earlier = definitions(earlier);
     let new = definitions(text);
-    let new = new.into_iter().filter(|definition| !earlier.contains(definition));
+    let new = new
+        .into_iter()
+        .filter(|definition| !earlier.contains(definition));
     new.map(|definition| definition + "\n\n").collect()
 }
 
@@ -21,8 +23,11 @@ pub(crate) fn is_header(actual: &str, expected: &str) -> bool {
     let set = |text: &str| {
         let all = definitions(text);
         let is_defined = |name: &str| all.iter().any(|d| d.starts_with(&format!("{name}{{")));
-        let kept = all.iter().filter(|d| !d.strip_suffix(';').is_some_and(is_defined));
-        kept.map(|definition| normal(definition)).collect::<BTreeSet<_>>()
+        let kept = all
+            .iter()
+            .filter(|d| !d.strip_suffix(';').is_some_and(is_defined));
+        kept.map(|definition| normal(definition))
+            .collect::<BTreeSet<_>>()
     };
     set(actual) == set(expected)
 }
@@ -57,7 +62,9 @@ fn without_parameters(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
-        let anonymous = ["struct{", "union{"].iter().find(|word| rest.starts_with(**word));
+        let anonymous = ["struct{", "union{"]
+            .iter()
+            .find(|word| rest.starts_with(**word));
         match anonymous {
             Some(_) if out.ends_with(['(', ',']) => {
                 out += "int";
@@ -149,7 +156,9 @@ pub(crate) fn shows_all(btf: &Btf, shown: &str, expected: &str) -> bool {
 
 /// Whether there is an enumerator of this name and value.
 fn enumerator(btf: &Btf, name: &str, value: u128) -> bool {
-    let mut all = btf.types().flat_map(|ty| ty.enumerators().iter().collect::<Vec<_>>());
+    let mut all = btf
+        .types()
+        .flat_map(|ty| ty.enumerators().iter().collect::<Vec<_>>());
     all.any(|e| e.name() == name && u128::from(e.value() as u64) == value)
 }
 
@@ -164,7 +173,9 @@ fn initial(text: &str) -> &str {
 /// Whether a value's text says what libbpf's does, which may leave out members that are zero and names of members.
 pub(crate) fn is_value(btf: &Btf, shown: &str, expected: &str, is_prefix: bool) -> bool {
     let (shown, expected) = (tokens(initial(shown)), tokens(initial(expected)));
-    let names = expected.iter().any(|token| matches!(token, Token::Member(_)));
+    let names = expected
+        .iter()
+        .any(|token| matches!(token, Token::Member(_)));
     let mut shown = shown
         .iter()
         .filter(|token| names || !matches!(token, Token::Member(_)));

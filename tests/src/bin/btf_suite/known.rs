@@ -14,6 +14,8 @@ const DIFFERENCES: &[(&str, &str)] = &[
 
 /// Why a case differs; `None` if it must pass.
 pub(crate) fn difference(case: &str) -> Option<&'static str> {
-    let known = DIFFERENCES.iter().find(|(start, _)| case.starts_with(start));
+    let known = DIFFERENCES
+        .iter()
+        .find(|(start, _)| case.starts_with(start));
     known.map(|(_, why)| *why)
 }

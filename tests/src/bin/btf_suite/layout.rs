@@ -50,15 +50,25 @@ impl Layout {
 /// Of structs, unions and enums whose name is theirs alone.
 fn assertions(btf: &Btf) -> String {
     let mut text = String::new();
-    let composites = btf.types().filter(|ty| word(*ty).is_some() && !ty.is_anonymous());
+    let composites = btf
+        .types()
+        .filter(|ty| word(*ty).is_some() && !ty.is_anonymous());
     let composites: Vec<Type<'_>> = composites.collect();
     for ty in &composites {
-        if composites.iter().filter(|other| other.name() == ty.name()).count() > 1 {
+        if composites
+            .iter()
+            .filter(|other| other.name() == ty.name())
+            .count()
+            > 1
+        {
             continue;
         }
         let name = format!("{} {}", word(*ty).unwrap_or_default(), ty.name());
         let size = ty.byte_size().unwrap_or(0);
-        let _ = writeln!(text, "_Static_assert(sizeof({name}) == {size}, \"{name}\");");
+        let _ = writeln!(
+            text,
+            "_Static_assert(sizeof({name}) == {size}, \"{name}\");"
+        );
         offsets(*ty, 0, &name, &mut text);
     }
     text

@@ -4,7 +4,6 @@
 //! libbpf's functions for deduplication, C dumps, values and section names, the harness asks this program over a pipe.
 //! The tests' own assertions decide.
 //!
-//! * `btf-suite header KERNEL_BTF`: prints `vmlinux.h`.
 //! * `btf-suite link LINKED OBJECT...`: links objects.
 //! * `btf-suite run PROGRAM DIR KERNEL_BTF CLANG TEST...`: runs these tests of that program, in a directory with the
 //!   objects that it reads.
@@ -20,7 +19,6 @@ mod stand_in;
 use std::path::Path;
 use std::process::ExitCode;
 
-use btf_core::btf::{Btf, dump};
 use btf_core::obj::link_objects;
 
 use channel::Channel;
@@ -33,13 +31,12 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let done = match args[..] {
-        ["header", btf] => header(btf),
         ["link", linked, ref objects @ ..] => link(linked, objects),
         ["run", program, dir, btf, clang, ref tests @ ..] => {
             let channel = Channel::open(Path::new(program), Path::new(dir), btf, tests);
             channel.and_then(|channel| run(channel, clang))
         }
-        _ => Err("usage: btf-suite header|link|run ...".to_owned()),
+        _ => Err("usage: btf-suite link|run ...".to_owned()),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
@@ -51,17 +48,13 @@ fn main() -> ExitCode {
     }
 }
 
-fn header(btf: &str) -> Result<bool> {
-    let btf = Btf::from_file(btf).map_err(|e| e.to_string())?;
-    let header = dump::header(&btf, &dump::Options::default()).map_err(|e| e.to_string())?;
-    print!("{header}");
-    Ok(true)
-}
-
 fn link(linked: &str, objects: &[&str]) -> Result<bool> {
     let read = |name: &&str| std::fs::read(name).map_err(|e| format!("{name}: {e}"));
     let contents: Vec<Vec<u8>> = objects.iter().map(read).collect::<Result<_>>()?;
-    let named = objects.iter().copied().zip(contents.iter().map(Vec::as_slice));
+    let named = objects
+        .iter()
+        .copied()
+        .zip(contents.iter().map(Vec::as_slice));
     let named: Vec<(&str, &[u8])> = named.collect();
     let elf = link_objects(&named).map_err(|e| e.to_string())?;
     std::fs::write(linked, elf).map_err(|e| format!("{linked}: {e}"))?;

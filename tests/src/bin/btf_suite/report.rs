@@ -36,14 +36,18 @@ impl Report {
         self.case
             .take_if(|(case, outcome)| case == test && *outcome == Outcome::Passed);
         self.finish();
-        let name = name.strip_prefix(&format!("{}: ", self.test)).unwrap_or(name);
+        let name = name
+            .strip_prefix(&format!("{}: ", self.test))
+            .unwrap_or(name);
         self.case = Some((name.to_owned(), Outcome::Passed));
     }
 
     /// The current case fails; what comes after it no longer counts.
     pub(crate) fn fail(&mut self, why: &str) {
         let test = &self.test;
-        let (_, outcome) = self.case.get_or_insert_with(|| (test.clone(), Outcome::Passed));
+        let (_, outcome) = self
+            .case
+            .get_or_insert_with(|| (test.clone(), Outcome::Passed));
         if *outcome == Outcome::Passed {
             let note = std::mem::take(&mut self.note);
             let why = format!("{why} {note}");
@@ -59,7 +63,9 @@ impl Report {
     /// The current case is not run to its end.
     pub(crate) fn skip(&mut self, why: &str) {
         let test = &self.test;
-        let (_, outcome) = self.case.get_or_insert_with(|| (test.clone(), Outcome::Passed));
+        let (_, outcome) = self
+            .case
+            .get_or_insert_with(|| (test.clone(), Outcome::Passed));
         if *outcome == Outcome::Passed {
             *outcome = Outcome::Skipped(why.to_owned());
         }

@@ -58,7 +58,9 @@ impl StandIn {
                     self.report.note(&why);
                     return Answer::status(-EINVAL);
                 }
-                None => self.report.fail(&format!("there is no answer to `{other}`")),
+                None => self
+                    .report
+                    .fail(&format!("there is no answer to `{other}`")),
             },
         }
         Answer::status(0)
@@ -91,7 +93,8 @@ impl StandIn {
             (Err(e), false) => self.report.fail(&format!("the kernel loads it: {e}")),
             (Ok(_), true) if libbpf_rejects => {
                 let why = question.text(3);
-                self.report.fail(&format!("kernel and libbpf reject it: {why}"));
+                self.report
+                    .fail(&format!("kernel and libbpf reject it: {why}"));
             }
             _ => {}
         }
@@ -169,9 +172,12 @@ impl StandIn {
             Err(e) => return self.report.fail(&e.to_string()),
         };
         // In front of the value is its key.
-        let expected = line.split_once(": ").map_or(line.as_str(), |(_, value)| value);
+        let expected = line
+            .split_once(": ")
+            .map_or(line.as_str(), |(_, value)| value);
         if !compare::shows_all(&btf, &shown, expected) {
-            self.report.fail(&format!("`{shown}` instead of `{expected}`"));
+            self.report
+                .fail(&format!("`{shown}` instead of `{expected}`"));
         }
     }
 
@@ -179,9 +185,7 @@ impl StandIn {
         let (actual, expected) = (question.text(0), question.text(1));
         let is_prefix = question.number(2) != 0;
         let same = match (&self.last, actual.strip_prefix(compare::VALUE_MARK)) {
-            (Some((_, _, btf)), Some(value)) => {
-                compare::is_value(btf, value, &expected, is_prefix)
-            }
+            (Some((_, _, btf)), Some(value)) => compare::is_value(btf, value, &expected, is_prefix),
             // libbpf shows what comes before the missing bytes, where btf-core fails.
             _ if actual.is_empty() && self.is_short => true,
             _ => !is_prefix && compare::is_header(&actual, &expected),
@@ -211,6 +215,10 @@ fn section(name: &str) -> Answer {
         Attach::Cgroup | Attach::Xdp | Attach::SockMap | Attach::Netns | Attach::Lirc
     );
     let is_open = matches!(def.name, "cgroup/skb" | "sk_skb");
-    let numbers = [prog_type, attach_type, u32::from(by_attach_type && !is_open)];
+    let numbers = [
+        prog_type,
+        attach_type,
+        u32::from(by_attach_type && !is_open),
+    ];
     Answer::bytes(numbers.map(u32::to_ne_bytes).concat())
 }
