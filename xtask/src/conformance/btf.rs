@@ -2,6 +2,7 @@
 //! Their C sources are compiled as they are; where they call libbpf, btf-core answers (`btf-suite` of the crate
 //! `btf-tests`). Tests that load programs run in a booted kernel of the sources' series.
 
+mod cilium;
 mod program;
 mod report;
 
@@ -42,6 +43,7 @@ pub(crate) fn run(args: &[String]) -> Result<u8> {
 
     let mut report = Report::default();
     here(&suite, &program, &kernel, &mut report)?;
+    cilium(&suite, selection, &mut report)?;
     eprintln!("== {} ({})", kernel.series, kernel.release);
     boot(&suite, &program, &kernel, &mut report)?;
     let text = report.text(&source.version, &kernel.release);
@@ -69,19 +71,33 @@ fn parse(args: &[String]) -> Result<Options> {
 
 /// Runs the tests that load nothing.
 fn here(suite: &Path, program: &Program, kernel: &Kernel, report: &mut Report) -> Result<()> {
-    let output = Command::new(suite)
+    let mut command = Command::new(suite);
+    command
         .arg("run")
         .args([&program.executable, &program.objects, &kernel.btf()])
         .arg(tool::CLANG_19.name)
-        .args(TESTS)
+        .args(TESTS);
+    take(command, "the tests on this machine", report)
+}
+
+/// Runs cilium/ebpf's CO-RE programs.
+fn cilium(suite: &Path, selection: &Selection, report: &mut Report) -> Result<()> {
+    let mut command = Command::new(suite);
+    command.arg("cilium").arg(cilium::fetch(selection.offline)?);
+    take(command, "cilium/ebpf's programs", report)
+}
+
+/// Runs a command that prints the outcomes of cases.
+fn take(mut command: Command, what: &str, report: &mut Report) -> Result<()> {
+    let output = command
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()
-        .map_err(|e| format!("cannot run {}: {e}", suite.display()))?;
+        .map_err(|e| format!("cannot run {}: {e}", command.get_program().display()))?;
     for line in String::from_utf8_lossy(&output.stdout).lines() {
         report.line(line);
     }
-    report.end(output.status.success(), "the tests on this machine");
+    report.end(output.status.success(), what);
     Ok(())
 }
 

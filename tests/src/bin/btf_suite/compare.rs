@@ -291,3 +291,70 @@ fn number(word: &str) -> Option<u128> {
         None => word.parse().ok(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use btf_core::btf::Builder;
+
+    #[test]
+    fn headers_differ_by_their_members_only() {
+        let expected = "struct a {\n\tint x;\n\tint: 4;\n\tlong y;\n};\n\nenum e {\n\tA = 0,\n};\n";
+        let same = "struct a;\n\nenum e { A = 0, } __attribute__((packed));\n\
+                    struct a { int x; /* size: 16 */ long y; };\n";
+        assert!(is_header(same, expected));
+        assert!(!is_header(&same.replace("long y", "int y"), expected));
+        assert!(!is_header(&same.replace("A = 0", "A = 1"), expected));
+        assert!(!is_header("struct a { int x; long y; };", expected));
+        // What is declared and nowhere defined counts.
+        assert!(!is_header(same, &format!("struct b;\n{expected}")));
+    }
+
+    #[test]
+    fn headers_may_have_int_for_anonymous_parameters() {
+        let expected = "typedef void (*f)(struct {\n\tint a;\n}, volatile const char *);\n";
+        assert!(is_header(
+            "typedef void (*f)(int, const volatile char *);",
+            expected
+        ));
+        assert!(!is_header(
+            "typedef void (*f)(const volatile char *);",
+            expected
+        ));
+    }
+
+    #[test]
+    fn dumps_go_on_with_what_is_new() {
+        assert_eq!(
+            without("struct a {}; struct b {};", "struct a {};"),
+            "struct b{};\n\n"
+        );
+    }
+
+    #[test]
+    fn values_may_lack_zeros_and_names() {
+        let mut b = Builder::new();
+        b.enumeration("state", 4, false, [("RUNNING", 0), ("SLEEPING", 1)]);
+        let btf = b.finish().expect("valid");
+        let is = |shown: &str, expected: &str| is_value(&btf, shown, expected, false);
+        let shown = "{ .pid = -1, .flags = 0, .name = \"ab\", .state = RUNNING, .next = 0x10 }";
+        let named =
+            "(struct s){.pid = (int)-1,.name = (char[4])['a','b',],.next = (struct s *)0x10,}";
+        assert!(is(shown, named));
+        assert!(is(shown, "{-1,['a','b',],0x10,}"));
+        assert!(!is(shown, "{-1,['a','c',],0x10,}"));
+        assert!(!is(shown, "{-1,['a','b',],}"));
+        assert!(!is(&shown.replace("RUNNING", "SLEEPING"), named));
+        assert!(!is(shown, &named.replace("pid", "tid")));
+        assert!(is("-1.2345670", "(float)-1.234567"));
+        assert!(is("2", "static int busy = (int)2"));
+        assert!(is_value(&btf, shown, "(struct s){.pid = (int)-1,", true));
+    }
+
+    #[test]
+    fn floats_of_sixteen_bytes_are_bytes() {
+        // 1.5L on x86.
+        let bytes = "\"00000000000000c0ff3f000000000000\"";
+        assert!(is_same(&tokens(bytes)[0], &Token::Float(1.5)));
+    }
+}

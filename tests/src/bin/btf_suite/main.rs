@@ -4,12 +4,17 @@
 //! libbpf's functions for deduplication, C dumps, values and section names, the harness asks this program over a pipe.
 //! The tests' own assertions decide.
 //!
+//! * `btf-suite cilium DIR`: decides cilium/ebpf's CO-RE programs, whose objects are in that directory.
 //! * `btf-suite link LINKED OBJECT...`: links objects.
 //! * `btf-suite run PROGRAM DIR KERNEL_BTF CLANG TEST...`: runs these tests of that program, in a directory with the
 //!   objects that it reads.
 
 mod channel;
+mod cilium;
 mod compare;
+#[allow(dead_code, reason = "`core-reloc` uses all of it")]
+#[path = "../core_reloc/interpreter.rs"]
+mod interpreter;
 mod known;
 mod layout;
 mod objects;
@@ -31,12 +36,13 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let done = match args[..] {
+        ["cilium", dir] => Ok(cilium::run(Path::new(dir))),
         ["link", linked, ref objects @ ..] => link(linked, objects),
         ["run", program, dir, btf, clang, ref tests @ ..] => {
             let channel = Channel::open(Path::new(program), Path::new(dir), btf, tests);
             channel.and_then(|channel| run(channel, clang))
         }
-        _ => Err("usage: btf-suite link|run ...".to_owned()),
+        _ => Err("usage: btf-suite cilium|link|run ...".to_owned()),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,

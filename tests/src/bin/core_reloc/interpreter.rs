@@ -46,6 +46,15 @@ impl Machine {
         self.bss
     }
 
+    /// What the program has returned.
+    #[allow(
+        dead_code,
+        reason = "`btf-suite` has this module, too, and only there programs return lines"
+    )]
+    pub(crate) fn result(&self) -> u64 {
+        self.regs[0]
+    }
+
     pub(crate) fn run(&mut self, insns: &[Insn]) -> Result<(), Stop> {
         let mut at = 0;
         for _ in 0..STEPS {
