@@ -57,7 +57,7 @@ const CC: Tool = Tool::program("cc", "gcc");
 
 const BPFTOOL: Tool = Tool::program("bpftool", "bpftool");
 
-/// Writes `bpf_helper_defs.h` of the kernel's tree.
+/// Writes `bpf_helper_defs.h` of the kernel's tree. The bench attaches to its USDT probes.
 const PYTHON: Tool = Tool::program("python3", "python3-minimal");
 
 const MAKE: Tool = Tool::program("make", "make");
@@ -101,7 +101,7 @@ pub(crate) const FUZZ: &[Tool] = &[CC, CXX];
 pub(crate) const PEERS: &[Tool] = &[CLANG_15, XZ, CC, MAKE, PKG_CONFIG, LIBELF, ZLIB];
 
 pub(crate) const BENCH: &[Tool] = &[
-    CLANG_15, XZ, CC, MAKE, PKG_CONFIG, LIBELF, ZLIB, BPFTOOL, QEMU,
+    CLANG_15, XZ, CC, MAKE, PKG_CONFIG, LIBELF, ZLIB, BPFTOOL, QEMU, PYTHON,
 ];
 
 /// A project with libbpf-cargo beside one with btf-build.

@@ -111,6 +111,7 @@ pub(super) struct Section {
     pub(super) offset: u64,
     pub(super) size: u64,
     pub(super) link: u32,
+    info: u32,
     pub(super) alignment: u64,
 }
 
@@ -159,12 +160,14 @@ impl Headers {
             record: section_size,
             count: sections.into(),
         };
-        let (sections, first) = read_sections(source, format, sections)?;
+        let sections = read_sections(source, format, sections)?;
+        // It has the numbers that the ELF header has no room for.
+        let first = sections.first().copied();
         let segments = Table {
             offset: segments_at,
             record: segment_size,
             count: match (segments, first) {
-                (MANY_SEGMENTS, Some((_, info))) => info.into(),
+                (MANY_SEGMENTS, Some(first)) => first.info.into(),
                 _ => segments.into(),
             },
         };
@@ -173,7 +176,7 @@ impl Headers {
             is_relocatable: kind == elf::ET_DYN.0,
             segments: read_segments(source, format, segments)?,
             names: match first {
-                Some((section, _)) if names == 0xffff => section.link,
+                Some(first) if names == elf::SHN_XINDEX.0 => first.link,
                 _ => names.into(),
             },
             sections,
@@ -253,14 +256,10 @@ fn format(source: &Source) -> Result<Format> {
     Ok(Format { is_64, is_little })
 }
 
-/// Reads the section headers, and of section 0 what the ELF header has no room for.
-fn read_sections(
-    source: &Source,
-    format: Format,
-    mut table: Table,
-) -> Result<(Vec<Section>, Option<(Section, u32)>)> {
+/// Reads the section headers.
+fn read_sections(source: &Source, format: Format, mut table: Table) -> Result<Vec<Section>> {
     if table.offset == 0 {
-        return Ok((Vec::new(), None));
+        return Ok(Vec::new());
     }
     let size = if format.is_64 { 64 } else { 40 };
     let check = |is_right: bool, why: &str| match is_right {
@@ -268,15 +267,11 @@ fn read_sections(
         false => Err(Error::malformed(format!("section headers: {why}"))),
     };
     check(usize::from(table.record) == size, "wrong size of an entry")?;
-    check(
-        source.has(table.offset, size as u64),
-        "they lie outside of the file",
-    )?;
-    let mut first = [0; 64];
-    source.read(table.offset, &mut first[..size])?;
-    let first = read_section(format, &first[..size]);
     if table.count == 0 {
-        table.count = first.0.size;
+        // There are more than the ELF header can count.
+        let mut first = [0; 64];
+        source.read(table.offset, &mut first[..size])?;
+        table.count = read_section(format, &first[..size]).size;
     }
     let all = table.count.checked_mul(size as u64);
     check(
@@ -285,30 +280,29 @@ fn read_sections(
     )?;
     let mut sections = Vec::with_capacity(table.count as usize);
     source.records(table.offset, all.unwrap_or(0), size, |records| {
-        let read = |record| read_section(format, record).0;
+        let read = |record| read_section(format, record);
         sections.extend(records.chunks_exact(size).map(read));
         Ok(())
     })?;
-    Ok((sections, Some(first)))
+    Ok(sections)
 }
 
-/// Reads a section header; its `sh_info` is of interest in section 0 only.
-fn read_section(format: Format, record: &[u8]) -> (Section, u32) {
+fn read_section(format: Format, record: &[u8]) -> Section {
     let mut fields = format.fields(record);
     let (name, kind) = (fields.word(), fields.word());
     let _flags = fields.long();
     let (address, offset, size) = (fields.long(), fields.long(), fields.long());
     let (link, info) = (fields.word(), fields.word());
-    let section = Section {
+    Section {
         name,
         kind: elf::SectionType(kind),
         address,
         offset,
         size,
         link,
+        info,
         alignment: fields.long(),
-    };
-    (section, info)
+    }
 }
 
 /// Reads the segments that are loaded.

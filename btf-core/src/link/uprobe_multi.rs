@@ -1,4 +1,4 @@
-//! Attaching to many places of a binary with one link.
+//! Attaches to many offsets of a binary with one link.
 
 use std::io;
 use std::path::Path;
@@ -39,7 +39,7 @@ pub(crate) fn uprobe_multi(program: &Program, at: &UprobeMultiOptions) -> Result
         return Err(Error::new(
             ErrorKind::InvalidInput,
             format!(
-                "there are {} places, {} cookies and {} counters",
+                "the numbers of offsets ({}), cookies ({}) and reference counters ({}) differ",
                 places.offsets.len(),
                 places.cookies.len(),
                 places.ref_ctr_offsets.len()
@@ -61,7 +61,7 @@ pub(super) fn uprobe_multi_at(
         .map_err(|e| {
             let count = places.offsets.len();
             let doing = format!(
-                "cannot attach to {count} places of {} with one link",
+                "cannot attach to {count} offsets of {} with one link",
                 path.display()
             );
             explain(doing, places.pid, attach_type, e)
@@ -69,9 +69,9 @@ pub(super) fn uprobe_multi_at(
 }
 
 fn explain(doing: String, pid: u32, attach_type: AttachType, e: io::Error) -> Error {
-    let since = match attach_type {
-        AttachType::TRACE_UPROBE_SESSION => (6, 13),
-        _ => (6, 6),
+    let (what, since) = match attach_type {
+        AttachType::TRACE_UPROBE_SESSION => ("uprobe.session", (6, 13)),
+        _ => ("uprobe.multi", (6, 6)),
     };
     match e.raw_os_error() {
         Some(libc::ESRCH) => {
@@ -79,8 +79,10 @@ fn explain(doing: String, pid: u32, attach_type: AttachType, e: io::Error) -> Er
         }
         Some(libc::EINVAL | libc::EOPNOTSUPP) => {
             refused(doing, Capabilities::TRACING, e).hint(match sys::newer_kernel(since) {
-                Some(newer) => format!("such a link {newer}: use SEC(\"uprobe/…\")"),
-                None => "each place must be the start of an instruction".to_owned(),
+                Some(newer) => {
+                    format!("{what} {newer}, SEC(\"uprobe/…\") works on older kernels")
+                }
+                None => "each offset must be that of an instruction".to_owned(),
             })
         }
         _ => refused(doing, Capabilities::TRACING, e),

@@ -1,4 +1,5 @@
-//! Attaching to static probes: their places in a binary, and the maps that tell programs where arguments are.
+//! Attaches to USDT probes: finds them in a binary, and fills the maps that tell programs where their
+//! arguments are.
 
 use std::collections::HashMap;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -25,20 +26,20 @@ const NEW: u64 = 1;
 /// What the programs of one object share.
 #[derive(Debug)]
 pub(crate) struct UsdtMaps {
-    /// Where arguments are, by number.
+    /// Locations of arguments, by spec ID.
     pub(crate) specs: MapFd,
     pub(crate) max_entries: u32,
-    /// The number, by address: for kernels whose programs get no cookie.
+    /// Spec IDs by address: for kernels without cookies.
     pub(crate) by_address: MapFd,
     pub(crate) has_cookies: bool,
-    /// Whether programs were loaded for links to many places.
+    /// `true` if programs were loaded for uprobe.multi links.
     pub(crate) by_multi: bool,
-    numbers: Mutex<Numbers>,
+    ids: Mutex<FreeIds>,
 }
 
-/// Numbers that are not in use.
+/// Spec IDs that are not in use.
 #[derive(Debug, Default)]
-struct Numbers {
+struct FreeIds {
     free: Vec<u32>,
     next: u32,
 }
@@ -57,34 +58,38 @@ impl UsdtMaps {
             by_address,
             has_cookies,
             by_multi,
-            numbers: Mutex::default(),
+            ids: Mutex::default(),
         }
     }
 
-    fn number(&self) -> Result<u32> {
-        let mut numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(number) = numbers.free.pop() {
-            return Ok(number);
+    fn free_id(&self) -> Result<u32> {
+        let mut ids = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(id) = ids.free.pop() {
+            return Ok(id);
         }
-        if numbers.next >= self.max_entries {
+        if ids.next >= self.max_entries {
             return Err(Error::new(
                 ErrorKind::InvalidInput,
-                format!("there are {} static probes with arguments in different places already", self.max_entries),
+                format!(
+                    "map `{SPECS}` is full: {} USDT probes have different argument locations",
+                    self.max_entries
+                ),
             )
-            .hint(format!(
-                "define BPF_USDT_MAX_SPEC_CNT before <bpf/usdt.bpf.h>, or set_max_entries of map `{SPECS}` before the load"
-            )));
+            .hint(
+                "define BPF_USDT_MAX_SPEC_CNT before <bpf/usdt.bpf.h>, or call set_max_entries of \
+                 the map before loading",
+            ));
         }
-        numbers.next += 1;
-        Ok(numbers.next - 1)
+        ids.next += 1;
+        Ok(ids.next - 1)
     }
 }
 
-/// What a link has in the maps, until it goes.
+/// Entries of a link in the maps, which are removed with it.
 #[derive(Debug)]
 struct InMaps {
     maps: Arc<UsdtMaps>,
-    numbers: Vec<u32>,
+    ids: Vec<u32>,
     addresses: Vec<u64>,
 }
 
@@ -103,41 +108,38 @@ impl Taken for InMaps {
 impl Drop for InMaps {
     fn drop(&mut self) {
         for address in &self.addresses {
-            // One that is left would only prevent another link to the same address.
+            // An entry that is left would prevent another link to the same address.
             let _ = self.maps.by_address.delete(&address.to_ne_bytes());
         }
-        let mut numbers = self
-            .maps
-            .numbers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        numbers.free.append(&mut self.numbers);
+        let ids = &self.maps.ids;
+        let mut ids = ids.lock().unwrap_or_else(PoisonError::into_inner);
+        ids.free.append(&mut self.ids);
     }
 }
 
 impl InMaps {
-    /// The number of what says where these arguments are, written unless the link has it already.
-    fn number(&mut self, spec: &[u8]) -> Result<u32> {
-        let number = self.maps.number()?;
-        self.numbers.push(number);
+    /// Writes the locations of arguments to the map, and returns their spec ID.
+    fn add(&mut self, spec: &[u8]) -> Result<u32> {
+        let id = self.maps.free_id()?;
+        self.ids.push(id);
         self.maps
             .specs
-            .update(&number.to_ne_bytes(), spec, 0)
+            .update(&id.to_ne_bytes(), spec, 0)
             .map_err(|e| Error::os(format!("cannot write to map `{SPECS}`"), e))?;
-        Ok(number)
+        Ok(id)
     }
 
-    /// Lets the program find the number by the address that it runs at.
-    fn find_by(&mut self, address: u64, number: u32) -> Result<()> {
+    /// Lets the program find the spec ID by the address that it runs at.
+    fn find_by(&mut self, address: u64, id: u32) -> Result<()> {
         self.maps
             .by_address
-            .update(&address.to_ne_bytes(), &number.to_ne_bytes(), NEW)
+            .update(&address.to_ne_bytes(), &id.to_ne_bytes(), NEW)
             .map_err(|e| {
                 let is_there = e.raw_os_error() == Some(libc::EEXIST);
                 let error = Error::os(format!("cannot write to map `{BY_ADDRESS}`"), e);
                 match is_there {
                     true => error.hint(
-                        "before 5.15, one program of an object can be attached to a static probe",
+                        "several programs of an object at one USDT probe require Linux 5.15 or newer",
                     ),
                     false => error,
                 }
@@ -153,7 +155,7 @@ pub(crate) fn usdt(program: &Program, maps: &Arc<UsdtMaps>, at: &UsdtOptions) ->
     let machine = Machine::own()?;
     let mut taken = InMaps {
         maps: Arc::clone(maps),
-        numbers: Vec::new(),
+        ids: Vec::new(),
         addresses: Vec::new(),
     };
     let mut known: HashMap<&str, u32> = HashMap::new();
@@ -162,37 +164,33 @@ pub(crate) fn usdt(program: &Program, maps: &Arc<UsdtMaps>, at: &UsdtOptions) ->
         .then(|| Moved::of(&binary, at.pid))
         .transpose()?;
     for probe in &probes {
-        let number = match known.get(probe.arguments.as_str()) {
-            Some(number) => *number,
+        let id = match known.get(probe.arguments.as_str()) {
+            Some(id) => *id,
             None => {
                 let spec = binary::spec(machine, &probe.arguments, at.cookie)
-                    .context(|| format!("static probe `{}:{}`", at.provider, at.name))?;
-                taken.number(&spec)?
+                    .context(|| format!("USDT probe `{}:{}`", at.provider, at.name))?;
+                taken.add(&spec)?
             }
         };
-        known.insert(&probe.arguments, number);
+        known.insert(&probe.arguments, id);
         if let Some(moved) = &moved {
-            taken.find_by(moved.address(probe)?, number)?;
+            taken.find_by(moved.address(probe)?, id)?;
         }
-        places.push((probe, number));
+        places.push((probe, id));
     }
     let held = if maps.by_multi {
         vec![by_one_link(program, &binary, at.pid, &places)?]
     } else {
         places
             .iter()
-            .map(|(probe, number)| {
+            .map(|(probe, id)| {
                 let place = Place {
                     path: binary.path(),
                     offset: probe.offset,
                     counter: probe.semaphore.unwrap_or(0),
                     pid: at.pid,
                     mode: AttachMode::Default,
-                    cookie: if maps.has_cookies {
-                        (*number).into()
-                    } else {
-                        0
-                    },
+                    cookie: if maps.has_cookies { (*id).into() } else { 0 },
                 };
                 uprobe_at(program, &place, false)
             })
@@ -219,20 +217,23 @@ fn by_one_link(
             .iter()
             .map(|(p, _)| p.semaphore.unwrap_or(0))
             .collect(),
-        cookies: places.iter().map(|(_, number)| (*number).into()).collect(),
+        cookies: places.iter().map(|(_, id)| (*id).into()).collect(),
         pid: pid.unwrap_or(0),
     };
     let attach_type = AttachType::TRACE_UPROBE_MULTI;
     uprobe_multi_at(program, attach_type, false, binary.path(), &places)
 }
 
-/// The places of a probe.
+/// Finds the locations of a probe.
 fn wanted(binary: &Binary, provider: &str, name: &str) -> Result<Vec<StaticProbe>> {
     let all = binary.static_probes()?;
     let path = binary.path().display();
     if all.is_empty() {
-        return Err(Error::not_found(format!("binary `{path}` has no static probes"))
-            .hint("it has no section .note.stapsdt: probes of <sys/sdt.h> were not built into it, or stripped"));
+        return Err(
+            Error::not_found(format!("binary `{path}` has no USDT probes")).hint(
+                "its section .note.stapsdt is missing: it was built without <sys/sdt.h>, or stripped",
+            ),
+        );
     }
     let is_wanted = |p: &StaticProbe| p.provider == provider && p.name == name;
     if all.iter().any(is_wanted) {
@@ -243,20 +244,20 @@ fn wanted(binary: &Binary, provider: &str, name: &str) -> Result<Vec<StaticProbe
         .map(|p| format!("{}:{}", p.provider, p.name))
         .collect();
     let wanted = format!("{provider}:{name}");
-    let error = Error::not_found(format!("binary `{path}` has no static probe `{wanted}`"));
+    let error = Error::not_found(format!("binary `{path}` has no USDT probe `{wanted}`"));
     Err(
         match did_you_mean(&similar(&wanted, names.iter().map(String::as_str))) {
             Some(hint) => error.hint(hint),
-            None => error.hint(format!("`readelf -n {path}` lists those it has")),
+            None => error.hint(format!("`readelf -n {path}` lists its probes")),
         },
     )
 }
 
-/// Where a binary's instructions are in memory.
+/// Addresses of a binary's instructions in memory.
 enum Moved {
-    /// Where the file says.
+    /// As linked.
     No,
-    /// Where a process has parts of the file: first address, end, and place in the file.
+    /// Mappings of a process: first address, end, and offset in the file.
     To(Vec<(u64, u64, u64)>),
 }
 
@@ -269,11 +270,11 @@ impl Moved {
             return Err(Error::new(
                 ErrorKind::Unsupported,
                 format!(
-                    "before 5.15, the static probes of {} can be attached to in one process only",
+                    "to attach to USDT probes of {} in all processes requires Linux 5.15 or newer",
                     binary.path().display()
                 ),
             )
-            .hint("name a process in UsdtOptions"));
+            .hint("set a process in UsdtOptions"));
         };
         let maps = format!("/proc/{pid}/maps");
         let text = std::fs::read_to_string(&maps)
@@ -292,12 +293,12 @@ impl Moved {
                     let into = probe.offset.checked_sub(*offset)?;
                     (into < end - start).then(|| start + into)
                 })
-                .ok_or_else(|| Error::not_found("the process does not run this binary")),
+                .ok_or_else(|| Error::not_found("the process has not mapped this binary")),
         }
     }
 }
 
-/// The executable parts of a file in `/proc/PID/maps`: `7f00-7f10 r-xp 00001000 fe:00 123   /usr/lib/x.so`.
+/// Reads the executable mappings of a file from `/proc/PID/maps`: `7f00-7f10 r-xp 00001000 fe:00 123   /usr/lib/x.so`.
 fn parts(maps: &str, path: &Path) -> Vec<(u64, u64, u64)> {
     let hex = |text: &str| u64::from_str_radix(text, 16).ok();
     maps.lines()
@@ -306,7 +307,7 @@ fn parts(maps: &str, path: &Path) -> Vec<(u64, u64, u64)> {
             let (start, end) = words.next()?.split_once('-')?;
             let is_code = words.next()?.contains('x');
             let offset = words.next()?;
-            // Device and inode; names may have spaces in them.
+            // Device and inode follow; paths may contain spaces.
             let at = line.find('/')?;
             let is_it = is_code && Path::new(&line[at..]) == path;
             let (start, end) = (hex(start)?, hex(end)?);

@@ -1,4 +1,4 @@
-//! Programs on static probes of user space.
+//! Programs on USDT probes.
 
 use super::by_section::attaches;
 use super::{Program, typed};
@@ -8,11 +8,11 @@ use crate::link::{self, Link};
 /// A program in `SEC("usdt/…")`, with `BPF_USDT` of `<bpf/usdt.bpf.h>`.
 #[derive(Debug)]
 pub struct Usdt(pub(super) Program);
-typed!(Usdt, "a program for static probes", Usdt);
+typed!(Usdt, "a USDT program", Usdt);
 attaches!(Usdt);
 
 impl Usdt {
-    /// Attaches it to a static probe of a binary, in every process: `libc.so.6`, `libc` and `setjmp`. A binary without a `/` in its
+    /// Attaches it to a USDT probe of a binary, in every process: `libc.so.6`, `libc` and `setjmp`. A binary without a `/` in its
     /// name is searched for where libraries or programs are.
     ///
     /// # Errors
@@ -40,13 +40,13 @@ pub(super) fn by_section(program: &Program, cookie: u64) -> Result<Link> {
 
 fn attach(program: &Program, options: &UsdtOptions) -> Result<Link> {
     let Some(maps) = &program.usdt else {
-        return Err(Error::not_found("its object has no maps for static probes")
+        return Err(Error::not_found("its object has no maps of USDT probes")
             .hint("#include <bpf/usdt.bpf.h>"));
     };
     link::usdt(program, maps, options)
 }
 
-/// Where and how a program attaches to a static probe.
+/// Attach target and options of a USDT program.
 #[derive(Debug, Clone)]
 pub struct UsdtOptions {
     pub(crate) binary: String,
@@ -91,7 +91,7 @@ impl UsdtOptions {
             }
             _ => Err(Error::new(
                 ErrorKind::InvalidInput,
-                format!("`{target}` names no static probe"),
+                format!("`{target}` names no USDT probe"),
             )
             .hint("write it as BINARY:PROVIDER:NAME, such as libc.so.6:libc:setjmp")),
         }

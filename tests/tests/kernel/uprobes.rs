@@ -54,6 +54,34 @@ unsafe extern "C" {
     safe fn btf_steps_target();
 }
 
+/// Functions of which the pattern of other cases matches none, and a table of them.
+macro_rules! many {
+    ($($name:ident = $value:literal,)*) => {
+        $(
+            #[unsafe(no_mangle)]
+            #[inline(never)]
+            extern "C" fn $name() -> u64 {
+                black_box($value)
+            }
+        )*
+        static MANY: &[(&str, extern "C" fn() -> u64)] = &[$((stringify!($name), $name),)*];
+    };
+}
+
+many! {
+    btf_many_00 = 0, btf_many_01 = 1, btf_many_02 = 2, btf_many_03 = 3,
+    btf_many_04 = 4, btf_many_05 = 5, btf_many_06 = 6, btf_many_07 = 7,
+    btf_many_08 = 8, btf_many_09 = 9, btf_many_10 = 10, btf_many_11 = 11,
+    btf_many_12 = 12, btf_many_13 = 13, btf_many_14 = 14, btf_many_15 = 15,
+    btf_many_16 = 16, btf_many_17 = 17, btf_many_18 = 18, btf_many_19 = 19,
+}
+
+fn call_many() {
+    for (n, (_, function)) in MANY.iter().enumerate() {
+        assert_eq!(function(), n as u64);
+    }
+}
+
 pub(crate) fn call() {
     assert_eq!(btf_uprobe_target(black_box(&41)), 42);
 }
@@ -125,13 +153,13 @@ fn uprobe() {
     assert_eq!(e.kind(), ErrorKind::NotFound);
     let text = e.to_string();
     assert!(
-        text.contains("has no function `btf_uprobe_targte` (did you mean `btf_uprobe_target`"),
+        text.contains("function `btf_uprobe_targte` not found (did you mean `btf_uprobe_target`"),
         "{text}"
     );
     let e = program.attach_to("libno-such.so.1", "f").unwrap_err();
     assert!(
         e.to_string()
-            .contains("`libno-such.so.1` is in none of the folders of LD_LIBRARY_PATH"),
+            .contains("`libno-such.so.1` is in no directory of LD_LIBRARY_PATH"),
         "{e}"
     );
     let e = program.attach().unwrap_err();
@@ -168,6 +196,36 @@ fn uprobe_in_the_c_library() {
         || getppid(2),
         2,
     );
+}
+
+/// Twenty links of one program, by names that are looked up one by one.
+#[test]
+fn uprobes_on_many_functions() {
+    let skel = load(|open| open.progs.on_uprobe.set_autoload(true));
+    let attach = |(name, _): &(&str, _)| skel.progs.on_uprobe.attach_to(SELF, name).unwrap();
+    let links: Vec<Link> = MANY.iter().map(attach).collect();
+    assert_eq!(hits(&skel, call_many), 20);
+    drop(links);
+    assert_eq!(hits(&skel, call_many), 0, "it is not attached any more");
+}
+
+/// glibc chooses the implementation of these when a program starts.
+#[cfg(all(target_arch = "x86_64", target_env = "gnu"))]
+#[test]
+fn refuses_ifuncs_of_the_c_library() {
+    let skel = load(|open| open.progs.on_uprobe.set_autoload(true));
+    for name in ["strlen", "memcpy"] {
+        let e = skel
+            .progs
+            .on_uprobe
+            .attach_to("libc.so.6", name)
+            .unwrap_err();
+        assert_eq!(e.kind(), ErrorKind::Unsupported, "{e}");
+        assert!(
+            e.to_string().contains(&format!("`{name}` is an IFUNC")),
+            "{e}"
+        );
+    }
 }
 
 #[test]
@@ -268,7 +326,8 @@ fn uprobe_multi() {
         .unwrap_err();
     assert_eq!(e.kind(), ErrorKind::NotFound);
     assert!(
-        e.to_string().contains("has no function that matches"),
+        e.to_string()
+            .contains("no function matches `no_such_*_function`"),
         "{e}"
     );
 }
@@ -282,7 +341,7 @@ fn uprobe_multi_on_an_old_kernel() {
     let e = skel.progs.on_multi.attach().unwrap_err();
     assert!(
         e.to_string()
-            .contains("such a link requires Linux 6.6 or newer"),
+            .contains("uprobe.multi requires Linux 6.6 or newer"),
         "{e}"
     );
 }
@@ -303,11 +362,21 @@ fn uprobe_multi_cookies() {
     );
     if let Some(skel) = skel {
         assert_eq!(skel.bss.cookies.get(), 107);
+        // The cookie of each name belongs to its function, whatever the order in the file.
+        let names = MANY.iter().rev().map(|(name, _)| name);
+        let at = UprobeMultiOptions::functions(SELF, names).cookies((0..20).map(|n| 1 << n));
+        let link = skel.progs.on_multi_cookie.attach_with(&at).unwrap();
+        for (n, (_, function)) in MANY.iter().enumerate() {
+            let before = skel.bss.cookies.get();
+            function();
+            assert_eq!(skel.bss.cookies.get() - before, 1 << (19 - n));
+        }
+        drop(link);
         let at = UprobeMultiOptions::offsets(SELF, [1, 2]).cookies([1]);
         let e = skel.progs.on_multi_cookie.attach_with(&at).unwrap_err();
         assert!(
             e.to_string()
-                .contains("there are 2 places, 1 cookies and 0 counters"),
+                .contains("offsets (2), cookies (1) and reference counters (0) differ"),
             "{e}"
         );
     }

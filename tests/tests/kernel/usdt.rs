@@ -148,7 +148,7 @@ fn arguments() {
     assert_eq!(e.kind(), ErrorKind::NotFound);
     let text = e.to_string();
     assert!(
-        text.contains("has no static probe `btf_tests:typedd` (did you mean `btf_tests:typed`?)"),
+        text.contains("has no USDT probe `btf_tests:typedd` (did you mean `btf_tests:typed`?)"),
         "{text}"
     );
     let e = program.attach_to("libgcc_s.so.1", "p", "n").unwrap_err();
