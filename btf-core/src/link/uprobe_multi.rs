@@ -80,7 +80,7 @@ fn explain(doing: String, pid: u32, attach_type: AttachType, e: io::Error) -> Er
         Some(libc::EINVAL | libc::EOPNOTSUPP) => {
             refused(doing, Capabilities::TRACING, e).hint(match sys::newer_kernel(since) {
                 Some(newer) => {
-                    format!("{what} {newer}, SEC(\"uprobe/…\") works on older kernels")
+                    format!("{what} {newer}; SEC(\"uprobe/…\") works there")
                 }
                 None => "each offset must be that of an instruction".to_owned(),
             })

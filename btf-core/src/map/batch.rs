@@ -33,6 +33,9 @@ pub struct Batched<'a, K, V> {
     position: Position,
     keys: Vec<u8>,
     values: Vec<u8>,
+    /// Bytes of a key and of a value in the buffers.
+    key_len: usize,
+    value_len: usize,
     /// Entries in the buffers, and how many of those were handed out.
     filled: usize,
     taken: usize,
@@ -54,6 +57,8 @@ impl<'a, K: Pod, V> Batched<'a, K, V> {
             position: map.fd.batch_start(),
             keys: vec![0; size.clamp(1, MOST) * map.fd.key_len()],
             values: Vec::new(),
+            key_len: map.fd.key_len(),
+            value_len: 0,
             filled: 0,
             taken: 0,
             is_last: false,
@@ -87,9 +92,25 @@ impl<'a, K: Pod, V> Batched<'a, K, V> {
         }
     }
 
+    /// Fetches batches until one has entries. `Err` is the end, with an error if there was one.
+    #[cold]
+    fn refill(&mut self) -> std::result::Result<(), Option<Error>> {
+        while self.taken == self.filled {
+            if self.is_last {
+                return Err(None);
+            }
+            if let Err(e) = self.fetch() {
+                (self.filled, self.taken, self.is_last) = (0, 0, true);
+                return Err(Some(e));
+            }
+        }
+        Ok(())
+    }
+
     /// Fetches the next batch.
     fn fetch(&mut self) -> Result<()> {
-        let (key_len, value_len) = (self.map.fd.key_len(), self.map.value_len()?);
+        let (key_len, value_len) = (self.key_len, self.map.value_len()?);
+        self.value_len = value_len;
         loop {
             self.values.resize(self.keys.len() / key_len * value_len, 0);
             let (keys, values) = (&mut self.keys, &mut self.values);
@@ -140,25 +161,18 @@ fn beyond(what: &str, done: usize, count: usize, of: &str) -> String {
 impl<K: Pod, V> Iterator for Batched<'_, K, V> {
     type Item = Result<(K, V)>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        while self.taken == self.filled {
-            if self.is_last {
-                return None;
-            }
-            if let Err(e) = self.fetch() {
-                (self.filled, self.taken, self.is_last) = (0, 0, true);
-                return Some(Err(e));
-            }
+        if self.taken == self.filled
+            && let Err(end) = self.refill()
+        {
+            return end.map(Err);
         }
-        let (key_len, value_len) = (
-            self.map.fd.key_len(),
-            self.values.len() * self.map.fd.key_len() / self.keys.len(),
-        );
-        let at = self.taken;
+        let (key_at, value_at) = (self.taken * self.key_len, self.taken * self.value_len);
         self.taken += 1;
-        let key = pod::read(&self.keys[at * key_len..])?;
-        let value = (self.decode)(self.map, &self.values[at * value_len..(at + 1) * value_len])?;
-        Some(Ok((key, value)))
+        let key = pod::read(self.keys.get(key_at..)?)?;
+        let value = self.values.get(value_at..value_at + self.value_len)?;
+        Some(Ok((key, (self.decode)(self.map, value)?)))
     }
 }
 

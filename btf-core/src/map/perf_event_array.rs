@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::consumers::{Consume, wait, watch};
-use super::{Flags, Map, MapType, Sample};
+use super::{Flags, Map, MapType, Sample, Yields};
 use crate::error::{Context, Error, ErrorKind, Result};
-use crate::pod;
+use crate::pod::{self, Pod};
 use crate::sys::{Access, Epoll, Mapping, page_size, perf_output_open, possible_cpus};
 
 /// Where the kernel's and our position lie in the first page (`struct perf_event_mmap_page`).
@@ -58,20 +58,52 @@ impl<T: Sample + ?Sized> PerfEventArray<T> {
         &self.map
     }
 
-    /// A consumer with so many pages of memory for each CPU, a power of two. It calls `on_sample` with each sample and its CPU, and
-    /// `on_lost` with the number of samples for which a CPU had no room.
+    /// Returns a consumer with `pages` pages of memory for each CPU, which calls `on_sample` with each
+    /// sample and its CPU, and `on_lost` with the number of samples for which a CPU had no room.
     ///
-    /// It takes the places of CPUs in the map; a second one takes them over.
+    /// It takes the entries of CPUs in the map; a second one takes them over. The first callback takes
+    /// `&T`. Of a map whose declaration lacks the `__type(value, …)` of its samples that is `&[u8]`;
+    /// [`PerfEventArray::consumer_as`] shows such samples as a type.
+    ///
+    /// ```no_run
+    /// # fn main() -> btf_core::Result<()> {
+    /// # let mut loaded = btf_core::load::OpenObject::open("x", &[])?.load()?;
+    /// use btf_core::map::{Pages, PerfEventArray};
+    ///
+    /// let opens: PerfEventArray<[u32; 2]> = loaded.take_map("opens")?.try_into()?;
+    /// let mut consumer = opens.consumer(
+    ///     Pages::DEFAULT,
+    ///     |_cpu, [pid, fd]| println!("{pid} opens {fd}"),
+    ///     |cpu, count| eprintln!("CPU {cpu} had no room for {count}"),
+    /// )?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
     /// [`ErrorKind::InvalidInput`] if `pages` is no power of two; else what the kernel answers.
-    pub fn consumer<F: FnMut(u32, &T), L: FnMut(u32, u64)>(
+    pub fn consumer<S, F, L>(
         &self,
-        pages: usize,
+        pages: impl Into<Pages>,
         on_sample: F,
         on_lost: L,
-    ) -> Result<PerfConsumer<T, F, L>> {
+    ) -> Result<PerfConsumer<S, F, L>>
+    where
+        T: Yields<S>,
+        S: Sample + ?Sized,
+        F: FnMut(u32, &S),
+        L: FnMut(u32, u64),
+    {
+        self.make_consumer(pages.into(), on_sample, on_lost)
+    }
+
+    fn make_consumer<S: Sample + ?Sized, F, L>(
+        &self,
+        pages: Pages,
+        on_sample: F,
+        on_lost: L,
+    ) -> Result<PerfConsumer<S, F, L>> {
         let rings = self.open(pages)?;
         let epoll = Epoll::new().map_err(|e| self.map.refused("make an epoll descriptor", e))?;
         for (number, (event, _)) in rings.iter().enumerate() {
@@ -89,7 +121,7 @@ impl<T: Sample + ?Sized> PerfEventArray<T> {
     }
 
     /// Opens an event for each CPU that is on, with so many pages of memory, and puts it into the map.
-    pub(super) fn open(&self, pages: usize) -> Result<Vec<(OwnedFd, Ring)>> {
+    pub(super) fn open(&self, Pages(pages): Pages) -> Result<Vec<(OwnedFd, Ring)>> {
         self.map.require().context(|| self.map.what())?;
         let size = pages.checked_mul(page_size());
         let Some(size) = size.filter(|_| pages.is_power_of_two()) else {
@@ -112,6 +144,62 @@ impl<T: Sample + ?Sized> PerfEventArray<T> {
             rings.push((event, Ring { cpu, mapping, size }));
         }
         Ok(rings)
+    }
+}
+
+impl PerfEventArray<[u8]> {
+    /// Returns a consumer that calls `on_sample` with each sample shown as an `S`: for a map whose
+    /// declaration lacks the `__type(value, …)` of its samples. It borrows the map;
+    /// [`PerfEventArray::typed`] has consumers that do not, and streams.
+    ///
+    /// A sample with fewer bytes than `S` is an error of [`PerfConsumer::consume`].
+    ///
+    /// # Errors
+    ///
+    /// As [`PerfEventArray::consumer`].
+    #[allow(clippy::type_complexity)] // Closures have no names that an alias could be given.
+    pub fn consumer_as<S: Pod>(
+        &self,
+        pages: impl Into<Pages>,
+        on_sample: impl FnMut(u32, &S),
+        on_lost: impl FnMut(u32, u64),
+    ) -> Result<PerfConsumer<S, impl FnMut(u32, &S), impl FnMut(u32, u64)>> {
+        self.make_consumer(pages.into(), on_sample, on_lost)
+    }
+
+    /// Returns the same map with samples of type `S`: for one whose declaration lacks the
+    /// `__type(value, …)` of its samples.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's error from duplicating the file descriptor.
+    pub fn typed<S: Pod>(&self) -> Result<PerfEventArray<S>> {
+        Ok(PerfEventArray {
+            map: self.map.another()?,
+            sample: PhantomData,
+        })
+    }
+}
+
+/// Pages of memory that a perf event array's consumer has for each CPU, a power of two.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Pages(pub usize);
+
+impl Pages {
+    /// 64 pages, as libbpf-rs and many of libbpf's users have. The memory counts against
+    /// `RLIMIT_MEMLOCK`, except for processes with `CAP_IPC_LOCK` or `CAP_PERFMON`.
+    pub const DEFAULT: Pages = Pages(64);
+}
+
+impl Default for Pages {
+    fn default() -> Pages {
+        Pages::DEFAULT
+    }
+}
+
+impl From<usize> for Pages {
+    fn from(pages: usize) -> Pages {
+        Pages(pages)
     }
 }
 

@@ -52,36 +52,30 @@ unsafe fn word<'a>(address: usize) -> &'a AtomicU64 {
 /// # Safety
 ///
 /// All of its bytes must lie in a [`crate::sys::Mapping`] that lives until this returns.
-#[inline]
+#[inline(always)] // So that the value is made where the caller wants it.
 pub(super) unsafe fn get<T: Pod>(address: usize) -> T {
-    let (skew, size) = (address % WORD, size_of::<T>());
-    if size <= WORD && skew + size <= WORD {
-        // SAFETY: the caller's promise.
-        let bytes = unsafe { part(address, size) };
-        pod::read_at(&bytes, 0)
-    } else if skew == 0 && size.is_multiple_of(WORD) {
-        let mut value = pod::zeroed::<T>();
-        // SAFETY: the caller's promise.
-        unsafe { load_words(address, pod::bytes_of_mut(&mut value).as_chunks_mut().0) }
-        value
+    let mut value = pod::zeroed::<T>();
+    let (words, tail) = pod::bytes_of_mut(&mut value).as_chunks_mut();
+    let end = address + words.len() * WORD;
+    // No pointer to `value` goes to a function that is not inlined, so that it stays in registers.
+    if address.is_multiple_of(WORD) {
+        // SAFETY: the caller's promise: these are bytes of the value.
+        unsafe { load_words(address, words) }
     } else {
-        // SAFETY: the caller's promise.
-        unsafe { get_across(address) }
+        for (n, to) in words.iter_mut().enumerate() {
+            // SAFETY: as above, and they lie in two words, because the first one is not aligned.
+            *to = unsafe { across(address + n * WORD) };
+        }
     }
-}
-
-/// As [`get`], of a value in parts of words. It is a function of its own so that [`get`] has its value
-/// in registers, and no address of it.
-///
-/// # Safety
-///
-/// As [`get`].
-#[cold]
-#[inline(never)]
-unsafe fn get_across<T: Pod>(address: usize) -> T {
-    let mut value = pod::zeroed();
-    // SAFETY: the caller's promise.
-    unsafe { load(address, pod::bytes_of_mut(&mut value)) }
+    if !tail.is_empty() {
+        let last = match end % WORD + tail.len() <= WORD {
+            // SAFETY: as above.
+            true => unsafe { part(end) },
+            // SAFETY: as above, and they lie in two words.
+            false => unsafe { across(end) },
+        };
+        tail.copy_from_slice(&last[..tail.len()]);
+    }
     value
 }
 
@@ -113,33 +107,66 @@ unsafe fn load_words(address: usize, to: &mut [[u8; WORD]]) {
 }
 
 /// As [`load`], of bytes within one word.
-unsafe fn load_part(address: usize, to: &mut [u8]) {
-    if !to.is_empty() {
-        // SAFETY: the caller's promise.
-        let bytes = unsafe { part(address, to.len()) };
-        to.copy_from_slice(&bytes[..to.len()]);
-    }
-}
-
-/// Returns `len` bytes within one word, and others after them.
 ///
 /// # Safety
 ///
 /// As [`load`].
-#[inline]
-unsafe fn part(address: usize, len: usize) -> [u8; WORD] {
-    if len == 0 {
-        return [0; WORD];
+unsafe fn load_part(address: usize, to: &mut [u8]) {
+    if !to.is_empty() {
+        // SAFETY: the caller's promise.
+        let bytes = unsafe { part(address) };
+        to.copy_from_slice(&bytes[..to.len()]);
     }
-    // SAFETY: the caller's promise, of the first byte.
+}
+
+/// Returns the bytes from an address up to the end of its word, and zeros after them.
+///
+/// # Safety
+///
+/// The address must lie in a [`crate::sys::Mapping`] that lives until this returns.
+#[inline]
+unsafe fn part(address: usize) -> [u8; WORD] {
+    // SAFETY: the caller's promise.
     let word = unsafe { word(address) }.load(Ordering::Relaxed);
     // Shifted in a register, as bytes at a variable index go through memory.
+    towards_start(word, address % WORD * 8).to_ne_bytes()
+}
+
+/// Returns eight bytes in two words, for a value at an address that is not aligned.
+///
+/// # Safety
+///
+/// The address must not be aligned. Both words must lie in a [`crate::sys::Mapping`] that lives until
+/// this returns.
+#[cold]
+#[inline(never)]
+unsafe fn across(address: usize) -> [u8; WORD] {
     let bits = address % WORD * 8;
+    // SAFETY: the caller's promise.
+    let first = unsafe { word(address) }.load(Ordering::Relaxed);
+    // SAFETY: the caller's promise.
+    let second = unsafe { word(address + WORD) }.load(Ordering::Relaxed);
+    let first = towards_start(first, bits);
+    let second = towards_end(second, u64::BITS as usize - bits);
+    (first | second).to_ne_bytes()
+}
+
+/// A word without its first bytes in memory, which are so many bits.
+#[inline]
+fn towards_start(word: u64, bits: usize) -> u64 {
     match cfg!(target_endian = "little") {
         true => word >> bits,
         false => word << bits,
     }
-    .to_ne_bytes()
+}
+
+/// A word with so many bits of zeros before its first bytes in memory, and without the last ones.
+#[inline]
+fn towards_end(word: u64, bits: usize) -> u64 {
+    match cfg!(target_endian = "little") {
+        true => word << bits,
+        false => word >> bits,
+    }
 }
 
 /// Sets the value at an address.
@@ -201,11 +228,8 @@ unsafe fn store_part(address: usize, from: &[u8]) {
     bits[..from.len()].copy_from_slice(from);
     // Shifted in a register, as bytes at a variable index go through memory.
     let skew = address % WORD * 8;
-    let shift = |bytes| match cfg!(target_endian = "little") {
-        true => u64::from_ne_bytes(bytes) << skew,
-        false => u64::from_ne_bytes(bytes) >> skew,
-    };
-    let (mask, bits) = (shift(mask), shift(bits));
+    let mask = towards_end(u64::from_ne_bytes(mask), skew);
+    let bits = towards_end(u64::from_ne_bytes(bits), skew);
     // SAFETY: the caller's promise, of the first byte.
     let word = unsafe { word(address) };
     let mut old = word.load(Ordering::Relaxed);

@@ -16,13 +16,51 @@ unsafe impl<const N: usize> Pod for Chars<N> {}
 impl<const N: usize> Chars<N> {
     /// The bytes before the first NUL, or all.
     pub fn as_bytes(&self) -> &[u8] {
-        let end = self.0.iter().position(|b| *b == 0).unwrap_or(N);
-        &self.0[..end]
+        self.0.before_nul()
     }
 
     /// The text before the first NUL, what is not UTF-8 replaced.
     pub fn to_str_lossy(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(self.as_bytes())
+    }
+}
+
+/// Bytes with text up to the first NUL byte, if they have one: `u8 comm[16]` in C, whose `char
+/// comm[16]` is [`Chars`].
+///
+/// ```
+/// use btf_core::pod::NulTerminated;
+///
+/// let comm: [u8; 16] = *b"systemd\0\0\0\0\0\0\0\0\0";
+/// assert_eq!(comm.to_str_lossy(), "systemd");
+/// ```
+pub trait NulTerminated {
+    /// Returns the bytes before the first NUL, or all.
+    fn before_nul(&self) -> &[u8];
+
+    /// Returns the text before the first NUL, with replacement characters for what is not UTF-8.
+    fn to_str_lossy(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(self.before_nul())
+    }
+}
+
+impl NulTerminated for [u8] {
+    fn before_nul(&self) -> &[u8] {
+        let end = self.iter().position(|b| *b == 0).unwrap_or(self.len());
+        &self[..end]
+    }
+}
+
+/// C's `signed char name[N]`.
+impl NulTerminated for [i8] {
+    fn before_nul(&self) -> &[u8] {
+        super::bytes_of_all(self).before_nul()
+    }
+}
+
+impl<const N: usize> From<[u8; N]> for Chars<N> {
+    fn from(bytes: [u8; N]) -> Self {
+        Chars(bytes)
     }
 }
 
@@ -78,6 +116,15 @@ mod tests {
             format!("{:>4}|{:?}", Chars(*b"ab\0"), Chars(*b"\xffb")),
             "  ab|\"\u{fffd}b\""
         );
+    }
+
+    #[test]
+    fn byte_arrays_have_text_up_to_the_first_nul() {
+        assert_eq!(b"ab\0cd".to_str_lossy(), "ab");
+        assert_eq!([b'a', b'b'].to_str_lossy(), "ab");
+        assert_eq!([0x61i8, -1, 0].before_nul(), b"a\xff");
+        assert_eq!([0u8; 0].before_nul(), b"");
+        assert_eq!(Chars::from(*b"ab\0").to_string(), "ab");
     }
 
     #[test]

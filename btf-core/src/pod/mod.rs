@@ -7,7 +7,7 @@ mod pointer;
 
 pub use bits::{bits, set_bits};
 pub use boolean::Bool;
-pub use chars::Chars;
+pub use chars::{Chars, NulTerminated};
 pub use pointer::Ptr;
 
 /// A type whose every bit pattern is a value and which has no padding bytes.

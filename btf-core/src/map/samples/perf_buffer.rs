@@ -8,7 +8,7 @@ use futures_core::Stream;
 use super::{Watched, poll_in_turn};
 use crate::error::{Context as _, Error, ErrorKind, Result};
 use crate::map::perf_event_array::{Event, Ring};
-use crate::map::{PerfEventArray, Sample};
+use crate::map::{Pages, PerfEventArray, Sample};
 
 /// How many samples of a CPU are taken at most before those of the next one.
 const IN_A_ROW: u32 = 64;
@@ -45,11 +45,11 @@ impl<T: Sample + ToOwned + ?Sized> PerfEventArray<T> {
     /// # Panics
     ///
     /// If the runtime has no reactor (`Builder::enable_io`).
-    pub fn stream(&self, pages: usize) -> Result<PerfSamples<T>> {
+    pub fn stream(&self, pages: impl Into<Pages>) -> Result<PerfSamples<T>> {
         let watch = |(event, ring)| Ok((Watched::new(event, self.map())?, ring));
         Ok(PerfSamples {
             rings: self
-                .open(pages)?
+                .open(pages.into())?
                 .into_iter()
                 .map(watch)
                 .collect::<Result<_>>()?,
