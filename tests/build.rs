@@ -15,6 +15,7 @@ fn main() {
         .source("bpf/callbacks.bpf.c")
         .source("bpf/config.bpf.c")
         .source("bpf/cycle.bpf.c")
+        .source("bpf/data_path.bpf.c")
         .source("bpf/device_bound.bpf.c")
         .source("bpf/dummy_ops.bpf.c")
         .source("bpf/iters.bpf.c")

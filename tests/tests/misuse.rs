@@ -77,6 +77,15 @@ struct {
 } reports SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+} untyped SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY);
+} untyped_perf SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_STACK_TRACE);
 	__uint(max_entries, 16);
 	__uint(key_size, 4);
@@ -390,8 +399,36 @@ fn maps(misuse: &Misuse) {
     misuse.use_errs(
         "wrong_sample",
         "    skel.maps.events.consumer(|seen: &u64| println!(\"{seen}\"))?;",
-        &["type mismatch in closure arguments", "Tally"],
+        &["the callback takes `&u64`, but the samples of this buffer are `Tally`"],
     );
+    let untyped: [(&str, &str); 2] = [
+        (
+            "untyped_ring_buffer",
+            "    skel.maps.untyped.consumer(|seen: &snoop::Tally| println!(\"{}\", seen.opened))?;",
+        ),
+        (
+            "untyped_perf_buffer",
+            "    skel.maps.untyped_perf.consumer(8, |_, seen: &snoop::Tally| println!(\"{}\", seen.opened), |_, _| ())?;",
+        ),
+    ];
+    for (name, line) in untyped {
+        let words = [
+            "the callback takes `&Tally`, but the samples of this buffer are `[u8]`",
+            "lacks `__type(value, struct …)`",
+            "call `consumer_as::<Tally>`",
+        ];
+        misuse.use_errs(name, line, &words);
+    }
+    let said = misuse.check(
+        "untyped_shown_as_a_type",
+        &using(
+            "    skel.maps.untyped.consumer_as::<snoop::Tally>(|seen| println!(\"{}\", seen.opened))?;
+    skel.maps.untyped.consumer(|seen| println!(\"{}\", seen.len()))?;
+    skel.maps.untyped_perf.consumer(8, |_, seen| println!(\"{}\", seen.len()), |_, _| ())?;
+    skel.maps.events.consumer(|seen| println!(\"{}\", seen.opened))?;",
+        ),
+    );
+    assert!(said.success, "{}", said.stderr);
 }
 
 fn links_and_threads(misuse: &Misuse) {

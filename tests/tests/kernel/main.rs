@@ -12,6 +12,7 @@ mod attach_modes;
 mod btf;
 mod callbacks;
 mod cgroup;
+mod data_path;
 mod detach;
 mod errors;
 mod feature;
