@@ -28,7 +28,10 @@ fn main() {
             }
         }
     }
-    builder.build();
+    let parts = root.join("tests/bpf/linked");
+    println!("cargo:rerun-if-changed={}", parts.display());
+    let parts = ["main", "more", "third"].map(|name| parts.join(format!("{name}.bpf.c")));
+    builder.link("linked", parts).build();
 }
 
 fn list(folder: &Path) -> Vec<PathBuf> {

@@ -209,6 +209,107 @@ fn bpftool_links_the_same() {
     assert_eq!(structs(&ours), structs(&theirs));
 }
 
+/// Compiles sources that need no headers.
+fn compiled_from(dir: &Path, sources: &[(&'static str, &str)]) -> Vec<(&'static str, Vec<u8>)> {
+    let start = "#define SEC(name) __attribute__((section(name), used))\n";
+    let compiled = sources.iter().map(|(name, source)| {
+        let (source_file, object) = (dir.join(format!("{name}.c")), dir.join(format!("{name}.o")));
+        std::fs::write(&source_file, format!("{start}{source}")).unwrap();
+        let mut clang = Command::new("clang");
+        clang.args(["--target=bpf", "-O2", "-g", "-mcpu=v3", "-c"]);
+        let status = clang.arg(source_file).arg("-o").arg(&object).status();
+        assert!(status.unwrap().success(), "{name}");
+        (*name, std::fs::read(object).unwrap())
+    });
+    compiled.collect()
+}
+
+/// Offset and size of each variable of a section.
+fn places(object: &Object, section: &str) -> Vec<(String, u32, u32)> {
+    let btf = object.btf().unwrap();
+    let section = btf.find(section, Kind::DATASEC).unwrap();
+    let mut places: Vec<_> = section
+        .variables()
+        .iter()
+        .map(|v| (v.name().to_owned(), v.offset(), v.size()))
+        .collect();
+    places.sort_by_key(|place| place.1);
+    places
+}
+
+#[test]
+fn flexible_members_keep_their_room() {
+    let dir = Scratch::new("flexible");
+    let flexible = "struct flexible { int count; int items[]; };\n";
+    let user = format!(
+        "{flexible}extern struct flexible table;\n\
+         SEC(\"raw_tp\") int user(void *ctx) {{ return table.items[2]; }}\n"
+    );
+    let weak = format!(
+        "{flexible}__attribute__((weak)) struct flexible table = {{ 6, {{ 1, 2, 3, 4, 5, 6 }} }};\n\
+         int before = 1;\n"
+    );
+    let strong =
+        format!("{flexible}struct flexible table = {{ 3, {{ 10, 20, 30 }} }};\nint after = 5;\n");
+    let parts = compiled_from(
+        dir.path(),
+        &[("user", &user), ("weak", &weak), ("strong", &strong)],
+    );
+    for order in [[0, 1, 2], [0, 2, 1], [2, 0, 1], [1, 2, 0]] {
+        let parts: Vec<_> = order.iter().map(|n| parts[*n].clone()).collect();
+        let object = Object::parse("linked", &linked(&parts).unwrap()).unwrap();
+        let places = places(&object, ".data");
+        let table = places.iter().find(|place| place.0 == "table").unwrap();
+        assert_eq!(table.2, 16, "{order:?}");
+        // Kernels reject variables that overlap.
+        let overlaps = places
+            .windows(2)
+            .any(|pair| pair[0].1 + pair[0].2 > pair[1].1);
+        assert!(!overlaps, "{order:?}: {places:?}");
+    }
+}
+
+#[test]
+fn forward_enum_matches_its_definition_behind_pointers() {
+    let dir = Scratch::new("forward_enum");
+    let parts = compiled_from(
+        dir.path(),
+        &[
+            (
+                "user",
+                "enum later; extern enum later *shared;\n\
+                 SEC(\"raw_tp\") int user(void *ctx) { return shared != 0; }\n",
+            ),
+            (
+                "definition",
+                "enum later { LATER = 1 }; enum later *shared; enum later own;\n",
+            ),
+        ],
+    );
+    let object = Object::parse("linked", &linked(&parts).unwrap()).unwrap();
+    let types = object.btf().unwrap().types();
+    let enums: Vec<_> = types.filter(|ty| ty.kind() == Kind::ENUM).collect();
+    assert_eq!(enums.len(), 1, "{enums:?}");
+    assert_eq!(enums[0].vlen(), 1);
+}
+
+#[test]
+fn constants_are_linked_in_the_sections_that_hold_them() {
+    // Before clang 16, BTF has the tables in .rodata.
+    let object = std::fs::read(concat!(env!("OUT_DIR"), "/own_types.bpf.o")).unwrap();
+    let linked = linked(&[("own_types", object)]).unwrap();
+    let linked = Object::parse("linked", &linked).unwrap();
+    let names = |section| -> Vec<String> {
+        let places = places(&linked, section).into_iter();
+        places.map(|place| place.0).collect()
+    };
+    assert_eq!(names(".rodata"), ["at"]);
+    assert_eq!(names(".rodata.cst8"), ["by_8"]);
+    assert_eq!(names(".rodata.cst16"), ["by_16"]);
+    assert_eq!(names(".rodata.cst32"), ["by_32"]);
+    assert_eq!(names(".rodata.str1.1"), ["text"]);
+}
+
 #[test]
 fn what_does_not_go_together_is_named() {
     let dir = Scratch::new("refused");

@@ -44,7 +44,47 @@ pub(crate) fn cargo_for_guests(selection: &Selection) -> Result<Command> {
 ///
 /// # Errors
 /// If it does not build; cargo and the compilers have then said why on standard error.
-pub(crate) fn executable(mut cargo: Command, args: &[&str]) -> Result<PathBuf> {
+pub(crate) fn executable(cargo: Command, args: &[&str]) -> Result<PathBuf> {
+    let messages = messages(cargo, args)?;
+    // Beside a test, cargo builds the package's programs, and in no certain order.
+    let wanted = args
+        .windows(2)
+        .find(|pair| matches!(pair[0], "--test" | "--bin"));
+    let wanted = wanted.map(|pair| format!("\"name\":\"{}\"", pair[1]));
+    let is_wanted = |line: &&str| wanted.as_ref().is_none_or(|name| line.contains(name));
+    let executables = messages.lines().filter(is_wanted);
+    let last = executables.filter_map(named_executable).next_back();
+    last.ok_or_else(|| format!("`cargo {}` built no executable", args.join(" ")))
+}
+
+/// The `OUT_DIR` of a package's build script.
+///
+/// # Errors
+/// If it does not build, or the package has no build script.
+pub(crate) fn out_dir(cargo: Command, args: &[&str], package: &str) -> Result<PathBuf> {
+    let messages = messages(cargo, args)?;
+    script_dir(&messages, package).ok_or_else(|| {
+        format!(
+            "`cargo {}` ran no build script of {package}",
+            args.join(" ")
+        )
+    })
+}
+
+/// The `OUT_DIR` among cargo's messages. An ID names the package after the folder, or only there if both are alike.
+fn script_dir(messages: &str, package: &str) -> Option<PathBuf> {
+    let (name, folder) = (format!("#{package}@"), format!("/{package}#"));
+    let scripts = messages
+        .lines()
+        .filter(|line| line.contains("\"build-script-executed\""));
+    let mut of_package = scripts.filter(|line| line.contains(&name) || line.contains(&folder));
+    of_package
+        .find_map(|line| quoted(line, "out_dir"))
+        .map(PathBuf::from)
+}
+
+/// Runs a building cargo command and returns its messages, one a line.
+fn messages(mut cargo: Command, args: &[&str]) -> Result<String> {
     cargo
         .args(args)
         .arg("--message-format=json-render-diagnostics");
@@ -57,16 +97,7 @@ pub(crate) fn executable(mut cargo: Command, args: &[&str]) -> Result<PathBuf> {
     if !output.status.success() {
         return Err(format!("`cargo {}` failed", args.join(" ")));
     }
-    let messages = String::from_utf8_lossy(&output.stdout);
-    // Beside a test, cargo builds the package's programs, and in no certain order.
-    let wanted = args
-        .windows(2)
-        .find(|pair| matches!(pair[0], "--test" | "--bin"));
-    let wanted = wanted.map(|pair| format!("\"name\":\"{}\"", pair[1]));
-    let is_wanted = |line: &&str| wanted.as_ref().is_none_or(|name| line.contains(name));
-    let executables = messages.lines().filter(is_wanted);
-    let last = executables.filter_map(named_executable).next_back();
-    last.ok_or_else(|| format!("`cargo {}` built no executable", args.join(" ")))
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// The path in `"executable":"…"` of one of cargo's messages.
@@ -91,6 +122,17 @@ pub(crate) fn quoted(json: &str, key: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn folders_of_build_scripts() {
+        let messages = r#"{"reason":"build-script-executed","package_id":"registry+https://x#object@0.40.0","out_dir":"/t/object"}
+{"reason":"build-script-executed","package_id":"path+file:///w/benches/schedulers#0.1.0","out_dir":"/t/schedulers"}
+{"reason":"compiler-artifact","package_id":"path+file:///w/benches/schedulers#0.1.0"}"#;
+        let dir = |package| script_dir(messages, package).map(|dir| dir.display().to_string());
+        assert_eq!(dir("schedulers").as_deref(), Some("/t/schedulers"));
+        assert_eq!(dir("object").as_deref(), Some("/t/object"));
+        assert_eq!(dir("ects"), None);
+    }
 
     #[test]
     fn executables_of_messages() {

@@ -32,7 +32,8 @@ const USAGE: &str = "usage: peers compare [--btf LABEL=PATH]... [--skip WHY]... 
        peers bench [--json] [--runs N] [--only WORK] [--btf LABEL=PATH]...
        peers live --place host|SERIES [--json] [--runs N] [--only WORK]
        peers works [--only WORK]
-       peers equal [--btf LABEL=PATH]... OBJECT...";
+       peers equal [--btf LABEL=PATH]... OBJECT...
+       peers open OBJECT...";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -85,6 +86,7 @@ fn run(args: &[String]) -> Result<bool, String> {
             let given = parse(rest)?;
             equal::run(&given.paths, &given.kernels).map(|()| true)
         }
+        "open" => opened(rest),
         "adopt" => match rest {
             [folder] => golden::adopt(Path::new(folder), &compiled()?).map(|()| true),
             _ => Err(USAGE.to_owned()),
@@ -165,6 +167,21 @@ fn live(args: &[String]) -> Result<bool, String> {
         ..
     } = Options::parse(args)?;
     live::run(&exe()?, &place, runs, json, only.as_deref())
+}
+
+/// Returns `true` if libbpf opens all these objects.
+fn opened(objects: &[String]) -> Result<bool, String> {
+    let mut is_good = !objects.is_empty();
+    for path in objects {
+        match libbpf::Object::open(Path::new(path), None) {
+            Ok(_) => println!("ok {path}"),
+            Err(e) => {
+                println!("FAILED {path}: libbpf {}: {e}", libbpf::version());
+                is_good = false;
+            }
+        }
+    }
+    Ok(is_good)
 }
 
 /// What a task is given.

@@ -1,5 +1,5 @@
 //! The kernel's own CO-RE programs, compiled as a user of `btf-build` would compile them: `progs/test_core_reloc_*.c`, and
-//! `progs/btf__core_reloc_*.c`, whose types stand in for a kernel's.
+//! `progs/btf__core_reloc_*.c`, whose types stand in for a kernel's. And those that are linked from several sources.
 
 use std::path::{Path, PathBuf};
 
@@ -9,6 +9,26 @@ use crate::compare::{self, Kernel};
 
 const PROGRAM: &str = "test_core_reloc_";
 const TARGET: &str = "btf__core_reloc_";
+
+/// Linked objects and their sources, as in the selftests' Makefile.
+const LINKED: &[(&str, &[&str])] = &[
+    ("linked_funcs", &["linked_funcs1", "linked_funcs2"]),
+    ("linked_maps", &["linked_maps1", "linked_maps2"]),
+    ("linked_vars", &["linked_vars1", "linked_vars2"]),
+    (
+        "test_static_linked",
+        &["test_static_linked1", "test_static_linked2"],
+    ),
+    (
+        "test_subskeleton",
+        &[
+            "test_subskeleton_lib2",
+            "test_subskeleton_lib",
+            "test_subskeleton",
+        ],
+    ),
+    ("test_usdt", &["test_usdt", "test_usdt_multispec"]),
+];
 
 /// Compiles what is there into `$OUT_DIR`; `selftests` is the kernel's `tools/testing/selftests/bpf`.
 pub(crate) fn compile(selftests: &Path, clang: &str, btf: &Path) -> Result<(), String> {
@@ -28,15 +48,27 @@ pub(crate) fn compile(selftests: &Path, clang: &str, btf: &Path) -> Result<(), S
             builder = builder.source(path);
         }
     }
+    for (name, sources) in LINKED {
+        builder = builder.link(
+            name,
+            sources
+                .iter()
+                .map(|source| progs.join(format!("{source}.c"))),
+        );
+    }
     let built = builder.try_build().map_err(|e| e.to_string())?;
     eprintln!("compiled {} objects of the kernel's selftests", built.len());
     Ok(())
 }
 
-/// The compiled programs.
+/// The compiled programs. libbpf must load linked objects, too.
 pub(crate) fn programs(dir: &Path) -> Result<Vec<PathBuf>, String> {
+    let is_linked = |name: &str| LINKED.iter().any(|(linked, _)| *linked == name);
     let mut paths = list(dir, ".o")?;
-    paths.retain(|path| compare::name(path).starts_with(PROGRAM));
+    paths.retain(|path| {
+        let name = compare::name(path);
+        name.starts_with(PROGRAM) || is_linked(name)
+    });
     Ok(paths)
 }
 

@@ -3,13 +3,17 @@
 //! run there. The program is `benches/schedulers`.
 
 use crate::guest::Guest;
+use crate::kernel::Selection;
 use crate::machine::{self, Port};
 use crate::tally::{Lines, Tally};
-use crate::{Result, build, cache, disk, program, tool, vm};
+use crate::{Result, build, cache, disk, peers, program, tool, vm};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const MANIFEST: &str = "benches/schedulers/Cargo.toml";
+
+/// Its package.
+const PACKAGE: &str = "schedulers";
 
 /// The package with the headers that they share; the others lie beside it in cargo's folder.
 const HEADERS: &str = "scx_cargo";
@@ -37,12 +41,15 @@ pub(crate) fn run(args: &[String]) -> Result<u8> {
     let sources = fetch(selection.offline)?;
     let mut total = Tally::default();
     for kernel in selection.kernels()? {
-        let mut cargo = program::cargo();
-        cargo
-            .env("BTF_SCHEDULERS", &sources)
-            .env("BTF_BUILD_VMLINUX", kernel.btf())
-            .env("BTF_BUILD_CLANG", tool::CLANG_19.name)
-            .env("CARGO_NET_OFFLINE", selection.offline.to_string());
+        let cargo = || {
+            let mut cargo = program::cargo();
+            cargo
+                .env("BTF_SCHEDULERS", &sources)
+                .env("BTF_BUILD_VMLINUX", kernel.btf())
+                .env("BTF_BUILD_CLANG", tool::CLANG_19.name)
+                .env("CARGO_NET_OFFLINE", selection.offline.to_string());
+            cargo
+        };
         let args = [
             "build",
             "--locked",
@@ -51,7 +58,11 @@ pub(crate) fn run(args: &[String]) -> Result<u8> {
             "--bin",
             "schedulers",
         ];
-        let mut guest = Guest::new(build::executable(cargo, &args)?);
+        let mut guest = Guest::new(build::executable(cargo(), &args)?);
+        total.add(&opened(
+            &selection,
+            &build::out_dir(cargo(), &args, PACKAGE)?,
+        )?);
         guest.timeout = TIMEOUT;
         eprintln!("== {} ({})", kernel.series, kernel.release);
         let (mut tally, mut lines) = (Tally::default(), Lines::default());
@@ -70,6 +81,22 @@ pub(crate) fn run(args: &[String]) -> Result<u8> {
     }
     println!("{}", total.summary());
     Ok(u8::from(total.failed > 0 || total.passed() == 0))
+}
+
+/// Has libbpf open the objects: what is linked here must be fit for it, too.
+fn opened(selection: &Selection, out_dir: &Path) -> Result<Tally> {
+    let mut peers = peers::build(selection)?;
+    peers.arg("open");
+    let objects = disk::list(out_dir)?;
+    peers.args(
+        objects
+            .iter()
+            .filter(|path| disk::name(path).ends_with(".bpf.o")),
+    );
+    println!("opened by libbpf");
+    let mut tally = Tally::default();
+    tally.fail_unless_counted(peers::verdict(peers)?);
+    Ok(tally)
 }
 
 /// Has cargo fetch the packages; returns a folder with one of each, by its name alone.
