@@ -185,16 +185,19 @@ impl Standing {
             let modules = self.modules.join(", ");
             causes.push(format!("security modules are active ({modules})"));
         }
-        if self.lockdown.is_none() {
-            causes.push(
-                "securityfs is not mounted on /sys/kernel/security, where lockdown shows"
-                    .to_owned(),
-            );
-        }
         let has = format!("this process has {}", needs.names());
+        let look = match self.lockdown {
+            Some(_) => "",
+            None => {
+                "; mount securityfs on /sys/kernel/security to see whether the kernel is locked down"
+            }
+        };
         match causes.is_empty() {
-            true => format!("{has}: the kernel refuses it for another reason"),
-            false => format!("{has}, so something else forbids it: {}", causes.join("; ")),
+            true => format!("{has}, so the kernel refuses it for another reason{look}"),
+            false => format!(
+                "{has}, so something else forbids it: {}{look}",
+                causes.join("; ")
+            ),
         }
     }
 
@@ -472,7 +475,7 @@ mod tests {
         };
         assert_eq!(
             hint(&|_| {}),
-            "this process has CAP_BPF and CAP_PERFMON: the kernel refuses it for another reason"
+            "this process has CAP_BPF and CAP_PERFMON, so the kernel refuses it for another reason"
         );
         assert_eq!(
             hint(&|s| s.lockdown = Some("integrity".into())),
@@ -486,7 +489,7 @@ mod tests {
             "this process has CAP_BPF and CAP_PERFMON, so something else forbids it: a seccomp \
              filter is installed, as by container runtimes; security modules are active (selinux, bpf)"
         );
-        assert!(hint(&|s| s.lockdown = None).contains("securityfs is not mounted"));
+        assert!(hint(&|s| s.lockdown = None).ends_with("reason; mount securityfs on /sys/kernel/security to see whether the kernel is locked down"));
     }
 
     #[test]

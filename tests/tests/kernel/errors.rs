@@ -218,8 +218,8 @@ fn maps_that_cannot_be_made() {
     if running() < (6, 1) {
         refused(
             spec(MapType::USER_RINGBUF, 0, 0, 4096),
-            "user_ringbuf, keys of 0 bytes, values of 0 bytes, max_entries 4096, flags 0x0): Invalid argument (os error 22) (Linux \
-             6.1 brought maps of this type; set_autocreate(false) leaves the map out)",
+            "user_ringbuf, keys of 0 bytes, values of 0 bytes, max_entries 4096, flags 0x0): Invalid argument (os error 22) (maps of this type require Linux \
+             6.1 or newer; set_autocreate(false) leaves the map out)",
         );
     }
     let on_node = MapSpec {

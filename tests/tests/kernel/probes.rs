@@ -341,7 +341,8 @@ fn a_kernel_without_cookies_says_so() {
     let at = KprobeOptions::new("vfs_unlink").cookie(1);
     let e = skel.progs.on_kprobe.attach_with(&at).unwrap_err();
     assert!(
-        e.to_string().contains("perf events have them from 5.15 on"),
+        e.to_string()
+            .contains("a cookie here requires Linux 5.15 or newer"),
         "{e}"
     );
 }
