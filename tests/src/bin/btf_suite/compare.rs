@@ -98,8 +98,7 @@ fn definitions(text: &str) -> Vec<String> {
     let mut all = Vec::new();
     let (mut current, mut depth) = (String::new(), 0_usize);
     for line in text.lines().filter(|line| !line.starts_with('#')) {
-        let line = line.split("/*").next().unwrap_or_default();
-        for c in line.chars().chain(['\n']) {
+        for c in without_comments(line).chars().chain(['\n']) {
             match c {
                 '{' => depth += 1,
                 '}' => depth = depth.saturating_sub(1),
@@ -113,6 +112,14 @@ fn definitions(text: &str) -> Vec<String> {
         }
     }
     all
+}
+
+fn without_comments(line: &str) -> String {
+    let mut parts = line.split("/*");
+    let code = parts.next().unwrap_or_default().to_owned();
+    parts.fold(code, |code, part| {
+        code + part.split_once("*/").map_or("", |(_, after)| after)
+    })
 }
 
 fn compact(text: &str) -> String {

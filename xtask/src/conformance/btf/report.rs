@@ -12,7 +12,7 @@ these liberties:
 * What the kernel rejects at `BPF_BTF_LOAD` may parse if it does with libbpf, whose parser checks less, too.
 * C dumps may have their definitions in another order, other forward declarations and other padding. clang checks the
   size of every type and the offset of every member.
-* cilium/ebpf's compiled CO-RE programs are relocated and interpreted; they return the line of a check that fails.
+* cilium/ebpf's compiled CO-RE programs are relocated and interpreted. They return the line of a check that fails.
 * Values are compared number by number and name by name. libbpf leaves out members that are zero; btf-core shows all.
 
 `cargo xtask conformance btf --write docs/conformance-btf.md` makes this page.

@@ -241,9 +241,9 @@ int suite_usleep(unsigned int microseconds)
 	return ret;
 }
 
-long suite_getpgid(void)
+long suite_syscall(long number)
 {
-	long ret = syscall(SYS_getpgid);
+	long ret = syscall(number);
 
 	for (struct bpf_object *object = objects; object; object = object->next)
 		pull(object);

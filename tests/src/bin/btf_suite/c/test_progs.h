@@ -122,7 +122,7 @@ int suite_compare(const char *actual, const char *expected, size_t limit);
 #define bpf_map__map_flags suite_map_flags
 #define usleep suite_usleep
 #ifdef SUITE_TRIGGERS
-#define syscall(number) suite_getpgid()
+#define syscall suite_syscall
 #endif
 #define strcmp(a, b) suite_compare(a, b, SIZE_MAX)
 #endif
@@ -143,7 +143,7 @@ const char *suite_map_name(const struct bpf_map *map);
 int suite_map_fd(const struct bpf_map *map);
 __u32 suite_map_flags(const struct bpf_map *map);
 int suite_usleep(unsigned int microseconds);
-long suite_getpgid(void);
+long suite_syscall(long number);
 
 struct btf_dump;
 int suite_btf_load(const void *data, size_t size, struct bpf_btf_load_opts *opts);
