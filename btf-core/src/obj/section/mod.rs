@@ -326,7 +326,7 @@ mod tests {
         let both = |prog_type, attach_type| name(prog_type, Some(attach_type));
         assert_eq!(
             both(ProgType::SCHED_CLS, AttachType::TCX_EGRESS),
-            Some("tcx/egress")
+            Some("tc/egress")
         );
         assert_eq!(
             both(ProgType::TRACING, AttachType::TRACE_FEXIT),
