@@ -277,7 +277,7 @@ mod tests {
         let mut b = Builder::new();
         let first = b.int("int", 4, IntEncoding::SIGNED);
         let second = b.int("int", 4, IntEncoding::SIGNED);
-        let unsigned = b.int("unsigned int", 4, IntEncoding::default());
+        let unsigned = b.int("unsigned int", 4, IntEncoding(0));
         b.pointer(first);
         b.pointer(second);
         b.pointer(unsigned);
