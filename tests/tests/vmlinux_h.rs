@@ -64,7 +64,9 @@ fn header_needs_neither_guard_nor_relocation_nor_kfuncs() {
     options.preserve_access_index = false;
     options.kfuncs = false;
     let header = dump::header(&btf, &options).unwrap();
-    assert!(!header.contains("#"), "{kernel}");
+    for directive in ["#ifndef", "#pragma clang", " __ksym;"] {
+        assert!(!header.contains(directive), "{kernel}: {directive}");
+    }
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("vmlinux_h-plain");
     std::fs::create_dir_all(&dir).unwrap();
     std::fs::write(dir.join("vmlinux.h"), &header).unwrap();
@@ -104,7 +106,7 @@ fn header_compiles_as_every_c() {
     std::fs::create_dir_all(&dir).unwrap();
     std::fs::write(dir.join("vmlinux.h"), &header).unwrap();
     let source = "#include \"vmlinux.h\"\nbool yes = true, no = false; struct flags flags;\n\
-                  _Static_assert(sizeof(flags) == 6 && sizeof(yes) == 1 && true == 1, \"\");\n";
+                  _Static_assert(sizeof(flags) == 6, \"\"); _Static_assert(true == 1, \"\");\n";
     std::fs::write(dir.join("x.c"), source).unwrap();
     for clang in clangs() {
         for std in ["gnu11", "gnu17", "c2x", "gnu2x"] {

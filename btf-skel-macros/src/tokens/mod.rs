@@ -150,7 +150,29 @@ fn with_crates_at(tokens: TokenStream, runtime: &TokenStream) -> TokenStream {
     }
 }
 
-/// Words after which generated code starts a path.
-const KEYWORDS: [&str; 9] = [
-    "as", "const", "dyn", "for", "impl", "in", "match", "return", "static",
+/// Words after which a path may start.
+const KEYWORDS: [&str; 18] = [
+    "as", "break", "const", "dyn", "else", "for", "if", "impl", "in", "let", "match", "move",
+    "mut", "ref", "return", "static", "where", "while",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_of_crates_go_through_the_runtime() {
+        let code = quote! {
+            impl ::core::A for B { fn f(x: &mut ::core::C, y: &'static ::std::D) -> a::core::E { ::btf_core::g::<::core::H>() } }
+        };
+        let expected = quote! {
+            impl ::r::private::core::A for B {
+                fn f(x: &mut ::r::private::core::C, y: &'static ::r::private::std::D) -> a::core::E {
+                    ::r::g::<::r::private::core::H>()
+                }
+            }
+        };
+        let made = with_crates_at(code, &quote! { ::r });
+        assert_eq!(made.to_string(), expected.to_string());
+    }
+}
