@@ -62,8 +62,13 @@ pub struct MapSpec {
     pub offset: u64,
 }
 
-/// Reads all map declarations; `offset_of` gives a variable's place in `.maps` by the symbol table.
-pub(super) fn parse(btf: &Btf, offset_of: impl Fn(&str) -> Option<u64>) -> Result<Vec<MapSpec>> {
+/// Reads all map declarations; `offset_of` gives a variable's place in `.maps` by the symbol table, `is_local` tells
+/// static ones. BTF does not: hidden ones are made static in it.
+pub(super) fn parse(
+    btf: &Btf,
+    offset_of: impl Fn(&str) -> Option<u64>,
+    is_local: impl Fn(&str) -> bool,
+) -> Result<Vec<MapSpec>> {
     let Some(section) = btf.find(".maps", Kind::DATASEC) else {
         return Err(Error::not_found("section .maps has no counterpart in BTF")
             .hint("declare maps as BTF-defined structs, and compile with -g"));
@@ -74,6 +79,9 @@ pub(super) fn parse(btf: &Btf, offset_of: impl Fn(&str) -> Option<u64>) -> Resul
         let in_map = |e: Error| e.context(format!("map `{name}`"));
         if var.ty().linkage() == Some(Linkage::EXTERN) {
             return Err(in_map(elsewhere()));
+        }
+        if is_local(name) {
+            return Err(in_map(is_static()));
         }
         let mut map = declaration(var.ty()).map_err(in_map)?;
         map.offset = offset_of(name)
@@ -91,6 +99,15 @@ fn elsewhere() -> Error {
         "it is declared `extern`, and no source of this object defines it",
     )
     .hint("build the source that defines it into the same object (btf_build::Builder::link), or leave `extern` out")
+}
+
+/// The error for a static map. clang refers to it by its section alone, without its name.
+fn is_static() -> Error {
+    Error::new(
+        ErrorKind::Unsupported,
+        "it is static, but maps must be global",
+    )
+    .hint("remove `static` from its declaration")
 }
 
 /// Reads the declaration of one map, a VAR.
@@ -145,9 +162,10 @@ fn parse_one(name: &str, def: Type<'_>, is_inner: bool) -> Result<MapSpec> {
                     0 => Pinning::None,
                     1 => Pinning::ByName,
                     n => {
-                        return Err(bad(&format!(
-                            "LIBBPF_PIN_NONE or LIBBPF_PIN_BY_NAME, but {n}"
-                        )));
+                        let what = format!("LIBBPF_PIN_NONE or LIBBPF_PIN_BY_NAME, but {n}");
+                        return Err(bad(&what).hint(
+                            "leave it out and set the path before loading, with `set_pin_path`",
+                        ));
                     }
                 }
             }

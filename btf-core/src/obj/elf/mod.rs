@@ -112,7 +112,16 @@ impl Elf<'_> {
             .hint("compile it with `clang -target bpf -g`, and don't strip .BTF"));
         };
         let offsets = self.offsets_in(index);
-        maps::parse(btf, |name| offsets.get(name).copied())
+        let is_local = |name: &str| {
+            let mut symbols = self.symbols.iter();
+            symbols.any(|s| {
+                usize::from(s.st_shndx(self.endian).0) == index
+                    && s.st_bind() == elf::STB_LOCAL
+                    && s.st_type() == elf::STT_OBJECT
+                    && self.symbol_name(s) == name
+            })
+        };
+        maps::parse(btf, |name| offsets.get(name).copied(), is_local)
     }
 
     fn data(&self, btf: Option<&Btf>, externs: &Externs) -> Result<Vec<DataSection>> {
