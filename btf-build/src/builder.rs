@@ -81,7 +81,19 @@ impl Builder {
     ///     .build();
     /// ```
     ///
-    /// What a linked object says of its programs' arguments is not held against what they attach to, because the DWARF of
+    /// One source is enough, which then has the object's name: for a source whose file name another one has, too, and for
+    /// one that is built several times with different macros, by a builder each:
+    ///
+    /// ```no_run
+    /// for (name, ipv6) in [("filter4", "0"), ("filter6", "1")] {
+    ///     btf_build::Builder::new()
+    ///         .link(name, ["src/bpf/filter.bpf.c"])
+    ///         .define("IPV6", ipv6)
+    ///         .build();
+    /// }
+    /// ```
+    ///
+    /// What several linked sources declare as their programs' arguments is not held against what they attach to, because the DWARF of
     /// its parts is not kept.
     #[must_use]
     pub fn link<P: AsRef<Path>>(
@@ -118,6 +130,21 @@ impl Builder {
     #[must_use]
     pub fn define(self, name: &str, value: &str) -> Self {
         self.flag(format!("-D{name}={value}"))
+    }
+
+    /// Turns on a warning of clang's or a group of them, as `-W` does: `warn("all")`, `warn("shadow")`. With `no-` in
+    /// front, turns it off. Without this, clang's default warnings are shown.
+    ///
+    /// ```no_run
+    /// btf_build::Builder::new()
+    ///     .source("src/bpf/hello.bpf.c")
+    ///     .warn("all")
+    ///     .warn("no-unused-function")
+    ///     .build();
+    /// ```
+    #[must_use]
+    pub fn warn(self, name: &str) -> Self {
+        self.flag(format!("-W{name}"))
     }
 
     /// Adds a flag for clang after all others.

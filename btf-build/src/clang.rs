@@ -41,8 +41,12 @@ pub(crate) fn find(setting: Option<&OsStr>, kept: &Kept) -> Result<Clang> {
 
 fn named(name: &OsStr, by: &str, kept: &Kept) -> Result<Clang> {
     let shown = name.to_string_lossy();
-    let path = which::which(name).map_err(|_| {
-        Error::new(format!("there is no clang at `{shown}`, which {by} names")).help(INSTALL)
+    let path = which::which(name).map_err(|_| match Path::new(name).is_file() {
+        true => Error::new(format!("`{shown}`, which {by} names, is not executable"))
+            .help("set its mode with `chmod +x`, or name another clang"),
+        false => {
+            Error::new(format!("there is no clang at `{shown}`, which {by} names")).help(INSTALL)
+        }
     })?;
     let clang = Clang {
         major: version(&path, kept)?,

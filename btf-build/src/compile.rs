@@ -9,8 +9,9 @@ use crate::error::{Error, Result};
 use crate::kept::{Kept, stamp};
 use crate::lint;
 use crate::said::Reader;
+use crate::search_path::SearchPath;
 use crate::target::Target;
-use crate::{depfile, environment};
+use crate::{clang_exit, depfile, environment};
 
 /// Everything that is the same for all sources.
 pub(crate) struct Compiler {
@@ -18,11 +19,15 @@ pub(crate) struct Compiler {
     args: Vec<OsString>,
     /// Its version.
     clang: u32,
+    /// Where it searches for headers, but for `vmlinux.h`.
+    pub(crate) search_path: SearchPath,
 }
 
 /// What a successful run left.
 pub(crate) struct Compiled {
     pub(crate) elf: Vec<u8>,
+    /// The objects that `elf` was linked from, which have the DWARF that it lacks; none if it was not linked.
+    pub(crate) parts: Vec<Vec<u8>>,
     /// The source and every header that was read.
     pub(crate) read: Vec<PathBuf>,
     /// Warnings, as clang wrote them.
@@ -68,7 +73,10 @@ impl Refused {
 }
 
 /// What every source is compiled with.
-const FLAGS: [&str; 7] = [
+///
+/// The last ones undo what distributions turn on for programs of the host: in a patched clang, a wrapper,
+/// or a configuration file. Files are still read, because they may name directories of headers.
+const FLAGS: [&str; 13] = [
     "-O2",
     "-g",
     // 32-bit registers and jumps, which every kernel from 5.10 on verifies.
@@ -80,6 +88,16 @@ const FLAGS: [&str; 7] = [
     // Kernels from 6.19 on have anonymous members of named struct types.
     "-fms-extensions",
     "-Wno-microsoft-anon-tag",
+    // BPF has no canary: the call to `__stack_chk_fail` is refused.
+    "-fno-stack-protector",
+    "-fcf-protection=none",
+    // It would write to variables that the program leaves alone, which costs instructions.
+    "-ftrivial-auto-var-init=uninitialized",
+    "-fno-sanitize=all",
+    // An object of LLVM's bitcode cannot be loaded.
+    "-fno-lto",
+    // What has no meaning for BPF (`-fstack-clash-protection`, `-pie`) would be a warning for each source.
+    "-Wno-unused-command-line-argument",
 ];
 
 /// The command that `cc` makes of flags, by what the environment asks for. It has clang say what it is.
@@ -93,9 +111,8 @@ fn conventional(clang: &Clang, target: &Target, flags: &[OsString]) -> Result<Ve
         .host(&format!("{}-unknown-linux-gnu", std::env::consts::ARCH))
         .opt_level(2)
         .debug(true)
-        // Those of -Wall; without this, `cc` has clang keep all of them to itself.
-        .warnings(true)
-        .extra_warnings(false)
+        // With `true`, it adds `-Wall`. What it adds instead is removed below.
+        .warnings(false)
         .inherit_rustflags(false)
         .cargo_metadata(false);
     for flag in flags {
@@ -104,11 +121,13 @@ fn conventional(clang: &Clang, target: &Target, flags: &[OsString]) -> Result<Ve
     let tool = build
         .try_get_compiler()
         .map_err(|e| Error::new(format!("cannot set up {}: {e}", clang.path.display())))?;
-    let program = [tool.path().as_os_str().to_owned()];
-    Ok(program
-        .into_iter()
-        .chain(tool.args().iter().cloned())
-        .collect())
+    let mut command = vec![tool.path().as_os_str().to_owned()];
+    command.extend(tool.args().iter().cloned());
+    // It would suppress clang's own warnings.
+    if let Some(at) = command.iter().rposition(|arg| arg == "-w") {
+        command.remove(at);
+    }
+    Ok(command)
 }
 
 impl Compiler {
@@ -137,11 +156,14 @@ impl Compiler {
         if command.is_empty() {
             command = conventional(clang, target, &own)?;
         }
-        let args = command.split_off(1);
+        let args = without_host_flags(&command.split_off(1));
+        let program: PathBuf = command.remove(0).into();
+        let search_path = search_path(&program, &args, kept)?;
         Ok(Compiler {
-            program: command.remove(0).into(),
-            args: without_host_flags(&args),
+            program,
+            args,
             clang: clang.major,
+            search_path,
         })
     }
 
@@ -192,6 +214,9 @@ impl Compiler {
             .map_err(|e| Failure::Other(Error::io("cannot run", &self.program, &e)))?;
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
         if !output.status.success() {
+            if let Some(error) = clang_exit::unusual(source, self.clang, output.status, &stderr) {
+                return Err(Failure::Other(error));
+            }
             return Err(Failure::Refused(Refused {
                 source: source.to_owned(),
                 stderr,
@@ -202,15 +227,45 @@ impl Compiler {
             let path = path.to_owned();
             move |e: std::io::Error| Failure::Other(Error::io("cannot read", &path, &e))
         };
+        if !object.exists() {
+            return Err(Failure::Other(no_object(source, &stderr)));
+        }
         let elf = std::fs::read(object).map_err(unread(object))?;
         let rule = std::fs::read_to_string(deps).map_err(unread(deps))?;
         Ok(Compiled {
             elf,
+            parts: Vec::new(),
             read: depfile::prerequisites(&rule),
             stderr,
             clang: self.clang,
         })
     }
+}
+
+/// The error for a run that succeeds and writes nothing.
+fn no_object(source: &Path, stderr: &str) -> Error {
+    Error::new(format!(
+        "clang reported success and wrote no object for {}",
+        source.display()
+    ))
+    .compiler_output(stderr)
+    .help("remove flags that stop it early (`-E`, `-fsyntax-only`), and check what runs as clang")
+}
+
+/// Where clang searches for headers, now or when it was last asked with the same flags.
+fn search_path(program: &Path, args: &[OsString], kept: &Kept) -> Result<SearchPath> {
+    let more = ["CPATH", "C_INCLUDE_PATH"].map(environment::user);
+    let ask = || {
+        let output = Command::new(program)
+            .args(args)
+            .args(["-E", "-v", "-x", "c", "/dev/null", "-o", "/dev/null"])
+            .output()
+            .map_err(|e| Error::io("cannot run", program, &e))?;
+        let text = String::from_utf8_lossy(&output.stderr);
+        Ok(SearchPath::parse(&text).into_words())
+    };
+    let words = kept.words("search-path", (stamp(program), args, more), ask)?;
+    Ok(SearchPath::from_words(&words))
 }
 
 /// Leaves out what `CFLAGS` and its like contribute: those are for the host's programs (`-march=native`, hardening), and clang

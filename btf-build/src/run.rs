@@ -20,7 +20,8 @@ use crate::target::Target;
 use crate::types::Kernel;
 use crate::vmlinux::Header;
 use crate::{
-    clang, compile_commands, docs, dwarf, environment, headers, jobs, object, prototypes, sources,
+    absent, clang, compile_commands, docs, dwarf, environment, headers, jobs, object, prototypes,
+    sources,
     types,
 };
 
@@ -44,7 +45,8 @@ pub(crate) fn build(settings: &Builder) -> Result<Vec<Artifact>> {
     let mut includes = settings.includes.clone();
     includes.push(own_headers.clone());
     let compiler = Compiler::new(&clang, &target, &includes, &settings.clang_flags(), &kept)?;
-    let (compiled, vmlinux) = compile(&compiler, &sources, &out_dir, &header)?;
+    let reads_vmlinux = units.iter().any(|unit| header.was_read_for(&unit.name));
+    let (compiled, vmlinux) = compile(&compiler, &sources, &out_dir, (&header, reads_vmlinux))?;
     let mut warnings = Vec::new();
     // An editor is of most use where there are errors.
     if settings.compile_commands {
@@ -70,6 +72,7 @@ pub(crate) fn build(settings: &Builder) -> Result<Vec<Artifact>> {
         made.iter().any(|folder| path.starts_with(folder))
     };
     let mut read = BTreeSet::new();
+    let mut absent = Vec::with_capacity(units.len());
     let mut artifacts = Vec::with_capacity(units.len());
     let mut parts = sources.iter().zip(compiled);
     for unit in units {
@@ -85,6 +88,14 @@ pub(crate) fn build(settings: &Builder) -> Result<Vec<Artifact>> {
         }
         docs::keep(&compiled.elf, &object, &is_made)?;
         write_if_changed(&object, &checked.bytes)?;
+        let is_kernels = |path: &PathBuf| {
+            package.join(path).starts_with(&made[1]) && path.ends_with("vmlinux.h")
+        };
+        header.mark(&unit.name, compiled.read.iter().any(is_kernels))?;
+        absent.push((
+            out_dir.join("btf-build/absent").join(&unit.name),
+            absent::candidates(&compiled.read, &compiler.search_path, is_made),
+        ));
         read.extend(compiled.read);
         artifacts.push(Artifact {
             name: unit.name,
@@ -92,6 +103,9 @@ pub(crate) fn build(settings: &Builder) -> Result<Vec<Artifact>> {
         });
     }
     tell(&warnings, settings.deny_warnings)?;
+    for (dir, absent) in &absent {
+        absent::watch(dir, absent, &package)?;
+    }
     // What was made by the build itself is newer than the build's beginning, by which cargo goes.
     for path in read.iter().filter(|path| !is_made(path)) {
         println!("cargo::rerun-if-changed={}", path.display());
@@ -132,12 +146,12 @@ fn write_headers(out_dir: &Path) -> Result<PathBuf> {
 type Outcome = Result<Compiled, Failure>;
 
 /// All sources, side by side; in the order of the sources, whichever ends first. And the folder of `vmlinux.h`, if one of them
-/// asks for it.
+/// asks for it, or `was_read` says that one did in the last build.
 fn compile(
     compiler: &Compiler,
     sources: &[Source],
     out_dir: &Path,
-    header: &Header<'_>,
+    (header, was_read): (&Header<'_>, bool),
 ) -> Result<(Vec<Outcome>, Option<PathBuf>)> {
     let all = |sources: &[&Source], vmlinux: Option<&Path>| {
         jobs::run(sources, |source| {
@@ -146,8 +160,9 @@ fn compile(
         })
     };
     // A header that was made from other types must not be used as it is.
-    let mut vmlinux = match header.was_wanted() {
-        true => Some(header.provide()?),
+    // Sources may have stopped including it: that there are no types counts only if one asks for them.
+    let mut vmlinux = match was_read {
+        true => header.provide().ok(),
         false => None,
     };
     let every: Vec<&Source> = sources.iter().collect();
@@ -220,12 +235,13 @@ fn join<'a>(unit: &Unit, parts: impl Iterator<Item = (&'a Source, Compiled)>) ->
     let Some(mut whole) = parts.next() else {
         return Err(Error::new(format!("object `{}` has no source", unit.name)));
     };
+    if let Some(linked) = linked {
+        whole.parts.push(std::mem::replace(&mut whole.elf, linked));
+    }
     for part in parts {
         whole.read.extend(part.read);
         whole.stderr.push_str(&part.stderr);
-    }
-    if let Some(linked) = linked {
-        whole.elf = linked;
+        whole.parts.push(part.elf);
     }
     Ok(whole)
 }
@@ -238,7 +254,7 @@ fn finish(
     kernel: &Kernel<'_>,
     warnings: &mut Vec<String>,
 ) -> Result<Checked> {
-    let checked = object::check(name, &compiled.elf)?;
+    let checked = object::check(name, compiled)?;
     let kept = prototypes::keep(&checked.object, &compiled.elf, object, kernel)?;
     let subject = Subject::new(
         &checked.object,

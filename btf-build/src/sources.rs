@@ -67,7 +67,7 @@ pub(crate) fn units(given: &[Given], links: &[Link]) -> Result<(Vec<Unit>, Vec<S
         let mut parts = Vec::new();
         for path in paths {
             match path.is_file() {
-                true => add(&mut parts, path)?,
+                true => add_part(&mut parts, path),
                 false => return Err(missing(path)),
             }
         }
@@ -81,7 +81,7 @@ pub(crate) fn units(given: &[Given], links: &[Link]) -> Result<(Vec<Unit>, Vec<S
             name: name.clone(),
             parts: parts.len(),
         });
-        // Its parts may have the names of other objects.
+        // Temporary files are named by parts, which may have the names of other objects.
         sources.extend(parts.into_iter().map(|part| Source {
             name: format!("{name}.{}", part.name),
             ..part
@@ -101,7 +101,7 @@ pub(crate) fn find(given: &[Given]) -> Result<Vec<Source>> {
     let mut sources: Vec<Source> = Vec::new();
     for given in given {
         match given {
-            Given::File(path) if path.is_file() => add(&mut sources, path)?,
+            Given::File(path) if path.is_file() => add(&mut sources, path, false)?,
             Given::File(path) => return Err(missing(path)),
             Given::Pattern(pattern) => {
                 let matches = glob::files(pattern)?;
@@ -112,7 +112,7 @@ pub(crate) fn find(given: &[Given]) -> Result<Vec<Source>> {
                     return Err(unmatched(pattern));
                 }
                 for path in &matches.files {
-                    add(&mut sources, path)?;
+                    add(&mut sources, path, true)?;
                 }
             }
         }
@@ -125,12 +125,43 @@ pub(crate) fn find(given: &[Given]) -> Result<Vec<Source>> {
     Ok(sources)
 }
 
-fn add(sources: &mut Vec<Source>, path: &Path) -> Result<()> {
+/// Adds a part of a linked object. Parts of one name, from different directories, are numbered.
+fn add_part(parts: &mut Vec<Source>, path: &Path) {
+    if parts.iter().any(|part| is_same(&part.path, path)) {
+        return;
+    }
+    let name = object_name(path);
+    let same = parts.iter().filter(|part| object_name(&part.path) == name);
+    let name = match same.count() {
+        0 => name,
+        n => format!("{name}.{}", n + 1),
+    };
+    parts.push(Source {
+        name,
+        path: path.to_owned(),
+    });
+}
+
+/// The name of a source's object: `hello` for `src/bpf/hello.bpf.c`.
+fn object_name(path: &Path) -> String {
     let file = path.file_name().unwrap_or_default().to_string_lossy();
-    let name = file
+    let stem = file
         .strip_suffix(".bpf.c")
-        .or_else(|| file.strip_suffix(".c"))
-        .unwrap_or(&file);
+        .or_else(|| file.strip_suffix(".c"));
+    stem.unwrap_or(&file).to_owned()
+}
+
+/// A name that tells a source from another one, with its directory's in front.
+fn other_name(path: &Path, name: &str) -> String {
+    let dir = path.parent().and_then(Path::file_name);
+    match dir.and_then(|dir| dir.to_str()) {
+        Some(dir) => format!("{dir}_{name}"),
+        None => format!("{name}_2"),
+    }
+}
+
+fn add(sources: &mut Vec<Source>, path: &Path, is_by_pattern: bool) -> Result<()> {
+    let name = object_name(path);
     match sources.iter().find(|known| known.name == name) {
         // By its name and by a pattern.
         Some(known) if is_same(&known.path, path) => Ok(()),
@@ -139,10 +170,18 @@ fn add(sources: &mut Vec<Source>, path: &Path) -> Result<()> {
             other.path.display(),
             path.display()
         ))
-        .help("rename one of them: include_skel! finds an object by this name")),
+        .help(format!(
+            "give one of them another name with Builder::link(\"{}\", [\"{}\"]) in place of {}",
+            other_name(path, &name),
+            path.display(),
+            match is_by_pattern {
+                true => "a pattern that matches it",
+                false => "Builder::source",
+            }
+        ))),
         None => {
             sources.push(Source {
-                name: name.to_owned(),
+                name,
                 path: path.to_owned(),
             });
             Ok(())

@@ -88,6 +88,21 @@ impl Target {
         }
     }
 
+    /// Debian's name of the architecture.
+    pub(crate) fn debian(&self) -> &str {
+        match self.names().first() {
+            Some(&"x86_64") => "amd64",
+            Some(&"x86") => "i386",
+            Some(&"aarch64") => "arm64",
+            Some(&"arm") => "armhf",
+            Some(&"loongarch64") => "loong64",
+            Some(&"powerpc64le") => "ppc64el",
+            Some(&"powerpc64") => "ppc64",
+            Some(other) => other,
+            None => &self.arch,
+        }
+    }
+
     /// Whether the running kernel is of this architecture, so that its types may be used.
     pub(crate) fn is_host(&self) -> bool {
         self.arch == std::env::consts::ARCH

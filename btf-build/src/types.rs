@@ -127,6 +127,11 @@ impl<'a> Kernel<'a> {
         self.source
     }
 
+    /// The machine that is built for.
+    pub(crate) fn target(&self) -> &Target {
+        self.machine
+    }
+
     /// Its BTF, as [`Source::btf`] has it.
     pub(crate) fn btf(&self) -> Result<Option<&Btf>> {
         let btf = match self.btf.get() {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use btf_core::btf::dump;
 
 use crate::error::{Error, Result};
-use crate::output::{make_dir, write_if_changed};
+use crate::output::{make_dir, remove, write_if_changed};
 use crate::target::Target;
 use crate::types::{Source, Types, read, unusable};
 
@@ -22,6 +22,8 @@ pub(crate) struct Header<'a> {
     shared: PathBuf,
     /// What was made last for this crate: the key of its types, and the folder.
     note: PathBuf,
+    /// A directory with a file for each object that the header was read for.
+    marks: PathBuf,
 }
 
 impl<'a> Header<'a> {
@@ -31,6 +33,7 @@ impl<'a> Header<'a> {
             target,
             shared: shared(out_dir),
             note: out_dir.join("btf-build/vmlinux.note"),
+            marks: out_dir.join("btf-build/reads-vmlinux"),
         }
     }
 
@@ -39,9 +42,22 @@ impl<'a> Header<'a> {
         &self.shared
     }
 
-    /// Whether a source asked for it when this crate was built last.
-    pub(crate) fn was_wanted(&self) -> bool {
-        self.note.exists()
+    /// Returns `true` if the last build of this object read the header.
+    pub(crate) fn was_read_for(&self, object: &str) -> bool {
+        self.marks.join(object).exists()
+    }
+
+    /// Records whether this build of an object read the header.
+    ///
+    /// # Errors
+    ///
+    /// If the mark cannot be made or removed.
+    pub(crate) fn mark(&self, object: &str, is_read: bool) -> Result<()> {
+        let mark = self.marks.join(object);
+        match is_read {
+            true => make_dir(&self.marks).and_then(|()| write_if_changed(&mark, b"")),
+            false => remove(&mark),
+        }
     }
 
     /// The folder with `vmlinux.h`, which is made unless that was done before of the same types.

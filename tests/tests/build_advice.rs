@@ -9,7 +9,7 @@ use btf_core::btf::{Builder, IntEncoding, Linkage};
 use package::Package;
 
 /// Types of a small kernel: a struct with an anonymous one, an enum, a function.
-fn kernel() -> Vec<u8> {
+fn kernel(has_kfunc: bool) -> Vec<u8> {
     let mut types = Builder::new();
     let int = types.int("int", 4, IntEncoding::SIGNED);
     let long = types.int("unsigned long", 8, IntEncoding(0));
@@ -28,18 +28,27 @@ fn kernel() -> Vec<u8> {
     let acquire = types.prototype(file, [("file", file), ("flags", int)]);
     types.function("bpf_file_acquire", acquire, Linkage::STATIC);
     types.function("unknown", acquire, Linkage::STATIC);
+    if has_kfunc {
+        let user = types.prototype(file, [("file", file)]);
+        let user = types.function("bpf_file_use", user, Linkage::STATIC);
+        types.decl_tag("bpf_kfunc", user, None);
+    }
     types.finish().unwrap().as_bytes().to_vec()
 }
 
 /// What the build says of a program that begins with these lines.
 fn said(name: &str, includes: &str, body: &str) -> String {
+    said_of(&kernel(false), name, includes, body)
+}
+
+fn said_of(kernel: &[u8], name: &str, includes: &str, body: &str) -> String {
     let source = format!(
         "{includes}\n#include <bpf/bpf_helpers.h>\n#include <bpf/bpf_core_read.h>\n\
          char LICENSE[] SEC(\"license\") = \"GPL\";\n\
          SEC(\"raw_tp/x\") int x(struct file **ctx)\n{{\n\t{body}\n}}\n"
     );
     let package = Package::with_source(name, &source);
-    fs::write(package.dir.join("kernel.btf"), kernel()).unwrap();
+    fs::write(package.dir.join("kernel.btf"), kernel).unwrap();
     let script = &mut package.script(&["--vmlinux", "kernel.btf", "src/bpf/x.bpf.c"]);
     without_key(&package.error(&script.output().unwrap()))
 }
@@ -200,6 +209,78 @@ fn vmlinux_beside_headers_of_the_kernel() {
     enum action { PASS, };
          ^
     2 errors generated.
+    error: cannot compile src/bpf/x.bpf.c
+    ");
+}
+
+#[test]
+fn a_kfunc_that_a_source_declares_otherwise() {
+    let text = said_of(
+        &kernel(true),
+        "kfunc",
+        &format!(
+            "{VMLINUX}\nextern struct file *bpf_file_use(const struct file *file) __attribute__((section(\".ksyms\")));"
+        ),
+        "return 0;",
+    );
+    insta::assert_snapshot!(text, @r#"
+    src/bpf/x.bpf.c:3:21: error: conflicting types for 'bpf_file_use'
+    extern struct file *bpf_file_use(const struct file *file) __attribute__((section(".ksyms")));
+                        ^
+      help: `bpf_file_use` is a kfunc, which vmlinux.h declares as its kernel has it: write
+            #define BPF_NO_KFUNC_PROTOTYPES
+            in front of #include "vmlinux.h" to declare kfuncs in the source
+    [package]/out/btf-build/[vmlinux]/vmlinux.h:45:21: note: previous declaration is here
+    extern struct file *bpf_file_use(struct file *file) __weak __ksym;
+                        ^
+    1 error generated.
+    error: cannot compile src/bpf/x.bpf.c
+    "#);
+    let text = said_of(
+        &kernel(true),
+        "kfunc_left_out",
+        "#define BPF_NO_KFUNC_PROTOTYPES\n#include <linux/types.h>\n#include \"vmlinux.h\"\n\
+         struct file *bpf_file_use(struct file *file, long more);",
+        "return wrong;",
+    );
+    assert!(!text.contains("bpf_file_use"), "{text}");
+}
+
+#[test]
+fn headers_of_packages_that_are_not_installed() {
+    let error = |name: &str, arch: &str, header: &str| {
+        let source = format!("#include <{header}>\n");
+        let package = Package::with_source(name, &source);
+        let script = &mut package.script(&["src/bpf/x.bpf.c"]);
+        script.env("CARGO_CFG_TARGET_ARCH", arch);
+        // Where no header of the system is.
+        script.env("CPATH", "nowhere");
+        package.error(&script.output().unwrap())
+    };
+    insta::assert_snapshot!(error("asm_cross", "riscv64", "asm/of_no_kernel.h"), @r"
+    src/bpf/x.bpf.c:1:10: fatal error: 'asm/of_no_kernel.h' file not found
+    #include <asm/of_no_kernel.h>
+             ^~~~~~~~~~~~~~~~~~~~
+      help: <asm/of_no_kernel.h> of riscv64 is in the package linux-libc-dev-riscv64-cross of Debian and Ubuntu, kernel-cross-headers of Fedora
+            vmlinux.h in place of <linux/…> needs no headers of the system
+    1 error generated.
+    error: cannot compile src/bpf/x.bpf.c
+    ");
+    insta::assert_snapshot!(error("bits_cross", "loongarch64", "bits/of_no_library.h"), @r"
+    src/bpf/x.bpf.c:1:10: fatal error: 'bits/of_no_library.h' file not found
+    #include <bits/of_no_library.h>
+             ^~~~~~~~~~~~~~~~~~~~~~
+      help: <bits/of_no_library.h> of loongarch64 is in the package libc6-dev-loong64-cross of Debian and Ubuntu, glibc-devel of that architecture of Fedora
+            vmlinux.h in place of <linux/…> needs no headers of the system
+    1 error generated.
+    error: cannot compile src/bpf/x.bpf.c
+    ");
+    // Its directory is there: the name is wrong.
+    insta::assert_snapshot!(error("linux_name", "x86_64", "linux/of_no_kernel.h"), @r"
+    src/bpf/x.bpf.c:1:10: fatal error: 'linux/of_no_kernel.h' file not found
+    #include <linux/of_no_kernel.h>
+             ^~~~~~~~~~~~~~~~~~~~~~
+    1 error generated.
     error: cannot compile src/bpf/x.bpf.c
     ");
 }

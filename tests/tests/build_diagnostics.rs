@@ -499,7 +499,13 @@ fn several_sources_at_once() {
     let package = Package::with_source("several", &source("first"));
     package.write("src/bpf/y.bpf.c", &source("second"));
     package.write("src/bpf/sub/z.bpf.c", &source("third"));
-    let sources = ["src/bpf/x.bpf.c", "src/bpf/y.bpf.c", "src/bpf/sub/z.bpf.c"];
+    let sources = [
+        "--warn",
+        "all",
+        "src/bpf/x.bpf.c",
+        "src/bpf/y.bpf.c",
+        "src/bpf/sub/z.bpf.c",
+    ];
     let output = package.script(&sources).output().unwrap();
     insta::assert_snapshot!(package.warnings(&output));
 }

@@ -111,7 +111,8 @@ fn a_header_that_is_missing() {
 fn a_warning() {
     let package =
         Package::with_source("warning", &PROGRAM.replace("return 0;", "int i; return 0;"));
-    let output = package.script(&["src/bpf/x.bpf.c"]).output().unwrap();
+    let mut script = package.script(&["--warn", "all", "src/bpf/x.bpf.c"]);
+    let output = script.output().unwrap();
     insta::assert_snapshot!(package.warnings(&output), @r"
     src/bpf/x.bpf.c:10:6: warning: unused variable 'i' [-Wunused-variable]
             int i; return 0;
@@ -212,6 +213,118 @@ fn a_kernel_without_btf() {
 }
 
 #[test]
+fn kernel_types_are_not_needed_once_no_source_includes_them() {
+    let package = Package::with_source("no_longer_wanted", WANTS_KERNEL_TYPES);
+    fs::write(package.dir.join("kernel.btf"), kernel()).unwrap();
+    let build = |types: &str| {
+        let mut script = package.script(&["src/bpf/x.bpf.c"]);
+        script.env("BTF_BUILD_KERNEL_BTF", package.dir.join(types));
+        script.output().unwrap()
+    };
+    assert!(build("kernel.btf").status.success());
+    assert!(
+        package
+            .error(&build("nowhere"))
+            .contains("nowhere is missing")
+    );
+    package.write("src/bpf/x.bpf.c", PROGRAM);
+    assert_eq!(package.warnings(&build("nowhere")), "");
+}
+
+/// The program with a wrapper of this text as clang, which tells its version as clang does.
+fn wrapped(name: &str, script: &str) -> (Package, std::process::Output) {
+    let package = Package::with_source(name, PROGRAM);
+    let text = format!("[ \"$1\" = --version ] && exec clang --version\n{script}");
+    package.wrapper("clang", &text);
+    let mut build = package.script(&["--clang", "bin/clang", "src/bpf/x.bpf.c"]);
+    let output = build.output().unwrap();
+    (package, output)
+}
+
+#[test]
+fn a_clang_that_crashes() {
+    let (package, output) = wrapped(
+        "crash",
+        "echo '#pragma clang __debug parser_crash' > crash.c\nexec clang \"$@\" -include crash.c",
+    );
+    let text = package.error(&output);
+    let (dump, message) = text.split_once("\nerror: ").unwrap();
+    assert!(dump.starts_with("Stack dump:\n1. "), "{text}");
+    assert!(dump.contains("\n  clang::Parser::"), "{text}");
+    let message = message.split_once(' ').unwrap().1;
+    let message = message.split_once(' ').unwrap().1;
+    insta::assert_snapshot!(message, @r"
+    crashed (signal 4, SIGILL) while compiling src/bpf/x.bpf.c
+      help: this is a bug in clang: name another version with Builder::clang or the environment variable BTF_BUILD_CLANG, or rewrite what it was working on
+    ");
+}
+
+#[test]
+fn a_clang_that_ends_without_a_word() {
+    let said = |name: &str, script: &str| {
+        let (package, output) = wrapped(name, script);
+        package.error(&output)
+    };
+    insta::assert_snapshot!(said("killed", "kill -9 $$"), @r"
+    error: clang was killed by signal 9, SIGKILL while compiling src/bpf/x.bpf.c
+      help: the kernel kills processes when memory runs out (see `dmesg`): build with fewer jobs, `cargo build -j1`
+    ");
+    insta::assert_snapshot!(said("silent", "exit 3"), @r"
+    error: clang ended with exit status 3 and without an error message while compiling src/bpf/x.bpf.c
+      help: check what runs as clang: it may be a wrapper that fails
+    ");
+    insta::assert_snapshot!(said("nothing", "exit 0"), @r"
+    error: clang reported success and wrote no object for src/bpf/x.bpf.c
+      help: remove flags that stop it early (`-E`, `-fsyntax-only`), and check what runs as clang
+    ");
+    let refuses = "echo \"clang: error: unsupported option '-fx' for target 'bpfel'\" >&2; exit 1";
+    insta::assert_snapshot!(said("refuses", refuses), @r"
+    clang: error: unsupported option '-fx' for target 'bpfel'
+    error: cannot compile src/bpf/x.bpf.c
+    ");
+}
+
+#[test]
+fn a_clang_that_is_not_executable() {
+    let package = Package::with_source("not_executable", PROGRAM);
+    package.write("bin/clang", "");
+    let mut script = package.script(&["--clang", "bin/clang", "src/bpf/x.bpf.c"]);
+    insta::assert_snapshot!(package.error(&script.output().unwrap()), @r"
+    error: `bin/clang`, which Builder::clang names, is not executable
+      help: set its mode with `chmod +x`, or name another clang
+    ");
+}
+
+/// Flags that distributions put in front of all others.
+#[test]
+fn hardening_of_a_distribution_changes_nothing() {
+    let source = PROGRAM.replace(
+        "return 0;",
+        "char bytes[64]; bpf_probe_read_kernel(bytes, 64, ctx); bpf_printk(\"%s\", bytes); return 0;",
+    );
+    let package = Package::with_source("hardened", &source);
+    let object = |flags: &str| {
+        let version = "[ \"$1\" = --version ] && exec clang --version";
+        package.wrapper("clang", &format!("{version}\nexec clang {flags} \"$@\""));
+        let mut script = package.script(&["--clang", "bin/clang", "src/bpf/x.bpf.c"]);
+        assert_eq!(package.warnings(&script.output().unwrap()), "", "{flags}");
+        fs::read(package.dir.join("out/x.bpf.o")).unwrap()
+    };
+    let plain = object("");
+    for flags in [
+        "-fstack-protector-strong",
+        "-fstack-protector-all -fstack-clash-protection",
+        "-fcf-protection",
+        "-fPIE -pie -D_FORTIFY_SOURCE=3",
+        "-ftrivial-auto-var-init=pattern",
+        "-fsanitize=undefined",
+        "-flto=thin",
+    ] {
+        assert!(object(flags) == plain, "{flags}");
+    }
+}
+
+#[test]
 fn a_source_that_needs_no_kernel_types_needs_no_kernel_btf() {
     let package = Package::with_source("no_kernel_btf_needed", PROGRAM);
     let output = package
@@ -298,13 +411,64 @@ fn unfit_map(name: &str, attributes: &str) -> String {
 #[test]
 fn maps_that_no_kernel_takes() {
     let without_type = "__uint(max_entries, 1); __type(key, __u32);";
-    insta::assert_snapshot!(unfit_map("map_without_type", without_type), @"error: object `x`: map `counts`: it has no `type` attribute (write `__uint(type, BPF_MAP_TYPE_…);` in its declaration)");
+    insta::assert_snapshot!(unfit_map("map_without_type", without_type), @r#"
+    src/bpf/x.bpf.c:9:3: note: declared here
+    } counts SEC(".maps");
+      ^
+    error: object `x`: map `counts`: it has no `type` attribute (write `__uint(type, BPF_MAP_TYPE_…);` in its declaration)
+    "#);
     let unknown = "__uint(type, BPF_MAP_TYPE_HASH); __uint(max_entry, 1);";
-    insta::assert_snapshot!(unfit_map("map_attribute", unknown), @"error: object `x`: map `counts`: attribute `max_entry` is not known to this version");
+    insta::assert_snapshot!(unfit_map("map_attribute", unknown), @r#"
+    src/bpf/x.bpf.c:9:3: note: declared here
+    } counts SEC(".maps");
+      ^
+    error: object `x`: map `counts`: attribute `max_entry` is not known to this version
+    "#);
     let sizes = "__uint(type, BPF_MAP_TYPE_HASH); __type(key, __u32); __uint(key_size, 8);";
-    insta::assert_snapshot!(unfit_map("map_sizes", sizes), @"error: object `x`: map `counts`: attribute `key_size` makes it 8 bytes, another one 4");
+    insta::assert_snapshot!(unfit_map("map_sizes", sizes), @r#"
+    src/bpf/x.bpf.c:9:3: note: declared here
+    } counts SEC(".maps");
+      ^
+    error: object `x`: map `counts`: attribute `key_size` makes it 8 bytes, another one 4
+    "#);
+    let pinning = "__uint(type, BPF_MAP_TYPE_HASH); __uint(max_entries, 1); __uint(pinning, 100);";
+    insta::assert_snapshot!(unfit_map("map_pinning", pinning), @r#"
+    src/bpf/x.bpf.c:9:3: note: declared here
+    } counts SEC(".maps");
+      ^
+    error: object `x`: map `counts`: attribute `pinning` is not LIBBPF_PIN_NONE or LIBBPF_PIN_BY_NAME, but 100 (leave it out and set the path before loading, with `set_pin_path`)
+    "#);
     let legacy = "struct { int type; } counts SEC(\"maps\") = { 1 };\n\nSEC(\"raw";
     insta::assert_snapshot!(unfit("legacy_maps", "SEC(\"raw", legacy), @r#"error: object `x`: it has a legacy section `maps` (declare maps as BTF-defined structs in SEC(".maps"))"#);
+}
+
+#[test]
+fn a_map_that_is_static() {
+    let map = "static struct {\n\t__uint(type, BPF_MAP_TYPE_ARRAY);\n\t__uint(max_entries, 1);\n\t\
+               __type(key, __u32);\n\t__type(value, __u32);\n} counts SEC(\".maps\");\n\nSEC(\"raw";
+    insta::assert_snapshot!(unfit("static_map", "SEC(\"raw", map), @r#"
+    src/bpf/x.bpf.c:12:3: note: declared here
+    } counts SEC(".maps");
+      ^
+    error: object `x`: map `counts`: it is static, but maps must be global (remove `static` from its declaration)
+    "#);
+    // One of linked sources.
+    let package = Package::with_source("static_linked", &PROGRAM.replace("SEC(\"raw", map));
+    package.write("src/bpf/y.bpf.c", "int y;\n");
+    let args = ["--link", "both=src/bpf/x.bpf.c,src/bpf/y.bpf.c"];
+    insta::assert_snapshot!(package.error(&package.script(&args).output().unwrap()), @r#"
+    src/bpf/x.bpf.c:12:3: note: declared here
+    } counts SEC(".maps");
+      ^
+    error: object `both`: map `counts`: it is static, but maps must be global (remove `static` from its declaration)
+    "#);
+    // Hidden, it is shared by the sources of an object.
+    let hidden = map
+        .replace("static struct", "struct")
+        .replace("} counts", "} counts __hidden");
+    let package = Package::with_source("hidden_map", &PROGRAM.replace("SEC(\"raw", &hidden));
+    let output = package.script(&["src/bpf/x.bpf.c"]).output().unwrap();
+    assert_eq!(package.warnings(&output), "");
 }
 
 #[test]
@@ -324,7 +488,12 @@ fn a_map_in_a_section_of_another_name() {
 
 #[test]
 fn functions_that_no_kernel_takes() {
-    insta::assert_snapshot!(unfit("static", "int on_enter", "static __attribute__((used)) int on_enter"), @"error: object `x`: program `on_enter` in section raw_tp/sys_enter is static (a program with a SEC() must not be static; a subprogram must not have a SEC())");
+    insta::assert_snapshot!(unfit("static", "int on_enter", "static __attribute__((used)) int on_enter"), @r"
+    src/bpf/x.bpf.c:8:34: note: declared here
+    static __attribute__((used)) int on_enter(void *ctx)
+                                     ^
+    error: object `x`: program `on_enter` in section raw_tp/sys_enter is static (a program with a SEC() must not be static; a subprogram must not have a SEC())
+    ");
     let undefined = "int elsewhere(int);\n\nSEC(\"raw";
     let call = PROGRAM
         .replace("SEC(\"raw", undefined)
@@ -389,10 +558,10 @@ fn two_sources_of_one_name() {
         .script(&["src/bpf/x.bpf.c", "src/other/x.bpf.c"])
         .output()
         .unwrap();
-    insta::assert_snapshot!(package.error(&output), @r"
+    insta::assert_snapshot!(package.error(&output), @r#"
     error: src/bpf/x.bpf.c and src/other/x.bpf.c would both become x.bpf.o
-      help: rename one of them: include_skel! finds an object by this name
-    ");
+      help: give one of them another name with Builder::link("other_x", ["src/other/x.bpf.c"]) in place of Builder::source
+    "#);
 }
 
 #[test]

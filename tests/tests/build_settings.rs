@@ -72,7 +72,7 @@ fn watched(output: &Output) -> Vec<String> {
     let lines = stdout.lines();
     lines
         .filter_map(|line| line.strip_prefix("cargo::rerun-if-changed="))
-        .filter(|path| !path.starts_with("/usr"))
+        .filter(|path| !path.starts_with("/usr") && !path.contains("/btf-build/absent/"))
         .map(str::to_owned)
         .collect()
 }
@@ -83,14 +83,14 @@ fn run(command: &mut Command) -> Output {
     output
 }
 
-/// Every file below a folder with its time.
+/// Every file below a folder with its time, but for links to headers that do not exist.
 fn times(dir: &Path) -> BTreeMap<PathBuf, SystemTime> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
             found.extend(times(&path));
-        } else {
+        } else if path.exists() {
             let time = fs::metadata(&path).unwrap().modified().unwrap();
             found.insert(path, time);
         }
@@ -137,6 +137,83 @@ fn a_pattern_stands_for_sources_and_their_folder() {
     assert_eq!(built(), [1, 1, 1]);
 }
 
+/// Where cargo sees a header appear: links to paths that do not exist.
+#[test]
+fn headers_that_do_not_exist_are_watched() {
+    let source = format!("#include <shape.h>\n#if __has_include(\"local.h\")\n#endif\n{PROGRAM}");
+    let package = Package::with_source("absent", &source);
+    package.write("second/shape.h", "");
+    let args = [
+        "--include",
+        "first",
+        "--include",
+        "second",
+        "src/bpf/x.bpf.c",
+    ];
+    let watch = package.dir.join("out/btf-build/absent/x");
+    let links = || {
+        let links = fs::read_dir(&watch)
+            .unwrap()
+            .map(|entry| entry.unwrap().path());
+        let links = links.map(|link| (fs::read_link(&link).unwrap(), link.exists()));
+        let own = links.filter_map(|(to, is_there)| {
+            Some((to.strip_prefix(&package.dir).ok()?.to_owned(), is_there))
+        });
+        own.collect::<BTreeMap<PathBuf, bool>>()
+    };
+    let output = run(&mut package.script(&args));
+    let told = format!("cargo::rerun-if-changed={}\n", watch.display());
+    assert!(str::from_utf8(&output.stdout).unwrap().contains(&told));
+    // It is older than any build, so that only what appears below it counts.
+    let age = fs::metadata(&watch).unwrap().modified().unwrap();
+    assert!(age < SystemTime::now() - Duration::from_secs(1_000_000));
+    let there = links();
+    for path in [
+        "first/shape.h",
+        "src/bpf/local.h",
+        "first/bpf/bpf_helpers.h",
+        "second/local.h",
+    ] {
+        assert_eq!(
+            there.get(Path::new(path)),
+            Some(&false),
+            "{path}: {there:?}"
+        );
+    }
+    assert!(
+        !there.contains_key(Path::new("src/bpf/shape.h")),
+        "{there:?}"
+    );
+    package.write("first/shape.h", "");
+    assert_eq!(links()[Path::new("first/shape.h")], true);
+    run(&mut package.script(&args));
+    assert!(!links().contains_key(Path::new("first/shape.h")));
+}
+
+#[test]
+fn one_source_becomes_several_objects() {
+    let source = PROGRAM.replace("return 0;", "return RESULT;");
+    let package = Package::with_source("variants", &source);
+    let build = |name: &str, result: u8| {
+        let link = format!("{name}=src/bpf/x.bpf.c");
+        run(&mut package.script(&["--flag", &format!("-DRESULT={result}"), "--link", &link]));
+        fs::read(package.dir.join(format!("out/{name}.bpf.o"))).unwrap()
+    };
+    let (one, two) = (build("one", 1), build("two", 2));
+    assert_ne!(one, two);
+    assert_eq!(build("one", 1), one);
+    assert_eq!(fs::read(package.dir.join("out/two.bpf.o")).unwrap(), two);
+}
+
+#[test]
+fn a_link_names_the_second_of_two_sources_of_one_name() {
+    let package = Package::with_source("one_name", PROGRAM);
+    package.write("src/net/x.bpf.c", PROGRAM);
+    let link = ["--link", "net_x=src/net/x.bpf.c", "src/bpf/x.bpf.c"];
+    run(&mut package.script(&link));
+    assert!(package.dir.join("out/net_x.bpf.o").exists());
+}
+
 #[test]
 fn a_pattern_that_nothing_matches() {
     let package = Package::with_source("no_match", PROGRAM);
@@ -175,7 +252,7 @@ fn errors_of_all_sources_are_shown() {
 fn warnings_can_be_errors() {
     let unused = PROGRAM.replace("return 0;", "int i; return 0;");
     let package = Package::with_source("deny", &unused);
-    let args = ["--deny-warnings", "src/bpf/x.bpf.c"];
+    let args = ["--deny-warnings", "--warn", "all", "src/bpf/x.bpf.c"];
     insta::assert_snapshot!(package.error(&package.script(&args).output().unwrap()), @r"
     src/bpf/x.bpf.c:10:6: error: unused variable 'i' [-Werror,-Wunused-variable]
             int i; return 0;

@@ -202,6 +202,27 @@ fn readme() {
     assert_eq!(size_of_event(&hello), 72);
     nothing_is_rebuilt(&hello);
 
+    // A header that appears, with the age of another file.
+    edit(
+        &hello,
+        source,
+        "#include \"hello.h\"\n",
+        "#include \"hello.h\"\n#if __has_include(\"more.h\")\n#include \"more.h\"\n#endif\n",
+    );
+    build_well(&hello);
+    nothing_is_rebuilt(&hello);
+    hello.write("src/bpf/other.h", "");
+    nothing_is_rebuilt(&hello);
+    hello.write("src/bpf/more.h", "#undef COMM_LEN\n#define COMM_LEN 80\n");
+    let more = fs::File::options()
+        .write(true)
+        .open(hello.dir().join("src/bpf/more.h"));
+    let old = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+    more.unwrap().set_modified(old).unwrap();
+    assert!(ran_build_script(&build_well(&hello)));
+    assert_eq!(size_of_event(&hello), 88);
+    nothing_is_rebuilt(&hello);
+
     // A touched source makes the same object, which is not written again.
     let (_, _, written) = object(&hello);
     hello.write(source, &hello.read(source));

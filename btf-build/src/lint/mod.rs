@@ -21,7 +21,7 @@ use btf_core::btf::Btf;
 use btf_core::obj::{Object, ProgramSpec};
 
 pub(crate) use age::advise;
-use place::Spot;
+pub(crate) use place::Spot;
 
 use crate::dwarf::{self, Places};
 

@@ -9,7 +9,7 @@ use btf_core::obj::{Object, ProgramSpec};
 use crate::dwarf::Place;
 
 /// A line of a source, with its text if the object has it.
-pub(super) struct Spot {
+pub(crate) struct Spot {
     file: String,
     line: u64,
     /// From 1; 0 if it is not known.
@@ -38,7 +38,7 @@ impl Spot {
     }
 
     /// Where something is declared; better, where the first of these words stands within the few lines before.
-    pub(super) fn declared(place: &Place, words: &[&str]) -> Spot {
+    pub(crate) fn declared(place: &Place, words: &[&str]) -> Spot {
         const BEFORE: usize = 4;
         let mut spot = Spot {
             file: relative(&place.file),
@@ -70,7 +70,7 @@ impl Spot {
     }
 
     /// The source's line with a mark below, as clang shows it.
-    pub(super) fn source(&self) -> Option<String> {
+    pub(crate) fn source(&self) -> Option<String> {
         let text = self.text.trim_end();
         if text.is_empty() {
             return None;

@@ -1,5 +1,7 @@
 //! What to try after a message of clang's, by what the kernel's types, the table of helpers and the installed headers know.
 
+use std::path::Path;
+
 use btf_core::btf::{Btf, Kind, Type, dump};
 use btf_core::helper;
 use btf_core::private::{did_you_mean, similar};
@@ -29,6 +31,7 @@ const TOPICS: &[(&str, Topic)] = &[
     ("call to undeclared function '@'", Topic::Call),
     ("implicit declaration of function '@'", Topic::Call),
     ("unknown type name '@'", Topic::Name),
+    ("'@' file not found", Topic::Header),
 ];
 
 #[derive(Clone, Copy)]
@@ -41,6 +44,8 @@ enum Topic {
     Name,
     /// A function that is not declared.
     Call,
+    /// A header that no directory has.
+    Header,
 }
 
 pub(super) struct Advisor<'a> {
@@ -67,7 +72,43 @@ impl<'a> Advisor<'a> {
             Topic::Whole => self.whole(name),
             Topic::Name => self.name(name),
             Topic::Call => self.name(name).or_else(|| self.function(name)),
+            Topic::Header => self.package(name),
         }
+    }
+
+    /// The packages that have a header of the kernel or of the C library.
+    fn package(&self, header: &str) -> Option<String> {
+        let target = self.kernel.target();
+        let (first, rest) = header.split_once('/')?;
+        let is_native = target.is_host();
+        let cross = format!("-{}-cross", target.debian());
+        let (debian, fedora) = match first {
+            // The same on all architectures.
+            "linux" | "asm-generic" => ("linux-libc-dev".to_owned(), "kernel-headers"),
+            "asm" if is_native => ("linux-libc-dev".to_owned(), "kernel-headers"),
+            "asm" => (format!("linux-libc-dev{cross}"), "kernel-cross-headers"),
+            "bits" | "gnu" | "sys" | "arpa" | "net" | "netinet" if is_native => {
+                ("libc6-dev".to_owned(), "glibc-devel")
+            }
+            "bits" | "gnu" => (
+                format!("libc6-dev{cross}"),
+                "glibc-devel of that architecture",
+            ),
+            _ => return None,
+        };
+        // The directories of headers are there, so that only the name is wrong.
+        let is_installed = Path::new("/usr/include").join(first).is_dir();
+        if is_installed && (is_native || first != "asm" && first != "bits" && first != "gnu") {
+            return None;
+        }
+        let of = match is_native || first == "linux" || first == "asm-generic" {
+            true => String::new(),
+            false => format!(" of {}", target.arch),
+        };
+        Some(format!(
+            "<{first}/{rest}>{of} is in the package {debian} of Debian and Ubuntu, {fedora} of Fedora\n\
+             vmlinux.h in place of <linux/…> needs no headers of the system"
+        ))
     }
 
     /// The types, if there are any to be read; why there are none is said where they are needed.

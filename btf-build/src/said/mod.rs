@@ -12,6 +12,7 @@ use std::path::Path;
 use advice::Advisor;
 use message::{Level, Message, Said};
 
+use crate::clang_exit::is_of_driver;
 use crate::types::Kernel;
 
 /// What to try where it clashes with other headers.
@@ -81,6 +82,9 @@ impl<'a> Reader<'a> {
     }
 
     fn advice(&self, message: &Message<'_>) -> Option<String> {
+        if let Some(advice) = with_kfunc(message) {
+            return Some(advice);
+        }
         if self.is_clash_with_vmlinux(message) {
             return Some(WITH_VMLINUX.to_owned());
         }
@@ -125,6 +129,33 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// What to try where a source declares a kfunc otherwise than `vmlinux.h`.
+fn with_kfunc(message: &Message<'_>) -> Option<String> {
+    const CLASHES: [&str; 3] = [
+        "conflicting types for '",
+        "static declaration of '",
+        "redefinition of '",
+    ];
+    let rest = CLASHES
+        .iter()
+        .find_map(|words| message.text.strip_prefix(words))?;
+    let (name, _) = rest.split_once('\'')?;
+    let is_of_vmlinux = |m: &Message<'_>| {
+        let is_there = m
+            .path
+            .is_some_and(|path| Path::new(path).ends_with("vmlinux.h"));
+        is_there && m.lines.iter().any(|line| line.contains("__ksym"))
+    };
+    let mut notes = message.notes.iter();
+    (is_of_vmlinux(message) || notes.any(is_of_vmlinux)).then(|| {
+        format!(
+            "`{name}` is a kfunc, which vmlinux.h declares as its kernel has it: write\n\
+             #define BPF_NO_KFUNC_PROTOTYPES\n\
+             in front of #include \"vmlinux.h\" to declare kfuncs in the source"
+        )
+    })
+}
+
 /// Leaves out what clang says of itself where it gives up on something in the source: an invitation to report a bug, and
 /// its own stack.
 fn without_backtrace(stderr: &str) -> String {
@@ -133,9 +164,7 @@ fn without_backtrace(stderr: &str) -> String {
     for line in stderr.lines() {
         in_backtrace |= line.starts_with("PLEASE submit a bug report") || line == "Stack dump:";
         // What comes after it is said by the driver, or is about the next function.
-        let is_own =
-            line.starts_with("clang: ") || line.contains(": error: clang frontend command");
-        if !in_backtrace && !is_own {
+        if !in_backtrace && !is_of_driver(line) {
             kept.push(line);
         }
     }

@@ -96,8 +96,8 @@ struct InMaps {
 impl Taken for InMaps {
     fn keep(&mut self) {
         self.addresses.clear();
-        // Never given to another link of this process.
-        self.numbers.clear();
+        // Not freed: no other link of this process may reuse them.
+        self.ids.clear();
     }
 
     fn as_fd(&self) -> BorrowedFd<'_> {

@@ -1,5 +1,6 @@
-//! A build script whose settings are its arguments: `[--clang PROGRAM] [--vmlinux FILE] [--flag FLAG]… [--deny-warnings]
-//! [--keep-dwarf] [--compile-commands] [--kernel-btfs PLACE]… [--headers] [--sources PATTERN]… SOURCE…`.
+//! A build script whose settings are its arguments: `[--clang PROGRAM] [--vmlinux FILE] [--flag FLAG]… [--warn NAME]…
+//! [--include DIR]… [--link NAME=SOURCE,…]… [--deny-warnings] [--keep-dwarf] [--compile-commands] [--kernel-btfs PLACE]… [--headers]
+//! [--sources PATTERN]… SOURCE…`.
 
 use btf_build::Builder;
 
@@ -13,6 +14,13 @@ fn main() {
             "--clang" => builder.clang(value()),
             "--vmlinux" => builder.vmlinux(value()),
             "--flag" => builder.flag(value()),
+            "--warn" => builder.warn(&value()),
+            "--include" => builder.include(value()),
+            "--link" => {
+                let value = value();
+                let (name, sources) = value.split_once('=').expect("NAME=SOURCES");
+                builder.link(name, sources.split(','))
+            }
             "--deny-warnings" => builder.deny_warnings(true),
             "--keep-dwarf" => builder.keep_dwarf(true),
             "--compile-commands" => builder.compile_commands(true),

@@ -41,8 +41,13 @@ impl Package {
 
     /// Writes `bin/NAME`, a program that says what `--version` of a clang says and can do nothing else.
     pub(crate) fn fake(&self, name: &str, version: &str) {
+        self.wrapper(name, &format!("echo '{version}'"));
+    }
+
+    /// Writes `bin/NAME`, an executable shell script, as wrappers of clang are.
+    pub(crate) fn wrapper(&self, name: &str, script: &str) {
         let path = format!("bin/{name}");
-        self.write(&path, &format!("#!/bin/sh\necho '{version}'\n"));
+        self.write(&path, &format!("#!/bin/sh\n{script}\n"));
         let executable = fs::Permissions::from_mode(0o755);
         fs::set_permissions(self.dir.join(&path), executable).unwrap();
     }
