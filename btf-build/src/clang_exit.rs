@@ -25,10 +25,10 @@ const SIGNALS: [(i32, &str); 9] = [
 /// Signals that come from outside the process.
 const SENT: [i32; 4] = [2, 9, 15, 24];
 
-const BUG: &str = "this is a bug in clang: name another version with Builder::clang or the environment variable \
-                   BTF_BUILD_CLANG, or rewrite what it was working on";
+const BUG: &str = "this is a bug in clang: name another version with Builder::clang or the \
+                   environment variable BTF_BUILD_CLANG, or rewrite what it was working on";
 
-/// The error for a source on which clang did not end with an error message of its own; `None` if it did.
+/// The error for a source on which clang ended without an error message of its own.
 pub(crate) fn unusual(
     source: &Path,
     major: u32,
@@ -122,8 +122,8 @@ fn dump(stderr: &str) -> String {
     lines.join("\n")
 }
 
-/// The function of a frame, `#4 0x0000 NAME (LIBRARY+OFFSET)`; `None` for frames that report the crash,
-/// and those without a name.
+/// The function of a frame, `#4 0x0000 NAME (LIBRARY+OFFSET)`; `None` for frames that report the
+/// crash, and those without a name.
 fn function(frame: &str) -> Option<&str> {
     let (_, rest) = frame.trim_start().split_once(" 0x")?;
     let (_, rest) = rest.split_once(' ')?;
