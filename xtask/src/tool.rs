@@ -55,7 +55,7 @@ const CXX: Tool = Tool::program("c++", "g++");
 /// Packages with `c++` do not always have `cc`, with which libraries and seeds are compiled.
 const CC: Tool = Tool::program("cc", "gcc");
 
-const BPFTOOL: Tool = Tool::program("bpftool", "bpftool");
+pub(crate) const BPFTOOL: Tool = Tool::program("bpftool", "bpftool");
 
 /// Writes `bpf_helper_defs.h` of the kernel's tree. The bench attaches to its USDT probes.
 const PYTHON: Tool = Tool::program("python3", "python3-minimal");
@@ -108,6 +108,11 @@ pub(crate) const BENCH: &[Tool] = &[
 pub(crate) const COST: &[Tool] = &[CLANG, CC, MAKE, PKG_CONFIG, LIBELF, ZLIB];
 
 pub(crate) const GOLDEN: &[Tool] = &[CLANG_15, XZ, CC, MAKE, PKG_CONFIG, LIBELF, ZLIB, BPFTOOL];
+
+/// The kernel's BTF tests, of which some are built with bpftool and libbpf.
+pub(crate) const BTF_TESTS: &[Tool] = &[
+    CLANG_19, QEMU, XZ, BPFTOOL, CC, MAKE, PKG_CONFIG, LIBELF, ZLIB,
+];
 
 pub(crate) const CORE_RELOC: &[Tool] = &[CLANG_19, QEMU, XZ];
 

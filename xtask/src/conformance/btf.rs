@@ -33,8 +33,7 @@ struct Options {
 pub(crate) fn run(args: &[String]) -> Result<u8> {
     let options = parse(args)?;
     let selection = &options.selection;
-    tool::install(&[tool::CLANG_19, tool::QEMU, tool::XZ, tool::BPFTOOL])?;
-    tool::install(tool::LIBBPF)?;
+    tool::install(tool::BTF_TESTS)?;
     let source = LinuxSource::fetch(selection.refresh, selection.offline)?;
     let kernel = selection.kernel(SERIES.parse()?)?;
     let args = ["build", "--package", "btf-tests", "--bin", "btf-suite"];

@@ -95,7 +95,7 @@ fn opened(selection: &Selection, out_dir: &Path) -> Result<Tally> {
     );
     println!("opened by libbpf");
     let mut tally = Tally::default();
-    tally.fail_unless_counted(peers::verdict(peers)?);
+    tally.fail_unless_counted(peers::verdict(&mut peers)?);
     Ok(tally)
 }
 
