@@ -9,8 +9,8 @@ use object::read::elf::FileHeader as _;
 type Header = elf::FileHeader64<Endianness>;
 type Section = elf::SectionHeader64<Endianness>;
 
-/// Puts `contents` behind everything else in the file, and lets the section's header refer to it. Stripping lays the file
-/// out anew.
+/// Puts `contents` behind everything else in the file, and lets the section's header refer to it.
+/// Stripping lays the file out anew.
 ///
 /// # Errors
 ///

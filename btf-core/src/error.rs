@@ -36,7 +36,8 @@ pub enum ErrorKind {
 
 /// An error of btf-core.
 ///
-/// `{}` prints one line: the innermost reason behind the names of what it happened to, then the hint and a note.
+/// `{}` prints one line: the innermost reason behind the names of what it happened to, then the
+/// hint and a note.
 /// `{:#}` prints the same as a chain, one link a line, followed by the verifier's log when there is one.
 pub struct Error(Arc<Inner>);
 

@@ -1,4 +1,4 @@
-/* Types that compilers write and kernels reject as they are. The lock needs the kernel to have them. */
+/* Types that compilers write and kernels reject as they are. The lock requires them in the kernel. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 

@@ -1,4 +1,5 @@
-//! BTF of compiled objects, where clang alone leaves something out or says something else than the object.
+//! BTF of compiled objects, where clang alone leaves something out or says something else than the
+//! object.
 
 #[path = "support/package.rs"]
 mod package;

@@ -1,5 +1,6 @@
 //! The kernel's own CO-RE programs, compiled as a user of `btf-build` would compile them: `progs/test_core_reloc_*.c`, and
-//! `progs/btf__core_reloc_*.c`, whose types stand in for a kernel's. And those that are linked from several sources.
+//! `progs/btf__core_reloc_*.c`, whose types stand in for a kernel's. And programs that are linked
+//! from several sources.
 
 use std::path::{Path, PathBuf};
 

@@ -1,7 +1,8 @@
 //! `_Atomic` in BTF: clang before 20 writes `void` for it, DWARF knows the type.
 //!
-//! The types of BTF and DWARF are followed side by side, from everything that has a name. Where DWARF has an atomic type
-//! and BTF has `void`, BTF gets what the atomic type is of, as from clang 20.
+//! The types of BTF and DWARF are followed side by side, from everything that has a name. Where
+//! DWARF has an atomic type and BTF has `void`, BTF gets what the atomic type is of. clang 20 and
+//! newer write the same.
 
 mod convert;
 
@@ -63,7 +64,8 @@ fn has_atomics(unit: &gimli::Unit<Reader<'_>>) -> bool {
     all.any(|abbreviation| abbreviation.tag() == gimli::DW_TAG_atomic_type)
 }
 
-/// A place in BTF that refers to a type: the type that it is in, and the index of the reference there.
+/// A place in BTF that refers to a type: the type that it is in, and the index of the reference
+/// there.
 type Reference = (TypeId, usize);
 
 /// Types of BTF and DWARF side by side.

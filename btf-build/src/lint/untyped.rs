@@ -1,4 +1,5 @@
-//! Variables and members to which clang gives no type in BTF, so that neither the skeleton nor the kernel has them.
+//! Variables and members to which clang gives no type in BTF, so that neither the skeleton nor the
+//! kernel has them.
 
 use btf_core::btf::{Kind, Linkage, Type};
 

@@ -178,7 +178,7 @@ impl<'a> Types<'a> {
                 .filter_map(|class| first.get(class).copied())
                 .collect();
             candidates.sort_unstable();
-            // As in libbpf, a forward enum is any of the enums of its name. Nothing is laid out by it.
+            // As in libbpf, a forward enum is any enum of its name. No layout depends on it.
             let one = match candidates.as_slice() {
                 [one] => Some(*one),
                 [one, ..] if kind == Kind::ENUM => Some(*one),

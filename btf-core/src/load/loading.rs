@@ -31,8 +31,8 @@ impl OpenObject {
             })
     }
 
-    /// Runs all stages. `rejection` is set to why the kernel rejected the object's BTF, which may be why a later stage
-    /// fails.
+    /// Runs all stages. `rejection` is set to why the kernel rejected the object's BTF, which may
+    /// be why a later stage fails.
     fn load_stages(self, stages: Stages, rejection: &mut Option<String>) -> Result<LoadedObject> {
         let object = self.object;
         stages.suffice(&object)?;

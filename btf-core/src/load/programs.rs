@@ -250,8 +250,8 @@ fn no_target(program: &OpenProgram) -> Error {
 
 /// Types of functions and source lines in the kernel's layout, counted in instructions.
 ///
-/// The kernel accepts lines in strictly rising order with one for the start of every function, or none at all. It does not
-/// need types of functions for them.
+/// The kernel accepts lines in strictly rising order with one for the start of every function, or
+/// none at all. It does not need types of functions for them.
 fn info(image: &Image) -> (Vec<FuncInfo>, Vec<LineInfo>) {
     let funcs: Vec<FuncInfo> = image
         .func_info

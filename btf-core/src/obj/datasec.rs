@@ -1,14 +1,15 @@
 //! Moves variables to the section that holds them, where clang's BTF names another one.
 //!
-//! clang decides twice where a variable goes, once for BTF and once for the object, and not always alike:
+//! clang decides twice where a variable goes, once for BTF and once for the object, and not always
+//! alike:
 //!
-//! * Before clang 16, BTF has every constant in `.rodata`. The object has those of 4, 8, 16 and 32 bytes in
-//!   `.rodata.cst*`, and strings in `.rodata.str*`.
-//! * Before clang 18, BTF has in `.data` what has an initial value with undefined padding. The object has it in
-//!   `.bss` if the rest is zero.
+//! * Before clang 16, BTF has every constant in `.rodata`. The object has those of 4, 8, 16 and 32
+//!   bytes in `.rodata.cst*`, and strings in `.rodata.str*`.
+//! * Before clang 18, BTF has in `.data` what has an initial value with undefined padding. The
+//!   object has it in `.bss` if the rest is zero.
 //!
-//! libbpf places such a variable at its offset in the wrong section, where it overlaps others and the kernel
-//! rejects the BTF. Here the object decides.
+//! libbpf places such a variable at its offset in the wrong section, where it overlaps others and
+//! the kernel rejects the BTF. Here the object decides.
 
 use std::collections::HashMap;
 
@@ -95,7 +96,8 @@ pub(super) fn correct(btf: Btf, symbols: &Symbols<'_>) -> Result<Btf> {
     Btf::parse(Btf::bytes_for(bytes, btf.is_little_endian())?)
 }
 
-/// Whether it is a DATASEC of variables as clang writes it. A static linker has filled in size and offsets.
+/// Whether it is a DATASEC of variables as clang writes it. A static linker has filled in size and
+/// offsets.
 fn is_unlinked(ty: &Type<'_>) -> bool {
     ty.kind() == Kind::DATASEC && ty.own_size() == Some(0) && DataKind::of(ty.name()).is_some()
 }

@@ -1,4 +1,5 @@
-//! The object's own BTF in the kernel: what compilers write and kernels reject, and errors of a load without it.
+//! The object's own BTF in the kernel: what compilers write and kernels reject, and errors of a
+//! load without it.
 
 use btf_core::ErrorKind;
 use btf_core::load::OpenObject;

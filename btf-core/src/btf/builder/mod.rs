@@ -92,8 +92,8 @@ impl Builder {
         }
     }
 
-    /// Starts with all types of `btf`. They keep their IDs, and strings their offsets, so that what refers to them
-    /// (`.BTF.ext`) stays right.
+    /// Starts with all types of `btf`. They keep their IDs, and strings their offsets, so that what
+    /// refers to them (`.BTF.ext`) stays right.
     pub fn extending(btf: &Btf) -> Self {
         let mut builder = Builder {
             base: btf.base().cloned(),
@@ -110,8 +110,9 @@ impl Builder {
         builder
     }
 
-    /// Changes a reference of a type that was added before: what a modifier, pointer, typedef, variable or array is of
-    /// (`index` is 0), a member by its index, or 0 for what a prototype returns and its parameters from 1 on.
+    /// Changes a reference of a type that was added before: what a modifier, pointer, typedef,
+    /// variable or array is of (`index` is 0), a member by its index, or 0 for what a prototype
+    /// returns and its parameters from 1 on.
     pub fn set_reference(&mut self, id: TypeId, index: usize, to: TypeId) -> &mut Self {
         let own = id.0.checked_sub(self.first_id).map(|own| own as usize);
         let record = own.and_then(|own| self.records.get(own)).cloned();

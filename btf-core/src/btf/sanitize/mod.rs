@@ -2,8 +2,8 @@
 //! sizes and offsets stay. What a kernel takes is the caller's to find out.
 //!
 //! The replacements are those of libbpf's `bpf_object__sanitize_btf`. Beyond them, what is external is hidden, which libbpf
-//! rewrites where it resolves externs; a name that has to change is written anew, where libbpf overwrites it for all
-//! who share it; and `repair` mends what every kernel rejects.
+//! rewrites where it resolves externs; a name that has to change is written anew, where libbpf
+//! overwrites it for all who share it; and `repair` mends what every kernel rejects.
 
 mod plan;
 mod repair;
@@ -70,8 +70,8 @@ fn has_identifier(t: Type<'_>) -> bool {
     name.all(|(at, byte)| is_identifier(at, *byte))
 }
 
-/// The bytes of `btf` with all replaced that needs a feature that `has` denies, what is external hidden, and what every
-/// kernel rejects repaired; the bytes as they are if nothing has to change.
+/// The bytes of `btf` with all replaced that needs a feature that `has` denies, what is external
+/// hidden, and what every kernel rejects repaired; the bytes as they are if nothing has to change.
 pub(crate) fn sanitize(btf: &Btf, has: impl Fn(Feature) -> bool) -> Cow<'_, [u8]> {
     let plan = Plan::of(btf, has);
     let mut repairs = Repairs::new(btf, plan.end_id());

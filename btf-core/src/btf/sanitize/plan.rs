@@ -166,7 +166,8 @@ impl Plan {
     }
 }
 
-/// Adds the name of `t` with `_` for each byte that is not allowed at its position, and returns its offset.
+/// Adds the name of `t` with `_` for each byte that is not allowed at its position, and returns its
+/// offset.
 fn renamed(t: Type<'_>, strings: &mut Vec<u8>, is_allowed: impl Fn(usize, u8) -> bool) -> u32 {
     let offset = strings.len() as u32;
     let name = t.name_bytes().iter().enumerate();

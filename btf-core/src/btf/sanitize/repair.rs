@@ -1,7 +1,8 @@
 //! Repairs what compilers write to BTF and every kernel rejects (`kernel/bpf/btf.c`).
 //!
-//! libbpf leaves it as it is: the kernel rejects all of the object's BTF, and programs load without it if they can.
-//! IDs, sizes and offsets stay. What changes is only what the kernel gets; the object keeps its names and types.
+//! libbpf leaves it as it is: the kernel rejects all of the object's BTF, and programs load without
+//! it if they can. IDs, sizes and offsets stay. What changes is only what the kernel gets; the
+//! object keeps its names and types.
 
 use std::collections::HashSet;
 
@@ -137,7 +138,8 @@ fn misaligned_floats(ty: Type<'_>) -> Vec<TypeId> {
         .collect()
 }
 
-/// Removes variables without a size from a DATASEC. One that has no others, or no size, becomes an empty struct.
+/// Removes variables without a size from a DATASEC. One that has no others, or no size, becomes an
+/// empty struct.
 fn drop_empty_variables(types: &mut Vec<u32>, start: usize) {
     let variables = &types[start + TYPE_WORDS..];
     let (variables, _) = variables.as_chunks::<ENTRY>();

@@ -274,7 +274,8 @@ impl Linker {
                     offset = if is_defined { symbol.value } else { 0 };
                     let is_sample = global.sample == (at, v.ty().id());
                     if is_sample && v.ty().kind() == Kind::VAR {
-                        // A flexible array member has room in the symbol only, or in clang's section entry.
+                        // A flexible array member has room in the symbol only, or in clang's
+                        // section entry.
                         let of_type = self.types.size_of_variable(source, v.ty().id());
                         let of_symbol = if is_defined { narrow(symbol.size)? } else { 0 };
                         size = size.max(of_type.unwrap_or(0)).max(of_symbol);
