@@ -1,5 +1,7 @@
 //! Functions by exact name and version: which symbol is a name's, and where its instructions are.
 
+use std::collections::HashMap;
+
 use object::elf;
 
 use super::Elf;
@@ -88,11 +90,27 @@ impl Outcome {
     }
 }
 
+/// Returns the offsets of functions, in the order of their names, which may be repeated.
+pub(super) fn offsets(elf: Elf<'_>, names: &[&str]) -> Result<Vec<u64>> {
+    let (mut unique, mut order) = (Vec::new(), Vec::new());
+    let mut indices = HashMap::new();
+    for name in names {
+        let next = unique.len();
+        let index = *indices.entry(*name).or_insert(next);
+        if index == next {
+            unique.push(*name);
+        }
+        order.push(index);
+    }
+    let offsets = offsets_of_unique(elf, &unique)?;
+    Ok(order.into_iter().map(|n| offsets[n]).collect())
+}
+
 /// Returns the offsets of functions, in the order of their names.
 ///
 /// The dynamic symbols come first, as in libbpf: a stripped binary has only those, a static one only
 /// the full symbol table.
-pub(super) fn offsets(elf: Elf<'_>, names: &[&str]) -> Result<Vec<u64>> {
+fn offsets_of_unique(elf: Elf<'_>, names: &[&str]) -> Result<Vec<u64>> {
     let mut search = Search::new(elf, names)?;
     let dynamic = Table::of(elf, elf::SHT_DYNSYM)?;
     let is_complete = match dynamic {

@@ -200,6 +200,7 @@ fn close_names(elf: Elf<'_>, name: &str) -> Result<Vec<String>> {
             continue;
         };
         let mut close: Vec<(usize, u32, String)> = Vec::new();
+        let mut worst = usize::MAX;
         elf.source
             .strings(table.strings().0, table.strings().1, |at, text| {
                 let Some(text) = (text.len() <= LONGEST)
@@ -208,11 +209,12 @@ fn close_names(elf: Elf<'_>, name: &str) -> Result<Vec<String>> {
                 else {
                     return;
                 };
-                if let Some(distance) = closeness(name, text) {
+                if let Some(distance) = closeness(name, text).filter(|d| *d < worst) {
                     close.push((distance, at, text.to_owned()));
                     if close.len() >= 2 * KEPT {
                         close.sort_unstable();
                         close.truncate(KEPT);
+                        worst = close[KEPT - 1].0;
                     }
                 }
             })?;
