@@ -244,5 +244,5 @@ fn clangs_words_reach_the_user(hello: &Outside, source: &str) {
 
     edit(hello, source, "u32 only_pdi = 0;", "u32 only_pid = 0;");
     build_well(hello);
-    assert_eq!(size_of_event(hello), 72);
+    assert_eq!(size_of_event(hello), 88);
 }
