@@ -1,6 +1,5 @@
 //! Sockets that questions are asked with, and what is named through them.
 
-use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 
@@ -32,13 +31,40 @@ pub(super) fn receive_queued(socket: impl AsFd, bytes: &mut [u8]) -> io::Result<
     usize::try_from(answer).map_err(|_| io::Error::last_os_error())
 }
 
-/// The index of a network device of this thread's network namespace. `ENODEV` if there is none of this name.
+/// Returns the index of a network device of this thread's network namespace. `ENODEV` if there is none of this name.
+///
+/// if_nametoindex(3) does not tell a lack of file descriptors from a lack of network protocols.
 pub(crate) fn interface_index(name: &str) -> io::Result<u32> {
-    // No name has a zero in it.
-    let name = CString::new(name).map_err(|_| io::Error::from_raw_os_error(libc::ENODEV))?;
-    // SAFETY: it reads a live C string.
-    match unsafe { libc::if_nametoindex(name.as_ptr()) } {
-        0 => Err(io::Error::last_os_error()),
-        index => Ok(index),
+    let no_such_device = || io::Error::from_raw_os_error(libc::ENODEV);
+    // SAFETY: the struct is of numbers, so that zeros are a value.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    // The kernel reads a NUL at the end; no name has one inside.
+    if name.len() >= request.ifr_name.len() || name.contains('\0') {
+        return Err(no_such_device());
+    }
+    for (to, from) in request.ifr_name.iter_mut().zip(name.bytes()) {
+        *to = from as libc::c_char;
+    }
+    let socket = netlink_socket()?;
+    let request = &raw mut request;
+    // SAFETY: the kernel reads and writes a live struct of the kind that this request has.
+    let answer = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFINDEX, request) };
+    checked(answer)?;
+    // SAFETY: the struct is still alive, and of numbers.
+    let index = unsafe { (*request).ifr_ifru.ifru_ifindex };
+    u32::try_from(index).map_err(|_| no_such_device())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_have_an_index() {
+        assert_eq!(interface_index("lo").unwrap(), 1);
+        for name in ["", "nosuchdevice0", "a_name_that_is_too_long", "l\0o"] {
+            let errno = interface_index(name).unwrap_err().raw_os_error();
+            assert_eq!(errno, Some(libc::ENODEV), "{name:?}");
+        }
     }
 }

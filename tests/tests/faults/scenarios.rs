@@ -1,0 +1,467 @@
+//! What is done while calls fail: objects are opened, loaded, attached by each attach type, used, detached and dropped.
+
+use std::io::Read;
+use std::net::{IpAddr, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use btf_core::ErrorKind;
+use btf_core::Result;
+use btf_core::link::Link;
+use btf_core::load::{LoadedObject, OpenObject};
+use btf_core::map::{Flags, Hash, Map, PerfEventArray, RingBuf, UserRingBuf};
+use btf_core::prog::{
+    AttachMode, Cgroup, CgroupSharing, Direction, Freplace, Iter, Kprobe, KprobeOptions, Lwt,
+    Netfilter, NetfilterFamily, NetfilterHook, NetfilterOptions, Netns, OrderOptions, PerfEvent,
+    PerfEventOptions, Program, Route, SkMap, SkReuseport, SocketFilter, Tc, TcOptions, Tcx, Uprobe,
+    UprobeMulti, UprobeOptions, Usdt, Xdp, XdpMode, XdpOptions,
+};
+use btf_skel_macros::include_skel;
+
+use crate::place::{PINS, Place, ROUTES};
+use crate::tracer::subject;
+
+include_skel!("attach");
+include_skel!("map_many");
+
+macro_rules! object {
+    ($name:literal) => {
+        (
+            $name,
+            include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".bpf.o")) as &[u8],
+        )
+    };
+}
+
+type Elf = (&'static str, &'static [u8]);
+
+const ATTACH: Elf = object!("attach");
+const PROBES: Elf = object!("probes");
+const UPROBES: Elf = object!("uprobes");
+const USDT: Elf = object!("usdt");
+const PROGRAMS: Elf = object!("programs");
+const NET: Elf = object!("net");
+const CGROUP: Elf = object!("cgroup");
+const ITERS: Elf = object!("iters");
+const CC: Elf = object!("cc");
+
+/// One row of the second table, and part of what the first is made of.
+pub(crate) struct Scenario {
+    pub(crate) name: &'static str,
+    /// The first kernel that has it.
+    pub(crate) since: (u32, u32),
+    pub(crate) run: fn(&Place) -> Result<()>,
+}
+
+macro_rules! scenarios {
+    ($($name:literal since $major:literal.$minor:literal: $run:expr;)*) => {
+        pub(crate) const SCENARIOS: &[Scenario] = &[
+            $(Scenario { name: $name, since: ($major, $minor), run: $run },)*
+        ];
+    };
+}
+
+scenarios! {
+    "fentry" since 5 . 10: |_| by_section(PROBES, "on_fentry");
+    "fexit" since 5 . 10: |_| by_section(ATTACH, "on_fexit");
+    "fmod_ret" since 5 . 10: |_| by_section(ATTACH, "on_fmod_ret");
+    "LSM hook" since 5 . 10: |_| by_section(ATTACH, "on_lsm");
+    "tp_btf" since 5 . 10: |_| by_section(ATTACH, "on_tp_btf");
+    "raw tracepoint" since 5 . 10: |_| by_section(ATTACH, "on_raw_tp");
+    "tracepoint" since 5 . 10: |_| by_section(ATTACH, "on_tracepoint");
+    "freplace" since 5 . 10: freplace;
+    "kprobe" since 5 . 10: |_| by_section(ATTACH, "on_kprobe");
+    "kprobe without a link" since 5 . 10: |_| kprobe(AttachMode::Perf);
+    "kprobe by tracefs" since 5 . 10: |_| kprobe(AttachMode::Legacy);
+    "kretprobe" since 5 . 10: |_| by_section(ATTACH, "on_kretprobe");
+    "ksyscall" since 5 . 10: |_| by_section(PROBES, "on_ksyscall");
+    "kprobe.multi" since 5 . 18: |_| by_section(PROBES, "on_multi_cookie");
+    "kprobe.multi by pattern" since 5 . 18: |_| by_section(PROBES, "on_multi");
+    "kprobe.session" since 6 . 10: |_| by_section(PROBES, "on_session");
+    "uprobe" since 5 . 10: |_| uprobe(&UprobeOptions::new("libc.so.6", "getppid"));
+    "uprobe by tracefs" since 5 . 10: |_| {
+        uprobe(&UprobeOptions::new("libc.so.6", "getppid").mode(AttachMode::Legacy))
+    };
+    "uretprobe" since 5 . 10: uretprobe;
+    "uprobe.multi" since 6 . 6: uprobe_multi;
+    "USDT probe" since 5 . 10: usdt;
+    "perf event" since 5 . 10: perf_event;
+    "XDP" since 5 . 10: |_| xdp(XdpMode::Skb.into());
+    "XDP by netlink" since 5 . 10: |_| xdp(XdpOptions { mode: XdpMode::Skb, replace: true });
+    "tc filter" since 5 . 10: |_| tc("on_tc");
+    "tc action" since 5 . 10: |_| tc("on_action");
+    "tcx" since 5 . 10: tcx;
+    "cgroup" since 5 . 10: |place| cgroup(place, CgroupSharing::Link);
+    "cgroup without a link" since 5 . 10: |place| cgroup(place, CgroupSharing::Multi);
+    "flow dissector" since 5 . 10: |_| netns("on_flow_dissector");
+    "sk_lookup" since 5 . 10: |_| netns("on_sk_lookup");
+    "socket map" since 5 . 10: sock_map;
+    "socket filter" since 5 . 10: socket_filter;
+    "sk_reuseport" since 5 . 10: reuseport;
+    "netfilter" since 6 . 4: netfilter;
+    "route of IPv4" since 5 . 10: |_| route(ROUTES[0], 16);
+    "route of IPv6" since 5 . 10: |_| route(ROUTES[1], 32);
+    "iterator" since 5 . 10: iterator;
+    "struct_ops with a link" since 6 . 4: |_| struct_ops("cc_by_link");
+    "struct_ops without a link" since 5 . 10: |_| struct_ops("cc_by_value");
+    "pinned link" since 5 . 15: pinned_link;
+    "skeleton" since 5 . 10: skeleton;
+    "pinned maps" since 5 . 10: pinned_maps;
+    "reused map" since 5 . 10: reused_map;
+    "maps" since 5 . 10: |_| maps(object!("maps"));
+    "map kinds" since 5 . 10: |_| maps(object!("map_kinds"));
+    "maps of network objects" since 5 . 18: |_| maps(object!("map_net"));
+    "local storage and Bloom filter" since 6 . 2: |_| maps(object!("map_storage"));
+    "arena" since 6 . 9: |_| maps(object!("arena"));
+    "ring buffer and perf buffer" since 5 . 10: buffers;
+    "user ring buffer" since 6 . 1: user_ring_buffer;
+    "map elements" since 5 . 10: elements;
+}
+
+/// Loads one program of an object.
+fn load((name, elf): Elf, program: &str) -> Result<(LoadedObject, Program)> {
+    let mut open = OpenObject::open(name, elf)?;
+    let mut chosen = open.take_program(program)?;
+    chosen.set_autoload(true);
+    open.put_program(chosen);
+    let mut loaded = open.load()?;
+    let program = loaded.take_program(program)?;
+    Ok((loaded, program))
+}
+
+/// Attaches twice: ends one link by `detach`, and the other by its drop.
+fn attach(make: impl Fn() -> Result<Link>) -> Result<()> {
+    subject();
+    let link = make()?;
+    match link.info() {
+        Err(e) if e.kind() != ErrorKind::Unsupported => return Err(e),
+        _ => {}
+    }
+    link.detach()?;
+    drop(make()?);
+    Ok(())
+}
+
+fn by_section(elf: Elf, program: &str) -> Result<()> {
+    let (_loaded, program) = load(elf, program)?;
+    attach(|| program.attach())
+}
+
+fn freplace(_: &Place) -> Result<()> {
+    let (_target, target) = load(PROGRAMS, "on_kprobe")?;
+    let (name, elf) = PROGRAMS;
+    let mut open = OpenObject::open(name, elf)?;
+    let mut chosen = open.take_program("replacement")?;
+    chosen.set_autoload(true);
+    chosen.set_attach_program(target.fd()?, "replaceable")?;
+    open.put_program(chosen);
+    let mut loaded = open.load()?;
+    let program = Freplace::try_from(loaded.take_program("replacement")?)?;
+    attach(|| program.attach())
+}
+
+fn kprobe(mode: AttachMode) -> Result<()> {
+    let (_loaded, program) = load(PROBES, "on_kprobe")?;
+    let program = Kprobe::try_from(program)?;
+    attach(|| program.attach_with(&KprobeOptions::new("vfs_unlink").mode(mode)))
+}
+
+fn uprobe(at: &UprobeOptions) -> Result<()> {
+    let (_loaded, program) = load(UPROBES, "on_uprobe")?;
+    let program = Uprobe::try_from(program)?;
+    attach(|| program.attach_with(at))
+}
+
+fn uretprobe(_: &Place) -> Result<()> {
+    let (_loaded, program) = load(UPROBES, "on_uretprobe")?;
+    let program = Uprobe::try_from(program)?;
+    attach(|| program.attach_with(&UprobeOptions::new("libc.so.6", "getppid")))
+}
+
+fn uprobe_multi(_: &Place) -> Result<()> {
+    let (_loaded, program) = load(UPROBES, "on_multi")?;
+    let program = UprobeMulti::try_from(program)?;
+    attach(|| program.attach_to("libc.so.6", "getp*id"))
+}
+
+fn usdt(_: &Place) -> Result<()> {
+    let (_loaded, program) = load(USDT, "on_usdt")?;
+    let program = Usdt::try_from(program)?;
+    attach(|| program.attach_to("libc.so.6", "libc", "setjmp"))
+}
+
+fn perf_event(_: &Place) -> Result<()> {
+    let (_loaded, program) = load(PROGRAMS, "on_perf_event")?;
+    let program = PerfEvent::try_from(program)?;
+    attach(|| program.attach_with(&PerfEventOptions::cpu_clock()))
+}
+
+fn xdp(options: XdpOptions) -> Result<()> {
+    let (_loaded, program) = load(NET, "on_xdp")?;
+    let program = Xdp::try_from(program)?;
+    attach(|| program.attach_to("lo", options))
+}
+
+fn tc(name: &str) -> Result<()> {
+    let (_loaded, program) = load(NET, name)?;
+    let program = Tc::try_from(program)?;
+    attach(|| program.attach_to("lo", Direction::Ingress, TcOptions::default()))
+}
+
+fn tcx(_: &Place) -> Result<()> {
+    let (_loaded, program) = load(NET, "on_tcx_ingress")?;
+    let program = Tcx::try_from(program)?;
+    attach(|| program.attach_to("lo", OrderOptions::default()))
+}
+
+fn cgroup(place: &Place, sharing: CgroupSharing) -> Result<()> {
+    let (_loaded, program) = load(CGROUP, "skb_egress")?;
+    let program = Cgroup::try_from(program)?;
+    attach(|| program.attach_to(&place.cgroup, sharing))
+}
+
+fn netns(name: &str) -> Result<()> {
+    let (_loaded, program) = load(NET, name)?;
+    let program = Netns::try_from(program)?;
+    attach(|| program.attach_here())
+}
+
+fn sock_map(_: &Place) -> Result<()> {
+    let (mut loaded, program) = load(CGROUP, "stream_verdict")?;
+    let program = SkMap::try_from(program)?;
+    let map = loaded.take_map("sockets")?;
+    attach(|| program.attach_to(&map))
+}
+
+fn socket_filter(_: &Place) -> Result<()> {
+    let (_loaded, program) = load(NET, "on_socket")?;
+    let program = SocketFilter::try_from(program)?;
+    subject();
+    let Some(socket) = socket() else {
+        return Ok(());
+    };
+    program.attach_to(&socket)?;
+    program.detach_from(&socket)?;
+    program.attach_to(&socket)
+}
+
+fn reuseport(_: &Place) -> Result<()> {
+    let (_loaded, program) = load(NET, "on_sk_reuseport")?;
+    let program = SkReuseport::try_from(program)?;
+    subject();
+    let Some(socket) = socket() else {
+        return Ok(());
+    };
+    program.attach_to(&socket)?;
+    program.detach_from(&socket)
+}
+
+/// A socket that may share its port; `None` if a call of the scenario itself fails.
+fn socket() -> Option<UdpSocket> {
+    let socket = UdpSocket::bind("127.0.0.1:0").ok()?;
+    rustix::net::sockopt::set_socket_reuseport(&socket, true).ok()?;
+    Some(socket)
+}
+
+fn netfilter(_: &Place) -> Result<()> {
+    let (_loaded, program) = load(NET, "on_netfilter")?;
+    let program = Netfilter::try_from(program)?;
+    let options = NetfilterOptions {
+        family: NetfilterFamily::IPV4,
+        hook: NetfilterHook::LOCAL_IN,
+        priority: 7,
+        defragment: false,
+    };
+    attach(|| program.attach_to(options))
+}
+
+fn route(to: &str, bits: u8) -> Result<()> {
+    let (_loaded, program) = load(NET, "on_lwt_out")?;
+    let program = Lwt::try_from(program)?;
+    let to: IpAddr = to.parse().expect("an address");
+    attach(|| program.attach_to(&Route::new(to, bits, "lo")))
+}
+
+fn iterator(_: &Place) -> Result<()> {
+    let (_loaded, program) = load(ATTACH, "on_iter")?;
+    let program = Iter::try_from(program)?;
+    attach(|| program.attach())?;
+    let mut file = program.iterate()?;
+    // Its errors are the scenario's own.
+    let _ = file.read(&mut [0; 64]);
+    Ok(())
+}
+
+fn struct_ops(name: &str) -> Result<()> {
+    let (object, elf) = CC;
+    let mut open = OpenObject::open(object, elf)?;
+    for ops in ["cc_by_link", "cc_by_value"] {
+        let mut chosen = open.take_struct_ops(ops)?;
+        chosen.set_autocreate(ops == name);
+        open.put_struct_ops(chosen);
+    }
+    let mut loaded = open.load()?;
+    let ops = loaded.take_struct_ops(name)?.expect("it is created");
+    subject();
+    let link = ops.attach()?;
+    link.detach()?;
+    Ok(())
+}
+
+/// A path of a pin, which is removed when this is dropped.
+struct Pin(PathBuf);
+
+impl Pin {
+    fn new(name: &str) -> Pin {
+        Pin(Path::new(PINS).join(name))
+    }
+}
+
+impl Drop for Pin {
+    fn drop(&mut self) {
+        // Twice, because a call of the scenario itself may fail, too.
+        if std::fs::remove_file(&self.0).is_err() {
+            let _ = std::fs::remove_file(&self.0);
+        }
+    }
+}
+
+fn pinned_link(_: &Place) -> Result<()> {
+    let (_loaded, program) = load(NET, "on_xdp")?;
+    let program = Xdp::try_from(program)?;
+    let pin = Pin::new("link");
+    subject();
+    let mut link = program.attach_to("lo", XdpMode::Skb.into())?;
+    link.pin(&pin.0)?;
+    let opened = Link::open_pinned(&pin.0)?;
+    drop(opened);
+    link.unpin(&pin.0)?;
+    link.pin(&pin.0)?;
+    link.detach()?;
+    Ok(())
+}
+
+fn skeleton(_: &Place) -> Result<()> {
+    let mut open = attach::Attach::open()?;
+    open.progs.on_tracepoint.set_autoload(true);
+    open.progs.on_tp_btf.set_autoload(true);
+    open.progs.on_raw_tp.set_autoload(true);
+    let mut skel = open.load()?;
+    subject();
+    let links = skel.attach()?;
+    drop(links);
+    Ok(())
+}
+
+fn pinned_maps(_: &Place) -> Result<()> {
+    let pin = Pin::new("directory/kept");
+    let open = || -> Result<_> {
+        let mut open = map_many::MapMany::open()?;
+        open.object_mut()
+            .set_pin_root(Path::new(PINS).join("directory"));
+        open.load()
+    };
+    // What a load that succeeded has pinned stays, and the directory is the scenario's to remove.
+    let directory = Directory(Path::new(PINS).join("directory"));
+    let first = open()?;
+    drop(first);
+    let second = open()?;
+    second.maps.kept.map().unpin(&pin.0)?;
+    drop((pin, directory));
+    Ok(())
+}
+
+/// A directory, which is removed with what it holds when this is dropped.
+struct Directory(PathBuf);
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        for _ in 0..3 {
+            let kept = self.0.join("kept");
+            if std::fs::remove_file(kept).is_err_and(|e| e.raw_os_error() != Some(libc::ENOENT)) {
+                continue;
+            }
+            if std::fs::remove_dir(&self.0).is_ok() {
+                break;
+            }
+        }
+    }
+}
+
+fn reused_map(_: &Place) -> Result<()> {
+    let (name, elf) = object!("maps");
+    let mut first = OpenObject::open(name, elf)?.load()?;
+    let counts = first.take_map("counts")?;
+    let mut open = OpenObject::open(name, elf)?;
+    let mut map = open.take_map("counts")?;
+    map.reuse(&counts)?;
+    open.put_map(map);
+    drop(open.load()?);
+    Ok(())
+}
+
+/// Loads an object as it is.
+fn maps((name, elf): Elf) -> Result<()> {
+    let mut loaded = OpenObject::open(name, elf)?.load()?;
+    let names: Vec<String> = loaded.map_names().map(str::to_owned).collect();
+    for name in names {
+        let map = loaded.take_map(&name)?;
+        map.info()?;
+    }
+    Ok(())
+}
+
+fn buffers(_: &Place) -> Result<()> {
+    let (name, elf) = object!("map_events");
+    let mut loaded = OpenObject::open(name, elf)?.load()?;
+    let ring: RingBuf<[u8]> = loaded.take_map("events")?.try_into()?;
+    let mut consumer = ring.consumer(|_| {})?;
+    consumer.poll(Duration::from_millis(1))?;
+    let perf: PerfEventArray<[u8]> = loaded.take_map("perf")?.try_into()?;
+    let mut consumer = perf.consumer(1, |_, _| {}, |_, _| {})?;
+    consumer.poll(Duration::from_millis(1))?;
+    Ok(())
+}
+
+fn user_ring_buffer(_: &Place) -> Result<()> {
+    let (name, elf) = object!("map_orders");
+    let mut loaded = OpenObject::open(name, elf)?.load()?;
+    let ring: UserRingBuf<u64> = loaded.take_map("orders")?.try_into()?;
+    let mut producer = ring.producer()?;
+    producer.send(&7);
+    Ok(())
+}
+
+fn elements(_: &Place) -> Result<()> {
+    let (name, elf) = object!("map_many");
+    let mut open = OpenObject::open(name, elf)?;
+    let mut kept = open.take_map("kept")?;
+    kept.set_autocreate(false);
+    open.put_map(kept);
+    let programs = open.object().programs().iter().map(|p| p.name.clone());
+    for name in programs.collect::<Vec<_>>() {
+        let mut program = open.take_program(&name)?;
+        program.set_autoload(false);
+        open.put_program(program);
+    }
+    let mut loaded = open.load()?;
+    let map: Map = loaded.take_map("hash")?;
+    let (key, value) = (
+        vec![1; map.key_size() as usize],
+        vec![2; map.value_size() as usize],
+    );
+    map.set_bytes(&key, &value, Flags::ANY)?;
+    map.get_bytes(&key)?;
+    for key in map.key_bytes() {
+        key?;
+    }
+    map.remove_bytes(&key)?;
+    let hash: Hash<u32, u64> = map.try_into()?;
+    hash.insert_many(&[1, 2], &[3, 4])?;
+    for element in hash.batched(4) {
+        element?;
+    }
+    hash.take(&1)?;
+    hash.remove_many(&[2])?;
+    Ok(())
+}
