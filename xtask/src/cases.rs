@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// Modules that cases attach programs through.
-const MODULES: &[&str] = &[
+pub(crate) const MODULES: &[&str] = &[
     "sch_ingress",
     "cls_bpf",
     "cls_matchall",

@@ -3,6 +3,7 @@
 
 mod btf;
 mod core_reloc;
+mod faults;
 pub(crate) mod headers;
 mod libbpf;
 mod load;
@@ -21,6 +22,9 @@ pub(crate) const USAGE: &str = "cargo xtask conformance SUITE [OPTIONS]
   [--refresh] [--offline] [--write FILE]
   core-reloc                        the kernel's own CO-RE cases: decided here without a kernel, and run in kernels
   [--kernel SERIES]... [--refresh] [--offline]   (5.10, 6.1, 6.12 and newest)
+  faults                            system calls that fail, one at a time, and killed processes: what is left behind
+  [--kernel SERIES]... [--refresh] [--offline]   (newest; --bless writes docs/conformance-faults.md, which is checked otherwise)
+  [--bless] [FILTER]...
   libbpf                            objects of the workspace and of the kernel's selftests, relocated by libbpf and here
   [--kernel SERIES]... [--refresh] [--offline]   (5.10, 6.1, 6.12, 6.18, 7.0 and newest, each for amd64 and arm64)
   headers                           sources of the kernel's selftests and of the workspace, compiled with libbpf's headers and ours
@@ -52,6 +56,10 @@ const SUITES: &[Suite] = &[
     Suite {
         name: "core-reloc",
         run: core_reloc::run,
+    },
+    Suite {
+        name: "faults",
+        run: faults::run,
     },
     Suite {
         name: "headers",

@@ -3,10 +3,10 @@
 use std::io::Read;
 use std::net::{IpAddr, UdpSocket};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::Duration;
 
-use btf_core::ErrorKind;
-use btf_core::Result;
+use btf_core::btf::Btf;
 use btf_core::link::Link;
 use btf_core::load::{LoadedObject, OpenObject};
 use btf_core::map::{Flags, Hash, Map, PerfEventArray, RingBuf, UserRingBuf};
@@ -16,6 +16,7 @@ use btf_core::prog::{
     PerfEventOptions, Program, Route, SkMap, SkReuseport, SocketFilter, Tc, TcOptions, Tcx, Uprobe,
     UprobeMulti, UprobeOptions, Usdt, Xdp, XdpMode, XdpOptions,
 };
+use btf_core::{ErrorKind, Result};
 use btf_skel_macros::include_skel;
 
 use crate::place::{PINS, Place, ROUTES};
@@ -62,6 +63,7 @@ macro_rules! scenarios {
 }
 
 scenarios! {
+    "kernel types" since 5 . 10: kernel_types;
     "fentry" since 5 . 10: |_| by_section(PROBES, "on_fentry");
     "fexit" since 5 . 10: |_| by_section(ATTACH, "on_fexit");
     "fmod_ret" since 5 . 10: |_| by_section(ATTACH, "on_fmod_ret");
@@ -118,9 +120,27 @@ scenarios! {
     "map elements" since 5 . 10: elements;
 }
 
-/// Loads one program of an object.
-fn load((name, elf): Elf, program: &str) -> Result<(LoadedObject, Program)> {
+/// The running kernel's types, read once: each scenario would read them anew, and the scenario `kernel types` is about that.
+fn types() -> Result<Btf> {
+    static TYPES: OnceLock<Btf> = OnceLock::new();
+    match TYPES.get() {
+        Some(types) => Ok(types.clone()),
+        None => {
+            let types = btf_core::load::kernel_btf()?;
+            Ok(TYPES.get_or_init(|| types).clone())
+        }
+    }
+}
+
+fn open((name, elf): Elf) -> Result<OpenObject> {
     let mut open = OpenObject::open(name, elf)?;
+    open.set_kernel_btf(types()?);
+    Ok(open)
+}
+
+/// Loads one program of an object.
+fn load(elf: Elf, program: &str) -> Result<(LoadedObject, Program)> {
+    let mut open = open(elf)?;
     let mut chosen = open.take_program(program)?;
     chosen.set_autoload(true);
     open.put_program(chosen);
@@ -149,8 +169,7 @@ fn by_section(elf: Elf, program: &str) -> Result<()> {
 
 fn freplace(_: &Place) -> Result<()> {
     let (_target, target) = load(PROGRAMS, "on_kprobe")?;
-    let (name, elf) = PROGRAMS;
-    let mut open = OpenObject::open(name, elf)?;
+    let mut open = open(PROGRAMS)?;
     let mut chosen = open.take_program("replacement")?;
     chosen.set_autoload(true);
     chosen.set_attach_program(target.fd()?, "replaceable")?;
@@ -293,8 +312,7 @@ fn iterator(_: &Place) -> Result<()> {
 }
 
 fn struct_ops(name: &str) -> Result<()> {
-    let (object, elf) = CC;
-    let mut open = OpenObject::open(object, elf)?;
+    let mut open = open(CC)?;
     for ops in ["cc_by_link", "cc_by_value"] {
         let mut chosen = open.take_struct_ops(ops)?;
         chosen.set_autocreate(ops == name);
@@ -343,6 +361,7 @@ fn pinned_link(_: &Place) -> Result<()> {
 
 fn skeleton(_: &Place) -> Result<()> {
     let mut open = attach::Attach::open()?;
+    open.object_mut().set_kernel_btf(types()?);
     open.progs.on_tracepoint.set_autoload(true);
     open.progs.on_tp_btf.set_autoload(true);
     open.progs.on_raw_tp.set_autoload(true);
@@ -357,6 +376,7 @@ fn pinned_maps(_: &Place) -> Result<()> {
     let pin = Pin::new("directory/kept");
     let open = || -> Result<_> {
         let mut open = map_many::MapMany::open()?;
+        open.object_mut().set_kernel_btf(types()?);
         open.object_mut()
             .set_pin_root(Path::new(PINS).join("directory"));
         open.load()
@@ -389,10 +409,9 @@ impl Drop for Directory {
 }
 
 fn reused_map(_: &Place) -> Result<()> {
-    let (name, elf) = object!("maps");
-    let mut first = OpenObject::open(name, elf)?.load()?;
+    let mut first = open(object!("maps"))?.load()?;
     let counts = first.take_map("counts")?;
-    let mut open = OpenObject::open(name, elf)?;
+    let mut open = open(object!("maps"))?;
     let mut map = open.take_map("counts")?;
     map.reuse(&counts)?;
     open.put_map(map);
@@ -400,9 +419,20 @@ fn reused_map(_: &Place) -> Result<()> {
     Ok(())
 }
 
+/// Loads a program that is relocated against the kernel's types.
+fn kernel_types(_: &Place) -> Result<()> {
+    let (name, elf) = ATTACH;
+    let mut open = OpenObject::open(name, elf)?;
+    let mut chosen = open.take_program("on_iter")?;
+    chosen.set_autoload(true);
+    open.put_program(chosen);
+    drop(open.load()?);
+    Ok(())
+}
+
 /// Loads an object as it is.
-fn maps((name, elf): Elf) -> Result<()> {
-    let mut loaded = OpenObject::open(name, elf)?.load()?;
+fn maps(elf: Elf) -> Result<()> {
+    let mut loaded = open(elf)?.load()?;
     let names: Vec<String> = loaded.map_names().map(str::to_owned).collect();
     for name in names {
         let map = loaded.take_map(&name)?;
@@ -412,8 +442,8 @@ fn maps((name, elf): Elf) -> Result<()> {
 }
 
 fn buffers(_: &Place) -> Result<()> {
-    let (name, elf) = object!("map_events");
-    let mut loaded = OpenObject::open(name, elf)?.load()?;
+    let mut loaded = open(object!("map_events"))?.load()?;
+    subject();
     let ring: RingBuf<[u8]> = loaded.take_map("events")?.try_into()?;
     let mut consumer = ring.consumer(|_| {})?;
     consumer.poll(Duration::from_millis(1))?;
@@ -424,8 +454,8 @@ fn buffers(_: &Place) -> Result<()> {
 }
 
 fn user_ring_buffer(_: &Place) -> Result<()> {
-    let (name, elf) = object!("map_orders");
-    let mut loaded = OpenObject::open(name, elf)?.load()?;
+    let mut loaded = open(object!("map_orders"))?.load()?;
+    subject();
     let ring: UserRingBuf<u64> = loaded.take_map("orders")?.try_into()?;
     let mut producer = ring.producer()?;
     producer.send(&7);
@@ -433,8 +463,7 @@ fn user_ring_buffer(_: &Place) -> Result<()> {
 }
 
 fn elements(_: &Place) -> Result<()> {
-    let (name, elf) = object!("map_many");
-    let mut open = OpenObject::open(name, elf)?;
+    let mut open = open(object!("map_many"))?;
     let mut kept = open.take_map("kept")?;
     kept.set_autocreate(false);
     open.put_map(kept);
@@ -445,6 +474,7 @@ fn elements(_: &Place) -> Result<()> {
         open.put_program(program);
     }
     let mut loaded = open.load()?;
+    subject();
     let map: Map = loaded.take_map("hash")?;
     let (key, value) = (
         vec![1; map.key_size() as usize],

@@ -1,7 +1,7 @@
 //! The suite: which call fails how in which scenario, and what is found after it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::calls::{Call, errno_name};
 use crate::left::{GRACE, Left, clean, describe};
@@ -71,14 +71,18 @@ impl Suite {
             return;
         }
         let started = Instant::now();
+        note(&format!("{}: in this process", scenario.name));
         // In this process: what is read once is read, and its forks have it.
         if let Err(e) = (scenario.run)(&self.place) {
             println!("BROKEN {}: without a fault: {e}", scenario.name);
             self.broken += 1;
             return;
         }
+        note("until its objects have gone");
         self.before = self.settled();
+        note("traced");
         let whole = self.run(scenario, Plan::None);
+        note("with faults");
         let calls = whole.calls;
         let first = self.runs;
         for (at, call) in calls.iter().enumerate() {
@@ -116,7 +120,7 @@ impl Suite {
     fn settled(&self) -> Left {
         let mut last = Left::read(&self.place);
         loop {
-            std::thread::sleep(std::time::Duration::from_millis(100));
+            std::thread::sleep(Duration::from_millis(100));
             let now = Left::read(&self.place);
             if now == last {
                 return now;
@@ -136,7 +140,7 @@ impl Suite {
         let kind = call.kind().expect("it can fail");
         let mut wrong = judge(&done, errno);
         let row = (kind.name, errno_name(errno));
-        let (objects, left) = self.before.split(&Left::read(&self.place));
+        let (objects, left) = self.now();
         if !left.is_empty() {
             wrong.push(format!("left behind: {left}"));
             clean(&mut self.place);
@@ -170,6 +174,18 @@ impl Suite {
         }
     }
 
+    /// Objects that are there, which may go yet; and what else is. The kernel frees pinned links after a while.
+    fn now(&self) -> (Vec<(&'static str, String)>, Left) {
+        let end = Instant::now() + GRACE;
+        loop {
+            let (objects, left) = self.before.split(&Left::read(&self.place));
+            if left.is_empty() || Instant::now() > end {
+                return (objects, left);
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
     /// Waits until the objects of former runs have gone; those that do not go are left behind.
     fn await_pending(&mut self) {
         loop {
@@ -182,7 +198,7 @@ impl Suite {
             if youngest.elapsed() > GRACE {
                 break;
             }
-            std::thread::sleep(std::time::Duration::from_millis(20));
+            std::thread::sleep(Duration::from_millis(20));
         }
         for ((kind, id), pending) in std::mem::take(&mut self.pending) {
             self.broken += 1;
@@ -228,6 +244,13 @@ impl Suite {
             };
             println!("ROW {call}\t{errno}\t{outcome}\t{}", outcomes.left);
         }
+    }
+}
+
+/// Tells how far it is, if that is asked for.
+fn note(text: &str) {
+    if std::env::var_os("BTF_FAULTS_VERBOSE").is_some() {
+        println!("NOTE {text}");
     }
 }
 

@@ -1,0 +1,225 @@
+//! The suite `faults`: every system call of opening, loading, attaching and detaching fails in turn, in a booted kernel, and what is
+//! found after it makes the tables of `docs/conformance-faults.md`. The program is the test `faults` of the crate `btf-tests`.
+
+use crate::guest::Guest;
+use crate::kernel::Selection;
+use crate::machine::{self, Port};
+use crate::tally::Lines;
+use crate::{Result, build, cases, disk, program, tool, unexpected, vm};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The kernel that the tables are of.
+const KERNEL: &str = "newest";
+
+/// Thousands of processes under emulation.
+const TIMEOUT: Duration = Duration::from_secs(2 * 3600);
+
+/// What the program printed.
+#[derive(Debug, Default)]
+struct Found {
+    /// By call: the error numbers, by what came of them; and how often something was left.
+    calls: BTreeMap<String, Outcomes>,
+    /// By attach type, in the program's order, what a killed process leaves.
+    killed: Vec<(String, String)>,
+    broken: Vec<String>,
+    /// The line that the program ends with.
+    summary: Option<String>,
+}
+
+#[derive(Debug, Default)]
+struct Outcomes {
+    errors: Vec<String>,
+    either: Vec<String>,
+    bridged: Vec<String>,
+    left: u32,
+}
+
+pub(crate) fn run(args: &[String]) -> Result<u8> {
+    let mut selection = Selection::default();
+    let (mut bless, mut filters) = (false, Vec::new());
+    let mut rest = args.iter();
+    while let Some(arg) = rest.next() {
+        match arg.as_str() {
+            "--bless" => bless = true,
+            _ if selection.option(arg, &mut rest)? => {}
+            _ if arg.starts_with('-') => return Err(unexpected(arg, super::USAGE)),
+            _ => filters.push(arg.clone()),
+        }
+    }
+    if selection.names.is_empty() {
+        selection.names.push(KERNEL.to_owned());
+    }
+    tool::install(&[tool::CLANG, tool::QEMU, tool::XZ])?;
+    let args = [
+        "test",
+        "--no-run",
+        "--package",
+        "btf-tests",
+        "--test",
+        "faults",
+    ];
+    let suite = build::executable(build::cargo_for_guests(&selection)?, &args)?;
+    let mut status = 0;
+    for kernel in selection.kernels()? {
+        eprintln!("== {} ({})", kernel.series, kernel.release);
+        let mut guest = Guest::new(&suite);
+        guest.args.clone_from(&filters);
+        guest.modules = cases::MODULES.iter().map(|name| (*name).into()).collect();
+        guest.timeout = TIMEOUT;
+        let (mut found, mut lines) = (Found::default(), Lines::default());
+        let outcome = machine::boot(&kernel, &guest, &mut |port, bytes| match port {
+            Port::Err => vm::pass_through(port, bytes),
+            _ => lines.feed(bytes, |line| found.line(line)),
+        })?;
+        lines.finish(|line| found.line(line));
+        vm::explain(&kernel, &outcome);
+        if outcome.status() != 0 || found.summary.is_none() {
+            status = 1;
+        } else if filters.is_empty() && selection.names == [KERNEL] {
+            found.settle(bless)?;
+        }
+    }
+    Ok(status)
+}
+
+impl Found {
+    fn line(&mut self, line: &str) {
+        let line = line.trim_end();
+        if let Some(row) = line.strip_prefix("ROW ") {
+            self.row(row);
+            return;
+        }
+        println!("{line}");
+        if let Some(row) = line.strip_prefix("KILLED ") {
+            let (name, left) = row.split_once('\t').unwrap_or((row, ""));
+            self.killed.push((name.to_owned(), left.to_owned()));
+        } else if line.starts_with("BROKEN ") {
+            self.broken.push(line.to_owned());
+        } else if line.ends_with(" broken") {
+            self.summary = Some(line.to_owned());
+        }
+    }
+
+    /// A call, an error number, what came of it and how often something was left.
+    fn row(&mut self, row: &str) {
+        let mut columns = row.split('\t');
+        let mut next = || columns.next().unwrap_or_default();
+        let (call, errno, outcome, left) = (next(), next(), next(), next());
+        let outcomes = self.calls.entry(call.to_owned()).or_default();
+        let errnos = match outcome {
+            "error" => &mut outcomes.errors,
+            "goes on" => &mut outcomes.bridged,
+            _ => &mut outcomes.either,
+        };
+        errnos.push(errno.to_owned());
+        outcomes.left += left.parse().unwrap_or(1);
+    }
+
+    /// Holds the kept tables to be these, or writes them.
+    fn settle(&self, bless: bool) -> Result<()> {
+        let (path, text) = (path(), self.text());
+        if bless {
+            return disk::write(&path, text.as_bytes());
+        }
+        let kept = disk::read_to_string(&path)?;
+        if kept == text {
+            return Ok(());
+        }
+        let mut differs = format!("{} is not what was seen:", path.display());
+        for line in kept.lines().filter(|line| !text.contains(line)) {
+            let _ = write!(differs, "\n  - {line}");
+        }
+        for line in text.lines().filter(|line| !kept.contains(line)) {
+            let _ = write!(differs, "\n  + {line}");
+        }
+        differs += "\nif that is right, write it with `cargo xtask conformance faults --bless`";
+        Err(differs)
+    }
+
+    fn text(&self) -> String {
+        let mut text = format!(
+            "# System calls that fail, and processes that are killed\n\n\
+             Made by `cargo xtask conformance faults --bless` in the newest of Debian's kernels, and checked by the task without `--bless`.\n\n\
+             Each scenario of the second table opens and loads an object, attaches and uses it, and detaches it once by\n\
+             `Link::detach` and once by the link's drop. A tracer makes one system call after the other fail with each error number\n\
+             that its manual page lists. The process also reaches its limit of file descriptors at each call that makes one:\n\
+             from there on, all of them fail with `EMFILE`.\n\n\
+             After each run, the kernel has no program, map, link, BTF object, pin, cgroup program, filter, queueing discipline,\n\
+             XDP program, route, tracefs event or mount that was not there before, and the process has no other file descriptor or\n\
+             mapped file. Nothing panics. The error is that of the call, and advises privileges after `EPERM` and `EACCES` only.\n\n\
+             Four kinds of calls do not fail here: memory of the allocator, where a failure ends a Rust program; `munmap`, whose\n\
+             failure leaves the mapping by definition; `close`, which closes the file descriptor whatever it returns; and\n\
+             what only the standard library and the C library call.\n\n\
+             ## System calls\n\n\
+             `error`: the operation fails with it. `goes on`: the library does without the call or repeats it. `either`: one or the\n\
+             other, depending on what the call is for.\n\n\
+             | system call | error | either | goes on | left behind |\n|---|---|---|---|---|\n"
+        );
+        for (call, outcomes) in &self.calls {
+            let cell = |errnos: &[String]| match errnos.is_empty() {
+                true => "-".to_owned(),
+                false => errnos.join(" "),
+            };
+            let _ = writeln!(
+                text,
+                "| `{call}` | {} | {} | {} | {} |",
+                cell(&outcomes.errors),
+                cell(&outcomes.either),
+                cell(&outcomes.bridged),
+                outcomes.left
+            );
+        }
+        text += "\n## Killed processes\n\n\
+            What is left when the process is killed (`SIGKILL`) between any two of these calls, by attach type. The kernel ends all\n\
+            that a file descriptor holds; what has none stays until it is removed, or until its device, cgroup or file system goes.\n\n\
+            | scenario | left behind at most |\n|---|---|\n";
+        for (name, left) in &self.killed {
+            let left = if left.is_empty() { "nothing" } else { left };
+            let _ = writeln!(text, "| {name} | {left} |");
+        }
+        text
+    }
+}
+
+fn path() -> PathBuf {
+    program::workspace().join("docs/conformance-faults.md")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_are_made_of_what_the_program_prints() {
+        let mut found = Found::default();
+        for line in [
+            "ROW socket\tEMFILE\terror\t0",
+            "ROW socket\tENOMEM\terror\t1",
+            "ROW recvfrom\tEINTR\tgoes on\t0",
+            "KILLED tcx\t",
+            "KILLED tc filter\tfilter, qdisc\r",
+            "7 runs, 1 broken",
+        ] {
+            found.line(line);
+        }
+        let text = found.text();
+        let rows: Vec<&str> = text.lines().filter(|line| line.starts_with('|')).collect();
+        assert_eq!(
+            rows,
+            [
+                "| system call | error | either | goes on | left behind |",
+                "|---|---|---|---|---|",
+                "| `recvfrom` | - | - | EINTR | 0 |",
+                "| `socket` | EMFILE ENOMEM | - | - | 1 |",
+                "| scenario | left behind at most |",
+                "|---|---|",
+                "| tcx | nothing |",
+                "| tc filter | filter, qdisc |",
+            ]
+        );
+        assert_eq!(found.summary.as_deref(), Some("7 runs, 1 broken"));
+    }
+}
