@@ -139,14 +139,20 @@ fn check_flags(spec: &MapSpec) -> Result<()> {
 
 /// Creates a map with its types, or without if the kernel does not take them, as libbpf does.
 pub(crate) fn create(params: &MapParams<'_>) -> Result<Map> {
-    let with_types = MapFd::create(params);
-    let created = match with_types {
-        Err(_) if params.btf.is_some() => MapFd::create(&MapParams {
+    let created = MapFd::create(params).or_else(|e| {
+        if params.btf.is_none() {
+            return Err(e);
+        }
+        let without = MapFd::create(&MapParams {
             btf: None,
             ..*params
-        }),
-        created => created,
-    };
+        });
+        // Unlike libbpf, which returns the second error: it hides the first where that is not about types.
+        without.map_err(|second| match e.raw_os_error() {
+            Some(libc::EINVAL | sys::ENOTSUPP) => second,
+            _ => e,
+        })
+    });
     match created {
         Ok(fd) => Ok(Map::new(fd, info(params))),
         Err(e) => Err(refused(params, e)),
@@ -170,7 +176,7 @@ fn refused(params: &MapParams<'_>, e: std::io::Error) -> Error {
         Some(libc::EPERM | libc::EACCES) => {
             error.hint(sys::charged_hint(capabilities(params.map_type)))
         }
-        Some(libc::EINVAL) if params.max_entries == 0 => error
+        Some(libc::EINVAL) if params.max_entries == 0 && has_max_entries(params.map_type) => error
             .hint("set max_entries in its declaration, or with set_max_entries before the load"),
         Some(libc::EINVAL) => error.hint(unsuited(params)),
         Some(libc::E2BIG) => {
@@ -188,6 +194,17 @@ fn refused(params: &MapParams<'_>, e: std::io::Error) -> Error {
             None => error,
         },
     }
+}
+
+/// Whether a map of this type has a size of its own: local storage has the size of what it is of.
+fn has_max_entries(map_type: MapType) -> bool {
+    !matches!(
+        map_type,
+        MapType::TASK_STORAGE
+            | MapType::SK_STORAGE
+            | MapType::INODE_STORAGE
+            | MapType::CGRP_STORAGE
+    )
 }
 
 /// The kernel that brought maps of this type, if that is newer than the running one.

@@ -54,10 +54,13 @@ impl Left {
         self.added_after(place, GRACE)
     }
 
-    /// The same after a process was killed, which is expected to leave something: the wait is shorter once only what does not go
-    /// by itself is there.
+    /// The same after a process was killed, which is expected to leave something that holds objects: that does not go by waiting.
     pub(crate) fn added_for_good(&self, place: &Place) -> Left {
-        self.added_after(place, GRACE / 10)
+        let soon = self.added_after(place, GRACE / 10);
+        match soon.0.keys().all(|kind| is_object(kind)) {
+            true => self.added(place),
+            false => soon,
+        }
     }
 
     fn added_after(&self, place: &Place, grace: Duration) -> Left {
@@ -106,9 +109,15 @@ impl Left {
     /// The kinds of what is there; without the objects that something else holds.
     pub(crate) fn kinds(&self) -> BTreeSet<&'static str> {
         let holders: BTreeSet<&str> = self.0.keys().copied().filter(|k| !is_object(k)).collect();
-        match holders.is_empty() {
-            true => self.0.keys().copied().collect(),
-            false => holders,
+        if !holders.is_empty() {
+            return holders;
+        }
+        let maps = self.0.get("map").into_iter().flatten();
+        // `BPF_MAP_TYPE_STRUCT_OPS`: registered, it holds its programs.
+        let mut types = maps.map(|id| name("map", id));
+        match types.any(|name| name.contains("type 26")) {
+            true => BTreeSet::from(["registered struct_ops"]),
+            false => self.0.keys().copied().collect(),
         }
     }
 }

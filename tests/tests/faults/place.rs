@@ -33,6 +33,12 @@ impl Place {
         let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
         mount_change("/", private).expect("root may mount");
         mount("bpf", PINS, "bpf", MountFlags::empty(), None).expect("a BPF file system");
+        let tracefs = Path::new("/sys/kernel/tracing");
+        if !tracefs.join("events").exists() {
+            mount("tracefs", tracefs, "tracefs", MountFlags::empty(), None).expect("tracefs");
+        }
+        // The kernel mounts it there for the first who looks.
+        let _ = fs::read_dir("/sys/kernel/debug/tracing");
         // RTM_NEWLINK: the loopback device goes up.
         let words = [0, 1, 1u32, 1];
         let body: Vec<u8> = words.iter().flat_map(|w| w.to_ne_bytes()).collect();

@@ -1,7 +1,10 @@
 //! What is done while calls fail: objects are opened, loaded, attached by each attach type, used, detached and dropped.
 
+#![allow(unsafe_code)] // A USDT probe in assembly.
+
 use std::io::Read;
-use std::net::{IpAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -11,16 +14,18 @@ use btf_core::link::Link;
 use btf_core::load::{LoadedObject, OpenObject};
 use btf_core::map::{Flags, Hash, Map, PerfEventArray, RingBuf, UserRingBuf};
 use btf_core::prog::{
-    AttachMode, Cgroup, CgroupSharing, Direction, Freplace, Iter, Kprobe, KprobeOptions, Lwt,
-    Netfilter, NetfilterFamily, NetfilterHook, NetfilterOptions, Netns, OrderOptions, PerfEvent,
-    PerfEventOptions, Program, Route, SkMap, SkReuseport, SocketFilter, Tc, TcOptions, Tcx, Uprobe,
-    UprobeMulti, UprobeOptions, Usdt, Xdp, XdpMode, XdpOptions,
+    AttachMode, Cgroup, CgroupSharing, Direction, Freplace, Iter, IterOver, Kprobe, KprobeOptions,
+    Lwt, Netfilter, NetfilterFamily, NetfilterHook, NetfilterOptions, Netns, OrderOptions,
+    PerfEvent, PerfEventOptions, Program, Route, SkMap, SkReuseport, SocketFilter, Tc, TcOptions,
+    Tcx, Uprobe, UprobeMulti, UprobeOptions, Usdt, Xdp, XdpMode, XdpOptions,
 };
 use btf_core::{ErrorKind, Result};
 use btf_skel_macros::include_skel;
+use rustix::net::sockopt::set_socket_reuseport;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with};
 
 use crate::place::{PINS, Place, ROUTES};
-use crate::tracer::subject;
+use crate::tracer::{subject, untraced};
 
 include_skel!("attach");
 include_skel!("map_many");
@@ -78,7 +83,6 @@ scenarios! {
     "kretprobe" since 5 . 10: |_| by_section(ATTACH, "on_kretprobe");
     "ksyscall" since 5 . 10: |_| by_section(PROBES, "on_ksyscall");
     "kprobe.multi" since 5 . 18: |_| by_section(PROBES, "on_multi_cookie");
-    "kprobe.multi by pattern" since 5 . 18: |_| by_section(PROBES, "on_multi");
     "kprobe.session" since 6 . 10: |_| by_section(PROBES, "on_session");
     "uprobe" since 5 . 10: |_| uprobe(&UprobeOptions::new("libc.so.6", "getppid"));
     "uprobe by tracefs" since 5 . 10: |_| {
@@ -104,6 +108,7 @@ scenarios! {
     "route of IPv4" since 5 . 10: |_| route(ROUTES[0], 16);
     "route of IPv6" since 5 . 10: |_| route(ROUTES[1], 32);
     "iterator" since 5 . 10: iterator;
+    "iterator over a map" since 5 . 10: iterator_over_a_map;
     "struct_ops with a link" since 6 . 4: |_| struct_ops("cc_by_link");
     "struct_ops without a link" since 5 . 10: |_| struct_ops("cc_by_value");
     "pinned link" since 5 . 15: pinned_link;
@@ -168,15 +173,16 @@ fn by_section(elf: Elf, program: &str) -> Result<()> {
 }
 
 fn freplace(_: &Place) -> Result<()> {
+    const FUNCTION: &str = "replaceable";
     let (_target, target) = load(PROGRAMS, "on_kprobe")?;
     let mut open = open(PROGRAMS)?;
     let mut chosen = open.take_program("replacement")?;
     chosen.set_autoload(true);
-    chosen.set_attach_program(target.fd()?, "replaceable")?;
+    chosen.set_attach_program(target.fd()?, FUNCTION)?;
     open.put_program(chosen);
     let mut loaded = open.load()?;
     let program = Freplace::try_from(loaded.take_program("replacement")?)?;
-    attach(|| program.attach())
+    attach(|| program.attach_to(&target, FUNCTION))
 }
 
 fn kprobe(mode: AttachMode) -> Result<()> {
@@ -203,10 +209,43 @@ fn uprobe_multi(_: &Place) -> Result<()> {
     attach(|| program.attach_to("libc.so.6", "getp*id"))
 }
 
+// A USDT probe of this program, in a function of its own, and the note that describes it.
+std::arch::global_asm!(
+    ".globl btf_faults_probe",
+    ".type btf_faults_probe, @function",
+    "btf_faults_probe:",
+    "990: nop",
+    "ret",
+    ".size btf_faults_probe, . - btf_faults_probe",
+    ".pushsection .note.stapsdt,\"\",@note",
+    ".balign 4",
+    ".4byte 992f-991f, 994f-993f, 3",
+    "991: .asciz \"stapsdt\"",
+    "992: .balign 4",
+    "993: .8byte 990b",
+    ".8byte _.stapsdt.base",
+    ".8byte 0",
+    ".asciz \"btf_faults\", \"probe\", \"8@$7\"",
+    "994: .balign 4",
+    ".popsection",
+    ".pushsection .stapsdt.base,\"aG\",@progbits,.stapsdt.base,comdat",
+    ".weak _.stapsdt.base",
+    ".hidden _.stapsdt.base",
+    "_.stapsdt.base: .space 1",
+    ".size _.stapsdt.base, 1",
+    ".popsection",
+);
+
+unsafe extern "C" {
+    /// Does nothing, behind a probe.
+    safe fn btf_faults_probe();
+}
+
 fn usdt(_: &Place) -> Result<()> {
     let (_loaded, program) = load(USDT, "on_usdt")?;
     let program = Usdt::try_from(program)?;
-    attach(|| program.attach_to("libc.so.6", "libc", "setjmp"))
+    std::hint::black_box(btf_faults_probe as extern "C" fn());
+    attach(|| program.attach_to("/proc/self/exe", "btf_faults", "probe"))
 }
 
 fn perf_event(_: &Place) -> Result<()> {
@@ -256,9 +295,7 @@ fn socket_filter(_: &Place) -> Result<()> {
     let (_loaded, program) = load(NET, "on_socket")?;
     let program = SocketFilter::try_from(program)?;
     subject();
-    let Some(socket) = socket() else {
-        return Ok(());
-    };
+    let socket = socket();
     program.attach_to(&socket)?;
     program.detach_from(&socket)?;
     program.attach_to(&socket)
@@ -268,18 +305,21 @@ fn reuseport(_: &Place) -> Result<()> {
     let (_loaded, program) = load(NET, "on_sk_reuseport")?;
     let program = SkReuseport::try_from(program)?;
     subject();
-    let Some(socket) = socket() else {
-        return Ok(());
-    };
+    let socket = socket();
     program.attach_to(&socket)?;
     program.detach_from(&socket)
 }
 
-/// A socket that may share its port; `None` if a call of the scenario itself fails.
-fn socket() -> Option<UdpSocket> {
-    let socket = UdpSocket::bind("127.0.0.1:0").ok()?;
-    rustix::net::sockopt::set_socket_reuseport(&socket, true).ok()?;
-    Some(socket)
+/// A socket that may share its port.
+fn socket() -> OwnedFd {
+    untraced(|| {
+        let (family, kind) = (AddressFamily::INET, SocketType::DGRAM);
+        let socket = socket_with(family, kind, SocketFlags::CLOEXEC, None).expect("a socket");
+        set_socket_reuseport(&socket, true).expect("before it is bound");
+        let any = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0);
+        bind(&socket, &any).expect("any port");
+        socket
+    })
 }
 
 fn netfilter(_: &Place) -> Result<()> {
@@ -311,6 +351,13 @@ fn iterator(_: &Place) -> Result<()> {
     Ok(())
 }
 
+fn iterator_over_a_map(_: &Place) -> Result<()> {
+    let (mut loaded, program) = load(ITERS, "on_element")?;
+    let program = Iter::try_from(program)?;
+    let map = loaded.take_map("sizes")?;
+    attach(|| program.attach_over(IterOver::map(&map)))
+}
+
 fn struct_ops(name: &str) -> Result<()> {
     let mut open = open(CC)?;
     for ops in ["cc_by_link", "cc_by_value"] {
@@ -337,10 +384,13 @@ impl Pin {
 
 impl Drop for Pin {
     fn drop(&mut self) {
-        // Twice, because a call of the scenario itself may fail, too.
-        if std::fs::remove_file(&self.0).is_err() {
+        untraced(|| {
+            // It may have been removed; its directory is there if a load has made it and succeeded.
             let _ = std::fs::remove_file(&self.0);
-        }
+            if let Some(dir) = self.0.parent().filter(|dir| *dir != Path::new(PINS)) {
+                let _ = std::fs::remove_dir(dir);
+            }
+        });
     }
 }
 
@@ -381,31 +431,10 @@ fn pinned_maps(_: &Place) -> Result<()> {
             .set_pin_root(Path::new(PINS).join("directory"));
         open.load()
     };
-    // What a load that succeeded has pinned stays, and the directory is the scenario's to remove.
-    let directory = Directory(Path::new(PINS).join("directory"));
     let first = open()?;
     drop(first);
     let second = open()?;
-    second.maps.kept.map().unpin(&pin.0)?;
-    drop((pin, directory));
-    Ok(())
-}
-
-/// A directory, which is removed with what it holds when this is dropped.
-struct Directory(PathBuf);
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        for _ in 0..3 {
-            let kept = self.0.join("kept");
-            if std::fs::remove_file(kept).is_err_and(|e| e.raw_os_error() != Some(libc::ENOENT)) {
-                continue;
-            }
-            if std::fs::remove_dir(&self.0).is_ok() {
-                break;
-            }
-        }
-    }
+    second.maps.kept.map().unpin(&pin.0)
 }
 
 fn reused_map(_: &Place) -> Result<()> {
