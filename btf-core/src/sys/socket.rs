@@ -46,12 +46,11 @@ pub(crate) fn interface_index(name: &str) -> io::Result<u32> {
         *to = from as libc::c_char;
     }
     let socket = netlink_socket()?;
-    let request = &raw mut request;
     // SAFETY: the kernel reads and writes a live struct of the kind that this request has.
-    let answer = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFINDEX, request) };
+    let answer = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFINDEX, &raw mut request) };
     checked(answer)?;
-    // SAFETY: the struct is still alive, and of numbers.
-    let index = unsafe { (*request).ifr_ifru.ifru_ifindex };
+    // SAFETY: all bytes of the union are numbers, and any bits are one.
+    let index = unsafe { request.ifr_ifru.ifru_ifindex };
     u32::try_from(index).map_err(|_| no_such_device())
 }
 
