@@ -111,3 +111,67 @@ pub(crate) fn stages(
         ("attached", attached),
     ])
 }
+
+/// Rounds of a measurement of throughput. The best one counts, as all else that runs only makes it worse.
+#[allow(dead_code, reason = "each side program needs a part of the frame")]
+pub(crate) const ROUNDS: usize = 15;
+
+/// Records that [`fill`] leaves in a ring buffer.
+#[allow(dead_code, reason = "as above")]
+pub(crate) const RECORDS: usize = 32 * 4096;
+
+/// The throughput of the best of some rounds, in millions a second, of work on `count` things. `round` prepares and returns the
+/// time that the work took.
+#[allow(dead_code, reason = "as above")]
+pub(crate) fn throughput(
+    count: usize,
+    mut round: impl FnMut() -> Result<std::time::Duration, String>,
+) -> Result<Figures, String> {
+    let mut best = f64::INFINITY;
+    for _ in 0..ROUNDS {
+        best = best.min(round()?.as_secs_f64());
+    }
+    Ok(vec![("throughput", count as f64 / best / 1e6)])
+}
+
+/// Has the program `fill` of `live_datapath.bpf.c` fill the ring buffer with [`RECORDS`].
+#[allow(dead_code, reason = "as above")]
+pub(crate) fn fill(program: std::os::fd::BorrowedFd<'_>) -> Result<(), String> {
+    use std::os::fd::AsRawFd;
+
+    /// The first members of `test` of `union bpf_attr`.
+    #[repr(C)]
+    #[derive(Default)]
+    struct TestRun {
+        prog_fd: u32,
+        retval: u32,
+        rest: [u64; 9],
+    }
+    const BPF_PROG_TEST_RUN: libc::c_int = 10;
+    for _ in 0..RECORDS / 4096 {
+        let mut attr = TestRun {
+            prog_fd: program.as_raw_fd().cast_unsigned(),
+            ..TestRun::default()
+        };
+        let attr: *mut TestRun = &mut attr;
+        // SAFETY: the kernel reads and writes one live struct of the stated size, in which there are no addresses.
+        let answer =
+            unsafe { libc::syscall(libc::SYS_bpf, BPF_PROG_TEST_RUN, attr, size_of::<TestRun>()) };
+        // SAFETY: it is still alive.
+        let returned = unsafe { (*attr).retval };
+        if answer != 0 || returned != 0 {
+            let e = std::io::Error::last_os_error();
+            return Err(format!("program `fill`: it returned {returned}: {e}"));
+        }
+    }
+    Ok(())
+}
+
+/// Fails unless as many records were seen as there are.
+#[allow(dead_code, reason = "as above")]
+pub(crate) fn expect_records(seen: usize) -> Result<(), String> {
+    match seen {
+        RECORDS => Ok(()),
+        _ => Err(format!("expected {RECORDS} records, got {seen}")),
+    }
+}
