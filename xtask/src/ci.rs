@@ -109,6 +109,10 @@ const STEPS: &[Step] = &[
         name: "instructions as libbpf's",
         args: &["xtask", "conformance", "libbpf"],
     },
+    Step {
+        name: "the kernel's BTF tests",
+        args: &["xtask", "conformance", "btf"],
+    },
 ];
 
 /// What else there is, and why it is not run here.

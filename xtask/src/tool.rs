@@ -119,6 +119,8 @@ pub(crate) const CORE_RELOC: &[Tool] = &[CLANG_19, QEMU, XZ];
 /// The workspace's own programs with libbpf's headers and with its own.
 pub(crate) const OWN_HEADERS: &[Tool] = &[CLANG, XZ];
 
+pub(crate) const FAULTS: &[Tool] = &[CLANG, QEMU, XZ];
+
 pub(crate) const HEADERS: &[Tool] = &[CLANG_19, XZ];
 
 pub(crate) const LIBBPF: &[Tool] = &[CLANG_19, XZ, CC, MAKE, PKG_CONFIG, LIBELF, ZLIB];

@@ -52,7 +52,7 @@ pub(crate) fn run(args: &[String]) -> Result<u8> {
     if selection.names.is_empty() {
         selection.names.push(KERNEL.to_owned());
     }
-    tool::install(&[tool::CLANG, tool::QEMU, tool::XZ])?;
+    tool::install(tool::FAULTS)?;
     let args = [
         "test",
         "--no-run",
