@@ -399,7 +399,7 @@ fn maps(misuse: &Misuse) {
     misuse.use_errs(
         "wrong_sample",
         "    skel.maps.events.consumer(|seen: &u64| println!(\"{seen}\"))?;",
-        &["the callback takes `&u64`, but the samples of this buffer are `Tally`"],
+        &["type mismatch in closure arguments", "Tally"],
     );
     let untyped: [(&str, &str); 2] = [
         (
@@ -413,9 +413,8 @@ fn maps(misuse: &Misuse) {
     ];
     for (name, line) in untyped {
         let words = [
-            "the callback takes `&Tally`, but the samples of this buffer are `[u8]`",
-            "lacks `__type(value, struct …)`",
-            "call `consumer_as::<Tally>`",
+            "type mismatch in closure arguments",
+            "`&[u8]`? add `__type(value, …)`, or use `consumer_as::<T>()`",
         ];
         misuse.use_errs(name, line, &words);
     }

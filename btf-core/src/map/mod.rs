@@ -86,7 +86,7 @@ pub(crate) use pin::refused as pin_refused;
 pub use prog_array::ProgArray;
 pub use queue::{Queue, Stack};
 pub use redirect::{CpuMap, DevMap, DevMapHash, Redirect, XskMap};
-pub use ring_buf::{Consumer, RingBuf, Sample, Yields};
+pub use ring_buf::{Consumer, RingBuf, Sample};
 #[cfg(feature = "tokio")]
 pub use samples::{PerfSample, PerfSamples, Samples};
 pub use sock_map::{ReuseportSockArray, SockHash, SockMap};

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::consumers::{Consume, wait, watch};
-use super::{Flags, Map, MapType, Sample, Yields};
+use super::{Flags, Map, MapType, Sample};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::pod::{self, Pod};
 use crate::sys::{Access, Epoll, Mapping, page_size, perf_output_open, possible_cpus};
@@ -83,16 +83,15 @@ impl<T: Sample + ?Sized> PerfEventArray<T> {
     /// # Errors
     ///
     /// [`ErrorKind::InvalidInput`] if `pages` is no power of two; else what the kernel answers.
-    pub fn consumer<S, F, L>(
+    pub fn consumer<F, L>(
         &self,
         pages: impl Into<Pages>,
         on_sample: F,
         on_lost: L,
-    ) -> Result<PerfConsumer<S, F, L>>
+    ) -> Result<PerfConsumer<T, F, L>>
     where
-        T: Yields<S>,
-        S: Sample + ?Sized,
-        F: FnMut(u32, &S),
+        // rustc shows this line, with its remark, below the error about a callback of another type.
+        F: FnMut(u32, &T), // `&[u8]`? add `__type(value, …)`, or use `consumer_as::<T>()`
         L: FnMut(u32, u64),
     {
         self.make_consumer(pages.into(), on_sample, on_lost)

@@ -56,20 +56,6 @@ impl Sample for [u8] {
     }
 }
 
-/// The buffer whose samples are of type `Self` passes `&S` to its callback: itself, and nothing else.
-///
-/// It is a bound of its own so that the compiler can say what to do about a callback with another
-/// type.
-#[diagnostic::on_unimplemented(
-    message = "the callback takes `&{S}`, but the samples of this buffer are `{Self}`",
-    label = "its samples are `{Self}`",
-    note = "a ring or perf buffer whose declaration lacks `__type(value, struct …)` has samples of `[u8]`",
-    note = "add the `__type` to the declaration, or call `consumer_as::<{S}>`, which shows bytes as a type"
-)]
-pub trait Yields<S: ?Sized> {}
-
-impl<S: ?Sized> Yields<S> for S {}
-
 /// A ring buffer map (`BPF_MAP_TYPE_RINGBUF`) whose samples are of type `T`.
 ///
 /// ```no_run
@@ -134,11 +120,10 @@ impl<T: Sample + ?Sized> RingBuf<T> {
     /// [`crate::ErrorKind::InvalidInput`] if there is a consumer already: a ring buffer has one at a
     /// time, counting those of other processes that share the map. Otherwise the kernel's error from
     /// mapping its memory.
-    pub fn consumer<S, F>(&self, on_sample: F) -> Result<Consumer<S, F>>
+    pub fn consumer<F>(&self, on_sample: F) -> Result<Consumer<T, F>>
     where
-        T: Yields<S>,
-        S: Sample + ?Sized,
-        F: FnMut(&S),
+        // rustc shows this line, with its remark, below the error about a callback of another type.
+        F: FnMut(&T), // samples are `&[u8]`? add `__type(value, …)`, or use `consumer_as::<T>()`
     {
         let (fd, reader) = self.reader()?;
         Ok(Consumer {
@@ -221,20 +206,20 @@ impl RingBuf<[u8]> {
 ///
 /// Its descriptor ([`AsFd`]) is all that a reactor needs, one that tells changes rather than states (`EPOLLET`) included: once it is
 /// readable, [`Consumer::consume`] takes all there is. For tokio's, `RingBuf::stream` does so (feature `tokio`).
-pub struct Consumer<T: Sample + ?Sized, F: FnMut(&T)> {
+pub struct Consumer<T: Sample + ?Sized, F> {
     reader: Reader<T>,
     fd: OwnedFd,
     on_sample: F,
 }
 
 /// The map's descriptor, which polls as readable when there are samples.
-impl<T: Sample + ?Sized, F: FnMut(&T)> AsFd for Consumer<T, F> {
+impl<T: Sample + ?Sized, F> AsFd for Consumer<T, F> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
 }
 
-impl<T: Sample + ?Sized, F: FnMut(&T)> std::fmt::Debug for Consumer<T, F> {
+impl<T: Sample + ?Sized, F> std::fmt::Debug for Consumer<T, F> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Consumer")
             .field("map", &self.reader.name())
