@@ -1,7 +1,7 @@
 //! The file system that lists tracepoints.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
@@ -33,14 +33,27 @@ fn events() -> Result<PathBuf> {
     })
 }
 
-/// A file at its top; none if this kernel does not have it.
-pub(super) fn read(file: &str) -> Result<Option<String>> {
+/// Calls `each` for every line of a file at the top of tracefs. Returns `false` if this kernel does not have the file.
+///
+/// The lists of functions have tens of thousands of lines, so no more than a part is in memory.
+pub(super) fn for_each_line(file: &str, each: impl FnMut(&str)) -> Result<bool> {
     let path = events()?.with_file_name(file);
-    match std::fs::read_to_string(&path) {
-        Ok(text) => Ok(Some(text)),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+    match lines(&path, each) {
+        Ok(()) => Ok(true),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(e) => Err(unreadable(&path, e)),
     }
+}
+
+/// Calls `each` for every line of a text file, without its newline.
+pub(super) fn lines(path: &Path, mut each: impl FnMut(&str)) -> io::Result<()> {
+    let mut reader = BufReader::with_capacity(64 * 1024, File::open(path)?);
+    let mut line = String::new();
+    while reader.read_line(&mut line)? > 0 {
+        each(line.trim_end_matches('\n'));
+        line.clear();
+    }
+    Ok(())
 }
 
 /// Opens a file at its top, to add lines to it.
