@@ -1,5 +1,6 @@
 //! Static linking against `bpftool gen object`: the same programs, maps and variables come of it.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -187,7 +188,11 @@ fn bpftool_links_the_same() {
         .collect();
     let ours = Object::parse("linked", &linked(&parts).unwrap()).unwrap();
     let Some(theirs) = by_bpftool(dir.path(), &objects) else {
-        println!("not compared: there is no bpftool on this machine");
+        // Straight to the file: the harness keeps what `println!` prints of a case that passes.
+        let _ = writeln!(
+            std::io::stderr(),
+            "SKIP bpftool_links_the_same: no bpftool on this machine"
+        );
         return;
     };
     let theirs = Object::parse("linked", &theirs).unwrap();

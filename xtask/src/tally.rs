@@ -49,6 +49,11 @@ impl Tally {
         self.reported.saturating_sub(self.skipped_themselves)
     }
 
+    /// Returns `true` if no case ran or was skipped.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.passed() + self.failed + self.skipped.len() == 0
+    }
+
     pub(crate) fn add(&mut self, other: &Tally) {
         self.reported += other.reported;
         self.skipped_themselves += other.skipped_themselves;

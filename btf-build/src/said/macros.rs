@@ -69,6 +69,8 @@ fn defined(text: &str, name: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
 
     #[test]
@@ -89,7 +91,11 @@ mod tests {
     #[test]
     fn installed_headers_are_searched() {
         if !Path::new("/usr/include/linux/if_ether.h").exists() {
-            eprintln!("skipped: the kernel's headers for user space are not installed");
+            // Past the harness, which keeps what macros print of a test that passes.
+            let _ = writeln!(
+                std::io::stderr(),
+                "SKIP installed_headers_are_searched: no /usr/include/linux/if_ether.h (linux-libc-dev)"
+            );
             return;
         }
         let found = find("ETH_P_ARP").expect("it is as old as the header");

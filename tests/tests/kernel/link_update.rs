@@ -11,7 +11,7 @@ use btf_core::prog::{
 use crate::cgroup::{self, Inside};
 use crate::feature::Feature;
 use crate::net::{Pair, load};
-use crate::support::running;
+use crate::support::skips_before;
 use crate::tc::Devices;
 
 /// `XDP_DROP`, `SK_PASS`, `TC_ACT_SHOT` and `NF_ACCEPT`.
@@ -144,7 +144,7 @@ fn cgroups() {
 
 #[test]
 fn netfilter_keeps_its_program() {
-    if running() < (6, 4) {
+    if skips_before("link_update::netfilter_keeps_its_program", (6, 4)) {
         return;
     }
     let pair = Pair::new();

@@ -9,7 +9,7 @@ use btf_core::prog::{KprobeMultiOptions, KprobeOptions};
 use btf_skel_macros::include_skel;
 
 use crate::feature::Feature;
-use crate::support::{getppid, running};
+use crate::support::{getppid, running, skips_before, skips_since};
 
 include_skel!("probes");
 
@@ -98,8 +98,9 @@ fn kprobe_on_any_of_several_names() {
 
 #[test]
 fn tracepoints_take_a_program_once() {
-    if running() < (5, 15) {
-        return; // The program asks for its cookie.
+    // The program calls bpf_get_attach_cookie.
+    if skips_before("probes::tracepoints_take_a_program_once", (5, 15)) {
+        return;
     }
     let skel = load(|open| open.progs.on_tracepoint.set_autoload(true));
     let link = skel.progs.on_tracepoint.attach().unwrap();
@@ -334,7 +335,7 @@ fn cookies() {
 
 #[test]
 fn a_kernel_without_cookies_says_so() {
-    if running() >= (5, 15) {
+    if skips_since("probes::a_kernel_without_cookies_says_so", (5, 15)) {
         return;
     }
     let skel = load(|open| open.progs.on_kprobe.set_autoload(true));

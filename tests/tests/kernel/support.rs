@@ -89,12 +89,39 @@ pub(crate) fn tool(name: &str) -> Option<PathBuf> {
     if path.exists() {
         return Some(path);
     }
-    // The harness keeps what macros print of a case that passes.
-    let said = writeln!(
-        std::io::stderr(),
-        "SKIP the tool {name}: there is no {}",
-        path.display()
+    skip(
+        &format!("the tool {name}"),
+        &format!("there is no {}", path.display()),
     );
-    said.expect("standard error is there");
     None
+}
+
+/// Reports that a case, or a part of it, does not run. `cargo xtask test` prints and counts it.
+fn skip(case: &str, reason: &str) {
+    // Past the harness, which keeps what macros print of a case that passes.
+    writeln!(std::io::stderr(), "SKIP {case}: {reason}").expect("standard error is open");
+}
+
+/// Returns `true` if the running kernel is older than `since`, and reports the case as skipped.
+pub(crate) fn skips_before(case: &str, since: (u32, u32)) -> bool {
+    let skips = running() < since;
+    if skips {
+        skip(
+            case,
+            &format!("requires Linux {}.{} or newer", since.0, since.1),
+        );
+    }
+    skips
+}
+
+/// Returns `true` if the running kernel is `since` or newer, and reports the case, which is about older ones, as skipped.
+pub(crate) fn skips_since(case: &str, since: (u32, u32)) -> bool {
+    let skips = running() >= since;
+    if skips {
+        skip(
+            case,
+            &format!("requires a kernel before Linux {}.{}", since.0, since.1),
+        );
+    }
+    skips
 }

@@ -9,7 +9,7 @@ use btf_core::prog::{UprobeMultiOptions, UprobeOptions};
 use btf_skel_macros::include_skel;
 
 use crate::feature::Feature;
-use crate::support::{getppid, running};
+use crate::support::{getppid, running, skips_since};
 
 include_skel!("uprobes");
 
@@ -334,7 +334,7 @@ fn uprobe_multi() {
 
 #[test]
 fn uprobe_multi_on_an_old_kernel() {
-    if running() >= (6, 6) {
+    if skips_since("uprobes::uprobe_multi_on_an_old_kernel", (6, 6)) {
         return;
     }
     let skel = load(|open| open.progs.on_multi.set_autoload(true));
