@@ -21,8 +21,7 @@ use crate::types::Kernel;
 use crate::vmlinux::Header;
 use crate::{
     absent, clang, compile_commands, docs, dwarf, environment, headers, jobs, object, prototypes,
-    sources,
-    types,
+    sources, types,
 };
 
 /// Compiles what the settings name.

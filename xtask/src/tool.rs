@@ -43,16 +43,11 @@ const PLAIN_CLANG: Tool = Tool::program("clang", "clang");
 
 const QEMU: Tool = Tool::program("qemu-system-x86_64", "qemu-system-x86");
 
-/// Debian's kernels, modules and sources are compressed with it.
-const XZ: Tool = Tool::program("xz", "xz-utils");
-
-/// Some sources are compressed with it.
 const BZIP2: Tool = Tool::program("bzip2", "bzip2");
 
 /// Compiles libFuzzer.
 const CXX: Tool = Tool::program("c++", "g++");
 
-/// Packages with `c++` do not always have `cc`, with which libraries and seeds are compiled.
 const CC: Tool = Tool::program("cc", "gcc");
 
 pub(crate) const BPFTOOL: Tool = Tool::program("bpftool", "bpftool");
@@ -60,82 +55,85 @@ pub(crate) const BPFTOOL: Tool = Tool::program("bpftool", "bpftool");
 /// Writes `bpf_helper_defs.h` of the kernel's tree. The bench attaches to its USDT probes.
 const PYTHON: Tool = Tool::program("python3", "python3-minimal");
 
-const MAKE: Tool = Tool::program("make", "make");
+/// Decompresses kernels, modules and sources of Debian. The images of one release differ: 6.1 uses lz4, newer ones xz or zstd.
+const DECOMPRESS: &[Tool] = &[
+    Tool::program("xz", "xz-utils"),
+    Tool::program("lz4", "lz4"),
+    Tool::program("zstd", "zstd"),
+];
 
-const PKG_CONFIG: Tool = Tool::program("pkg-config", "pkg-config");
+/// Builds libbpf. The peers need it, the crates never do.
+const BUILD_LIBBPF: &[Tool] = &[
+    CC,
+    Tool::program("make", "make"),
+    Tool::program("pkg-config", "pkg-config"),
+    Tool {
+        name: "libelf.h",
+        package: "libelf-dev",
+        present: Present::If(|| Path::new("/usr/include/libelf.h").exists()),
+    },
+    Tool {
+        name: "zlib.h",
+        package: "zlib1g-dev",
+        present: Present::If(|| Path::new("/usr/include/zlib.h").exists()),
+    },
+];
 
-const LIBELF: Tool = Tool {
-    name: "libelf.h",
-    package: "libelf-dev",
-    present: Present::If(|| Path::new("/usr/include/libelf.h").exists()),
-};
+/// Tools of a task.
+pub(crate) type Needs = &'static [&'static [Tool]];
 
-const ZLIB: Tool = Tool {
-    name: "zlib.h",
-    package: "zlib1g-dev",
-    present: Present::If(|| Path::new("/usr/include/zlib.h").exists()),
-};
+// Needs of each task. A task installs them before it does anything else.
 
-// Needs of each task. A task installs its list before it does anything else.
-
-/// A kernel of the cache or the mirror.
-pub(crate) const KERNEL: &[Tool] = &[XZ];
+/// A kernel of the cache or the mirror, or the kernel's sources.
+pub(crate) const KERNEL: Needs = &[DECOMPRESS];
 
 /// A booted kernel.
-pub(crate) const VM: &[Tool] = &[QEMU, XZ];
+pub(crate) const VM: Needs = &[&[QEMU], DECOMPRESS];
 
 /// Sources of other projects.
-pub(crate) const SOURCES: &[Tool] = &[XZ, BZIP2];
+pub(crate) const SOURCES: Needs = &[&[BZIP2], DECOMPRESS];
 
 /// The demo needs `VM`, too, if the running kernel does not allow it.
-pub(crate) const DEMO: &[Tool] = &[CLANG];
+pub(crate) const DEMO: Needs = &[&[CLANG]];
 
-pub(crate) const TEST: &[Tool] = &[PLAIN_CLANG, CLANG, QEMU, XZ, BPFTOOL];
+pub(crate) const TEST: Needs = &[&[PLAIN_CLANG, CLANG, QEMU, BPFTOOL], DECOMPRESS];
 
-/// Lints, packages and what `test` and `conformance libbpf` need; those install their own.
-pub(crate) const CI: &[Tool] = &[PLAIN_CLANG, CLANG, CC, CXX];
+/// The steps that are tasks themselves install their own.
+pub(crate) const CI: Needs = &[&[PLAIN_CLANG, CLANG, CC, CXX]];
 
-pub(crate) const FUZZ: &[Tool] = &[CC, CXX];
+pub(crate) const FUZZ: Needs = &[&[CC, CXX]];
 
-/// The peers: libbpf is built with these, the crates never are.
-pub(crate) const PEERS: &[Tool] = &[CLANG_15, XZ, CC, MAKE, PKG_CONFIG, LIBELF, ZLIB];
+/// `benches/peers`, which compiles every BPF program of the workspace.
+pub(crate) const PEERS: Needs = &[&[CLANG_15], DECOMPRESS, BUILD_LIBBPF];
 
-pub(crate) const BENCH: &[Tool] = &[
-    CLANG_15, XZ, CC, MAKE, PKG_CONFIG, LIBELF, ZLIB, BPFTOOL, QEMU, PYTHON,
-];
+pub(crate) const BENCH: Needs = &[&[CLANG_15, QEMU, BPFTOOL, PYTHON], DECOMPRESS, BUILD_LIBBPF];
 
 /// A project with libbpf-cargo beside one with btf-build.
-pub(crate) const COST: &[Tool] = &[CLANG, CC, MAKE, PKG_CONFIG, LIBELF, ZLIB];
+pub(crate) const COST: Needs = &[&[CLANG], BUILD_LIBBPF];
 
-pub(crate) const GOLDEN: &[Tool] = &[CLANG_15, XZ, CC, MAKE, PKG_CONFIG, LIBELF, ZLIB, BPFTOOL];
+pub(crate) const GOLDEN: Needs = &[&[CLANG_15, BPFTOOL], DECOMPRESS, BUILD_LIBBPF];
 
 /// The kernel's BTF tests, of which some are built with bpftool and libbpf.
-pub(crate) const BTF_TESTS: &[Tool] = &[
-    CLANG_19, QEMU, XZ, BPFTOOL, CC, MAKE, PKG_CONFIG, LIBELF, ZLIB,
-];
+pub(crate) const BTF_TESTS: Needs = &[&[CLANG_19, QEMU, BPFTOOL], DECOMPRESS, BUILD_LIBBPF];
 
-pub(crate) const CORE_RELOC: &[Tool] = &[CLANG_19, QEMU, XZ];
+pub(crate) const CORE_RELOC: Needs = &[&[CLANG_19, QEMU], DECOMPRESS];
 
 /// The workspace's own programs with libbpf's headers and with its own.
-pub(crate) const OWN_HEADERS: &[Tool] = &[CLANG, XZ];
+pub(crate) const OWN_HEADERS: Needs = &[&[CLANG], DECOMPRESS];
 
-pub(crate) const FAULTS: &[Tool] = &[CLANG, QEMU, XZ];
+pub(crate) const FAULTS: Needs = &[&[CLANG, QEMU], DECOMPRESS];
 
-pub(crate) const HEADERS: &[Tool] = &[CLANG_19, XZ];
+pub(crate) const HEADERS: Needs = &[&[CLANG_19], DECOMPRESS];
 
-pub(crate) const LIBBPF: &[Tool] = &[CLANG_19, XZ, CC, MAKE, PKG_CONFIG, LIBELF, ZLIB];
+pub(crate) const LIBBPF: Needs = &[&[CLANG_19], DECOMPRESS, BUILD_LIBBPF];
 
-pub(crate) const LOAD: &[Tool] = &[
-    CLANG_19, QEMU, XZ, PYTHON, CC, MAKE, PKG_CONFIG, LIBELF, ZLIB,
-];
+pub(crate) const LOAD: Needs = &[&[CLANG_19, QEMU, PYTHON], DECOMPRESS, BUILD_LIBBPF];
 
-pub(crate) const PROGRAMS: &[Tool] = &[
-    CLANG_19, QEMU, XZ, BZIP2, CC, MAKE, PKG_CONFIG, LIBELF, ZLIB,
-];
+pub(crate) const PROGRAMS: Needs = &[&[CLANG_19, QEMU, BZIP2], DECOMPRESS, BUILD_LIBBPF];
 
-pub(crate) const SCHEDULERS: &[Tool] = &[CLANG_19, QEMU, XZ];
+pub(crate) const SCHEDULERS: Needs = &[&[CLANG_19, QEMU], DECOMPRESS];
 
-pub(crate) const SKELETONS: &[Tool] = &[CLANG_19, XZ, PYTHON, CC, MAKE, PKG_CONFIG, LIBELF, ZLIB];
+pub(crate) const SKELETONS: Needs = &[&[CLANG_19, PYTHON], DECOMPRESS, BUILD_LIBBPF];
 
 impl Tool {
     /// A program that is found by its name.
@@ -155,13 +153,14 @@ impl Tool {
     }
 }
 
-fn missing(tools: &[Tool]) -> Vec<&Tool> {
-    tools.iter().filter(|tool| !tool.is_present()).collect()
+fn missing<'t>(needs: &[&'t [Tool]]) -> Vec<&'t Tool> {
+    let tools = needs.iter().copied().flatten();
+    tools.filter(|tool| !tool.is_present()).collect()
 }
 
 /// Fails with the packages to install if something is missing.
-pub(crate) fn need(tools: &[Tool]) -> Result<()> {
-    let missing = missing(tools);
+pub(crate) fn need(needs: &[&[Tool]]) -> Result<()> {
+    let missing = missing(needs);
     if missing.is_empty() {
         return Ok(());
     }
@@ -175,11 +174,11 @@ pub(crate) fn need(tools: &[Tool]) -> Result<()> {
 }
 
 /// Installs what is missing, if this is root on a Debian machine; else says what to install.
-pub(crate) fn install(tools: &[Tool]) -> Result<()> {
-    let missing = missing(tools);
+pub(crate) fn install(needs: &[&[Tool]]) -> Result<()> {
+    let missing = missing(needs);
     let root = rustix::process::geteuid().is_root();
     if missing.is_empty() || !root || program::find("apt-get").is_none() {
-        return need(tools);
+        return need(needs);
     }
     let packages: Vec<&str> = missing.iter().map(|tool| tool.package).collect();
     eprintln!("installing {}", packages.join(" "));
@@ -200,7 +199,7 @@ pub(crate) fn install(tools: &[Tool]) -> Result<()> {
         apt(&["update"])?;
         apt(&install)?;
     }
-    need(tools)
+    need(needs)
 }
 
 /// The newest clang on PATH, if it is `oldest` or newer. `btf-build` uses it, too.
@@ -274,7 +273,7 @@ mod tests {
             package: "flux-capacitor",
             present: Present::If(|| false),
         };
-        let error = need(&[absent]).expect_err("absent");
+        let error = need(&[&[absent]]).expect_err("absent");
         assert!(error.contains("missing: flux. "), "{error}");
         assert!(
             error.ends_with("apt-get install --no-install-recommends flux-capacitor"),
@@ -285,6 +284,6 @@ mod tests {
             package: "dash",
             present: Present::If(|| true),
         };
-        assert_eq!(need(&[present]), Ok(()));
+        assert_eq!(need(&[&[present]]), Ok(()));
     }
 }
