@@ -24,7 +24,7 @@ pub(crate) const USAGE: &str = "cargo xtask conformance SUITE [OPTIONS]
   [--kernel SERIES]... [--refresh] [--offline]   (5.10, 6.1, 6.12 and newest)
   faults                            system calls that fail, one at a time, and killed processes: what is left behind
   [--kernel SERIES]... [--refresh] [--offline]   (newest; --bless writes docs/conformance-faults.md, which is checked otherwise)
-  [--bless] [FILTER]...
+  [--bless] [--log FILE]... [FILTER]...          (--log: the tables of what runs with filters have printed)
   libbpf                            objects of the workspace and of the kernel's selftests, relocated by libbpf and here
   [--kernel SERIES]... [--refresh] [--offline]   (5.10, 6.1, 6.12, 6.18, 7.0 and newest, each for amd64 and arm64)
   headers                           sources of the kernel's selftests and of the workspace, compiled with libbpf's headers and ours

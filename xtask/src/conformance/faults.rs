@@ -8,7 +8,7 @@ use crate::tally::Lines;
 use crate::{Result, build, cases, disk, program, tool, unexpected, vm};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The kernel that the tables are of.
@@ -20,34 +20,35 @@ const TIMEOUT: Duration = Duration::from_secs(2 * 3600);
 /// What the program printed.
 #[derive(Debug, Default)]
 struct Found {
-    /// By call: the error numbers, by what came of them; and how often something was left.
     calls: BTreeMap<String, Outcomes>,
-    /// By attach type, in the program's order, what a killed process leaves.
-    killed: Vec<(String, String)>,
-    broken: Vec<String>,
+    /// By attach type, what a killed process leaves.
+    killed: BTreeMap<String, String>,
     /// The line that the program ends with.
     summary: Option<String>,
 }
 
+/// What came of a call, by error number, and how often something was left.
 #[derive(Debug, Default)]
 struct Outcomes {
-    errors: Vec<String>,
-    either: Vec<String>,
-    bridged: Vec<String>,
+    by_errno: BTreeMap<String, String>,
     left: u32,
 }
 
 pub(crate) fn run(args: &[String]) -> Result<u8> {
     let mut selection = Selection::default();
-    let (mut bless, mut filters) = (false, Vec::new());
+    let (mut bless, mut filters, mut logs) = (false, Vec::new(), Vec::new());
     let mut rest = args.iter();
     while let Some(arg) = rest.next() {
         match arg.as_str() {
             "--bless" => bless = true,
+            "--log" => logs.push(rest.next().ok_or("--log needs a file")?.clone()),
             _ if selection.option(arg, &mut rest)? => {}
             _ if arg.starts_with('-') => return Err(unexpected(arg, super::USAGE)),
             _ => filters.push(arg.clone()),
         }
+    }
+    if !logs.is_empty() {
+        return of_logs(&logs, bless);
     }
     if selection.names.is_empty() {
         selection.names.push(KERNEL.to_owned());
@@ -76,28 +77,39 @@ pub(crate) fn run(args: &[String]) -> Result<u8> {
         })?;
         lines.finish(|line| found.line(line));
         vm::explain(&kernel, &outcome);
-        if outcome.status() != 0 || found.summary.is_none() {
-            status = 1;
-        } else if filters.is_empty() && selection.names == [KERNEL] {
+        status |= u8::from(outcome.status() != 0);
+        // Tables of all scenarios, also of a run in which something was found.
+        if found.summary.is_some() && filters.is_empty() && selection.names == [KERNEL] {
             found.settle(bless)?;
         }
     }
     Ok(status)
 }
 
+/// Makes the tables of what runs with filters have printed, which together are of all scenarios.
+fn of_logs(logs: &[String], bless: bool) -> Result<u8> {
+    let mut found = Found::default();
+    for log in logs {
+        let text = disk::read_to_string(Path::new(log))?;
+        for line in text.lines() {
+            found.line(line);
+        }
+    }
+    found.settle(bless)?;
+    Ok(0)
+}
+
 impl Found {
     fn line(&mut self, line: &str) {
         let line = line.trim_end();
+        println!("{line}");
         if let Some(row) = line.strip_prefix("ROW ") {
             self.row(row);
             return;
         }
-        println!("{line}");
         if let Some(row) = line.strip_prefix("KILLED ") {
             let (name, left) = row.split_once('\t').unwrap_or((row, ""));
-            self.killed.push((name.to_owned(), left.to_owned()));
-        } else if line.starts_with("BROKEN ") {
-            self.broken.push(line.to_owned());
+            self.killed.insert(name.to_owned(), left.to_owned());
         } else if line.ends_with(" broken") {
             self.summary = Some(line.to_owned());
         }
@@ -109,13 +121,16 @@ impl Found {
         let mut next = || columns.next().unwrap_or_default();
         let (call, errno, outcome, left) = (next(), next(), next(), next());
         let outcomes = self.calls.entry(call.to_owned()).or_default();
-        let errnos = match outcome {
-            "error" => &mut outcomes.errors,
-            "goes on" => &mut outcomes.bridged,
-            _ => &mut outcomes.either,
-        };
-        errnos.push(errno.to_owned());
         outcomes.left += left.parse().unwrap_or(1);
+        outcomes
+            .by_errno
+            .entry(errno.to_owned())
+            .and_modify(|other| {
+                if other != outcome {
+                    "either".clone_into(other);
+                }
+            })
+            .or_insert_with(|| outcome.to_owned());
     }
 
     /// Holds the kept tables to be these, or writes them.
@@ -140,7 +155,7 @@ impl Found {
     }
 
     fn text(&self) -> String {
-        let mut text = format!(
+        let mut text = String::from(
             "# System calls that fail, and processes that are killed\n\n\
              Made by `cargo xtask conformance faults --bless` in the newest of Debian's kernels, and checked by the task without `--bless`.\n\n\
              Each scenario of the second table opens and loads an object, attaches and uses it, and detaches it once by\n\
@@ -156,20 +171,22 @@ impl Found {
              ## System calls\n\n\
              `error`: the operation fails with it. `goes on`: the library does without the call or repeats it. `either`: one or the\n\
              other, depending on what the call is for.\n\n\
-             | system call | error | either | goes on | left behind |\n|---|---|---|---|---|\n"
+             | system call | error | either | goes on | left behind |\n|---|---|---|---|---|\n",
         );
         for (call, outcomes) in &self.calls {
-            let cell = |errnos: &[String]| match errnos.is_empty() {
-                true => "-".to_owned(),
-                false => errnos.join(" "),
+            let cell = |wanted: &str| {
+                let those = outcomes.by_errno.iter().filter(|(_, o)| *o == wanted);
+                let errnos: Vec<&str> = those.map(|(errno, _)| errno.as_str()).collect();
+                match errnos.is_empty() {
+                    true => "-".to_owned(),
+                    false => errnos.join(" "),
+                }
             };
+            let (error, either, bridged) = (cell("error"), cell("either"), cell("goes on"));
+            let left = outcomes.left;
             let _ = writeln!(
                 text,
-                "| `{call}` | {} | {} | {} | {} |",
-                cell(&outcomes.errors),
-                cell(&outcomes.either),
-                cell(&outcomes.bridged),
-                outcomes.left
+                "| `{call}` | {error} | {either} | {bridged} | {left} |"
             );
         }
         text += "\n## Killed processes\n\n\
@@ -200,6 +217,8 @@ mod tests {
             "ROW socket\tENOMEM\terror\t1",
             "ROW recvfrom\tEINTR\tgoes on\t0",
             "KILLED tcx\t",
+            "ROW recvfrom\tENOMEM\tgoes on\t0",
+            "ROW recvfrom\tENOMEM\terror\t0",
             "KILLED tc filter\tfilter, qdisc\r",
             "7 runs, 1 broken",
         ] {
@@ -212,12 +231,12 @@ mod tests {
             [
                 "| system call | error | either | goes on | left behind |",
                 "|---|---|---|---|---|",
-                "| `recvfrom` | - | - | EINTR | 0 |",
+                "| `recvfrom` | - | ENOMEM | EINTR | 0 |",
                 "| `socket` | EMFILE ENOMEM | - | - | 1 |",
                 "| scenario | left behind at most |",
                 "|---|---|",
-                "| tcx | nothing |",
                 "| tc filter | filter, qdisc |",
+                "| tcx | nothing |",
             ]
         );
         assert_eq!(found.summary.as_deref(), Some("7 runs, 1 broken"));
