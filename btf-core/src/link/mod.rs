@@ -62,6 +62,9 @@ pub(crate) use usdt::{BY_ADDRESS, SPECS, UsdtMaps, usdt};
 pub(crate) use xdp::xdp;
 
 /// A program's attachment. It ends when this is dropped.
+///
+/// It ends with the process, too, if a file descriptor holds it. Attachments without one stay in the kernel when the process is killed:
+/// tc filters with their `clsact`, XDP by netlink, routes, cgroup programs and struct_ops without a link, and probes in tracefs.
 #[derive(Debug)]
 #[must_use = "the program is detached when its link is dropped"]
 pub struct Link {
@@ -105,7 +108,8 @@ enum Held {
 }
 
 /// The BPF link, or the perf event where the kernel has no links for such (before 5.15); of a program that is attached without
-/// either, its own descriptor. Of one that is attached to several places by a link each, it is the first.
+/// either, its own descriptor. Of one that is attached to several places by a link each, it is the first. Of a probe that is left in
+/// tracefs by a failed [`Link::detach`], it is the file that it is listed in.
 impl AsFd for Link {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match &self.held {
