@@ -234,13 +234,14 @@ impl Suite {
         if left.is_empty() {
             return BTreeSet::new();
         }
+        let kinds = left.kinds();
         clean(&mut self.place);
         let still = self.before.added(&self.place);
         if !still.is_empty() {
             println!("BROKEN {}: cannot remove {still}", scenario.name);
             self.broken += 1;
         }
-        left.kinds()
+        kinds
     }
 
     fn print(&self) {
