@@ -1,8 +1,8 @@
 //! Headers that clang looked for where none exists: one that appears there changes the object.
 //!
 //! Cargo takes a path that does not exist for changed, always. So it is told about a directory of
-//! symbolic links to such paths: cargo follows links, and passes over those that lead nowhere. Once a
-//! header appears, its link counts, and is newer than the build, however old the header is.
+//! symbolic links to such paths: cargo follows links, and passes over those that lead nowhere. Once
+//! a header appears, its link counts, and is newer than the build, however old the header is.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -113,7 +113,8 @@ fn quoted(text: &str) -> Option<(Form, &str)> {
     (!name.is_empty()).then_some((form, name))
 }
 
-/// Tells cargo to run the build script again once one of the paths exists. Makes the links in `dir`.
+/// Tells cargo to run the build script again once one of the paths exists. Makes the links in
+/// `dir`.
 ///
 /// # Errors
 ///

@@ -81,8 +81,9 @@ impl Builder {
     ///     .build();
     /// ```
     ///
-    /// One source is enough, which then has the object's name: for a source whose file name another one has, too, and for
-    /// one that is built several times with different macros, by a builder each:
+    /// One source is enough, which then has the object's name: for a source whose file name another
+    /// one has, too, and for one that is built several times with different macros, by a builder
+    /// each:
     ///
     /// ```no_run
     /// for (name, ipv6) in [("filter4", "0"), ("filter6", "1")] {
@@ -93,8 +94,8 @@ impl Builder {
     /// }
     /// ```
     ///
-    /// What several linked sources declare as their programs' arguments is not held against what they attach to, because the DWARF of
-    /// its parts is not kept.
+    /// What several linked sources declare as their programs' arguments is not held against what
+    /// they attach to, because the DWARF of its parts is not kept.
     #[must_use]
     pub fn link<P: AsRef<Path>>(
         mut self,
@@ -132,8 +133,9 @@ impl Builder {
         self.flag(format!("-D{name}={value}"))
     }
 
-    /// Turns on a warning of clang's or a group of them, as `-W` does: `warn("all")`, `warn("shadow")`. With `no-` in
-    /// front, turns it off. Without this, clang's default warnings are shown.
+    /// Turns on a warning of clang's or a group of them, as `-W` does: `warn("all")`,
+    /// `warn("shadow")`. With `no-` in front, turns it off. Without this, clang's default warnings
+    /// are shown.
     ///
     /// ```no_run
     /// btf_build::Builder::new()

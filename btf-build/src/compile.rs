@@ -26,7 +26,8 @@ pub(crate) struct Compiler {
 /// What a successful run left.
 pub(crate) struct Compiled {
     pub(crate) elf: Vec<u8>,
-    /// The objects that `elf` was linked from, which have the DWARF that it lacks; none if it was not linked.
+    /// The objects that `elf` was linked from, which have the DWARF that it lacks; none if it was
+    /// not linked.
     pub(crate) parts: Vec<Vec<u8>>,
     /// The source and every header that was read.
     pub(crate) read: Vec<PathBuf>,
@@ -74,8 +75,9 @@ impl Refused {
 
 /// What every source is compiled with.
 ///
-/// The last ones undo what distributions turn on for programs of the host: in a patched clang, a wrapper,
-/// or a configuration file. Files are still read, because they may name directories of headers.
+/// The last ones undo what distributions turn on for programs of the host: in a patched clang, a
+/// wrapper, or a configuration file. Files are still read, because they may name directories of
+/// headers.
 const FLAGS: [&str; 13] = [
     "-O2",
     "-g",
@@ -96,7 +98,8 @@ const FLAGS: [&str; 13] = [
     "-fno-sanitize=all",
     // An object of LLVM's bitcode cannot be loaded.
     "-fno-lto",
-    // What has no meaning for BPF (`-fstack-clash-protection`, `-pie`) would be a warning for each source.
+    // What has no meaning for BPF (`-fstack-clash-protection`, `-pie`) would be a warning for each
+    // source.
     "-Wno-unused-command-line-argument",
 ];
 

@@ -87,12 +87,13 @@
 //!
 //! # Cargo is told
 //!
-//! about every source and every header that clang read outside the build's own folders, and the folders of patterns, so that
-//! an edited header rebuilds the object and an untouched tree rebuilds nothing. A header that appears where clang looked
-//! for one and found none rebuilds it, too: one that a source asks for with `__has_include`, or one in an earlier directory
-//! of the search path. For these, `OUT_DIR/btf-build/absent` has symbolic links that lead nowhere. Several sources are compiled side by
-//! side, as many as cargo's jobserver allows. What clang says of itself is asked again when its file or the variables that
-//! `cc` goes by have changed.
+//! about every source and every header that clang read outside the build's own folders, and the
+//! folders of patterns, so that an edited header rebuilds the object and an untouched tree rebuilds
+//! nothing. A header that appears where clang looked for one and found none rebuilds it, too: one
+//! that a source asks for with `__has_include`, or one in an earlier directory of the search path.
+//! For these, `OUT_DIR/btf-build/absent` has symbolic links that lead nowhere. Several sources are
+//! compiled side by side, as many as cargo's jobserver allows. What clang says of itself is asked
+//! again when its file or the variables that `cc` goes by have changed.
 //!
 //! # What is written
 //!

@@ -22,8 +22,8 @@ pub(crate) enum Form {
 impl SearchPath {
     /// Parses what `clang -E -v` prints to standard error.
     ///
-    /// clang drops directories that do not exist. They are put first, because the text does not tell
-    /// their position: a header that appears in one may hide any other.
+    /// clang drops directories that do not exist. They are put first, because the text does not
+    /// tell their position: a header that appears in one may hide any other.
     pub(crate) fn parse(text: &str) -> SearchPath {
         let mut path = SearchPath::default();
         let mut missing = Vec::new();

@@ -19,7 +19,8 @@ pub fn similar<'a>(name: &str, mut candidates: impl Iterator<Item = &'a str>) ->
     similar_of(name, &mut candidates)
 }
 
-/// Returns how far a name is from the one that may be meant; `None` if it is too far to be suggested.
+/// Returns how far a name is from the one that may be meant; `None` if it is too far to be
+/// suggested.
 pub(crate) fn closeness(name: &str, candidate: &str) -> Option<usize> {
     distance(name, candidate, (name.len() / 4).clamp(1, 4))
 }

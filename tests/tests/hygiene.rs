@@ -1,5 +1,5 @@
-//! Skeletons compile whatever is in scope around them: without a prelude, and beside names that hide those of the
-//! standard library.
+//! Skeletons compile whatever is in scope around them: without a prelude, and beside names that
+//! hide those of the standard library.
 
 #![no_implicit_prelude]
 
@@ -31,7 +31,8 @@ mod hidden {
     ::btf_skel_macros::include_skel!(pub(super) mod torture = "torture");
 }
 
-/// The names that documentation promises, although maps, programs and links have types of these names as well.
+/// The names that documentation promises, although maps, programs and links have types of these
+/// names as well.
 #[test]
 fn a_skeleton_is_called_after_its_object() {
     ::core::assert!(maps::Maps::open().is_ok());

@@ -1,4 +1,5 @@
-//! The task `bench`: btf-core beside libbpf, libbpf-rs, aya and bpftool, and a project beside one with libbpf-cargo.
+//! The task `bench`: btf-core beside libbpf, libbpf-rs, aya and bpftool, and a project beside one
+//! with libbpf-cargo.
 //!
 //! What is measured, and how, is in `benches/peers` (its live rows in `src/live`) and in `cost`.
 
@@ -23,7 +24,8 @@ pub(crate) const USAGE: &str = "cargo xtask bench [OPTIONS]
   Each measurement is a fresh process, and the sides take turns. A row that this machine cannot
   measure is skipped with the reason. Status 1: a target is missed.";
 
-/// The kernels whose types are relocated against, on both architectures. The newest is parsed and dumped, too.
+/// The kernels whose types are relocated against, on both architectures. The newest is parsed and
+/// dumped, too.
 const KERNELS: &[&str] = &["5.10", "6.1", "6.12", "6.18", "newest"];
 
 /// Time for all rows of a booted kernel.
@@ -118,7 +120,8 @@ fn by_peers(options: &mut Options) -> Result<bool> {
     Ok(is_met)
 }
 
-/// Where the selected rows are measured: `none` (no kernel), `host`, or the series of a kernel to boot.
+/// Where the selected rows are measured: `none` (no kernel), `host`, or the series of a kernel to
+/// boot.
 fn places(peers: &PathBuf, options: &Options) -> Result<BTreeSet<String>> {
     let list = |only: &[String]| -> Result<String> {
         let out = program::output(Command::new(peers).arg("works").args(only))?;

@@ -87,7 +87,8 @@ impl Cases {
         Ok((tally, note))
     }
 
-    /// Runs the cases that the harness's arguments select, in one machine; returns why it ended badly, or an empty text.
+    /// Runs the cases that the harness's arguments select, in one machine; returns why it ended
+    /// badly, or an empty text.
     fn boot(
         &self,
         kernel: &Kernel,

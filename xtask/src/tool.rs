@@ -1,4 +1,5 @@
-//! Programs that tasks need besides Rust: a list for each task, Debian packages, and their installation.
+//! Programs that tasks need besides Rust: a list for each task, Debian packages, and their
+//! installation.
 //!
 //! Rust itself links with `cc` and libc's headers, so a machine on which this runs has both.
 
@@ -27,8 +28,9 @@ const CLANG: Tool = Tool {
     present: Present::If(|| clang(14).is_some()),
 };
 
-/// Compiles sources that ask for BPF_TYPE_MATCHES (`bpf_core_type_matches`), which clang 14 does not have: the peers compile
-/// `tests/golden/core_types.bpf.c`. Debian 12's package `clang` is clang 14.
+/// Compiles sources that ask for BPF_TYPE_MATCHES (`bpf_core_type_matches`), which clang 14 does
+/// not have: the peers compile `tests/golden/core_types.bpf.c`. Debian 12's package `clang` is
+/// clang 14.
 const CLANG_15: Tool = Tool {
     name: "clang 15 or newer",
     package: "clang-19",
@@ -55,7 +57,8 @@ pub(crate) const BPFTOOL: Tool = Tool::program("bpftool", "bpftool");
 /// Writes `bpf_helper_defs.h` of the kernel's tree. The bench attaches to its USDT probes.
 const PYTHON: Tool = Tool::program("python3", "python3-minimal");
 
-/// Decompresses kernels, modules and sources of Debian. The images of one release differ: 6.1 uses lz4, newer ones xz or zstd.
+/// Decompresses kernels, modules and sources of Debian. The images of one release differ: 6.1 uses
+/// lz4, newer ones xz or zstd.
 const DECOMPRESS: &[Tool] = &[
     Tool::program("xz", "xz-utils"),
     Tool::program("lz4", "lz4"),

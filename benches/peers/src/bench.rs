@@ -67,7 +67,8 @@ const DUMP: &str = "vmlinux.h of the newest kernel";
 /// The running kernel's types.
 const RUNNING: &str = "/sys/kernel/btf/vmlinux";
 
-/// Prints the work that `only` selects, one a line: `none` for the kernel that it needs, a tab, the description.
+/// Prints the work that `only` selects, one a line: `none` for the kernel that it needs, a tab, the
+/// description.
 pub(crate) fn list(only: Option<&str>) {
     for work in [OPEN, READ_SYSFS, READ_FILE, PARSE, DUMP, growth::WORK] {
         if only.is_none_or(|only| work.contains(only)) {

@@ -60,8 +60,8 @@ pub(crate) fn llvm() -> Result<PathBuf, String> {
 
 /// Returns the path of a copy of the library that has a full symbol table, beside this program.
 ///
-/// libbpf 1.7 fails with ENOENT to resolve several names in a binary without one, as all of Debian's
-/// libraries are, although it finds them.
+/// libbpf 1.7 fails with ENOENT to resolve several names in a binary without one, as all of
+/// Debian's libraries are, although it finds them.
 pub(crate) fn llvm_with_symtab() -> Result<PathBuf, String> {
     let own = std::env::current_exe().map_err(|e| format!("current executable: {e}"))?;
     Ok(own.with_file_name("libLLVM-with-symtab.so"))

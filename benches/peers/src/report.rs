@@ -259,7 +259,8 @@ impl Report {
         self.end_without_misses() && met
     }
 
-    /// Prints the count of targets; returns `true` if none is missed, even if every row was skipped.
+    /// Prints the count of targets; returns `true` if none is missed, even if every row was
+    /// skipped.
     pub(crate) fn end_without_misses(self) -> bool {
         self.line(&format!(
             "\n{} targets met, {} missed",

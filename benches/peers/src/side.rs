@@ -1,4 +1,5 @@
-//! The frame of a side program of the live rows: it does one piece of work and prints the figures, `NAME VALUE` a line.
+//! The frame of a side program of the live rows: it does one piece of work and prints the figures,
+//! `NAME VALUE` a line.
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -112,7 +113,8 @@ pub(crate) fn stages(
     ])
 }
 
-/// Rounds of a measurement of throughput. The best one counts, as all else that runs only makes it worse.
+/// Rounds of a measurement of throughput. The best one counts, as all else that runs only makes it
+/// worse.
 #[allow(dead_code, reason = "each side program needs a part of the frame")]
 pub(crate) const ROUNDS: usize = 15;
 
@@ -120,8 +122,8 @@ pub(crate) const ROUNDS: usize = 15;
 #[allow(dead_code, reason = "as above")]
 pub(crate) const RECORDS: usize = 32 * 4096;
 
-/// The throughput of the best of some rounds, in millions a second, of work on `count` things. `round` prepares and returns the
-/// time that the work took.
+/// The throughput of the best of some rounds, in millions a second, of work on `count` things.
+/// `round` prepares and returns the time that the work took.
 #[allow(dead_code, reason = "as above")]
 pub(crate) fn throughput(
     count: usize,
@@ -154,7 +156,8 @@ pub(crate) fn fill(program: std::os::fd::BorrowedFd<'_>) -> Result<(), String> {
             ..TestRun::default()
         };
         let attr: *mut TestRun = &mut attr;
-        // SAFETY: the kernel reads and writes one live struct of the stated size, in which there are no addresses.
+        // SAFETY: the kernel reads and writes one live struct of the stated size, in which there
+        // are no addresses.
         let answer =
             unsafe { libc::syscall(libc::SYS_bpf, BPF_PROG_TEST_RUN, attr, size_of::<TestRun>()) };
         // SAFETY: it is still alive.

@@ -15,8 +15,8 @@ const OF_VARIABLES: [&str; 7] = [
     ".struct_ops",
 ];
 
-/// Sections of variables that other loaders read from the object file, and libbpf skips: libxdp's and
-/// bpfman's.
+/// Sections of variables that other loaders read from the object file, and libbpf skips: libxdp's
+/// and bpfman's.
 const OF_OTHERS: [&str; 3] = ["xdp_metadata", "tc_metadata", ".xdp_run_config"];
 
 /// Begins of the names of sections of data.

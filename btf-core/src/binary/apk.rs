@@ -1,6 +1,6 @@
-//! Libraries in an archive: `/data/app/base.apk!/lib/x86_64/libx.so`, as Android's loader names them.
-//! Such a library is stored uncompressed, so that it is executed out of the archive, and its offsets
-//! are the archive's.
+//! Libraries in an archive: `/data/app/base.apk!/lib/x86_64/libx.so`, as Android's loader names
+//! them. Such a library is stored uncompressed, so that it is executed out of the archive, and its
+//! offsets are the archive's.
 //!
 //! Source: `APPNOTE.TXT` 6.3 of the zip format: sections 4.3.7 (local header), 4.3.12 (central
 //! directory), 4.3.16 (end of the central directory).
@@ -138,8 +138,8 @@ fn entry(bytes: &[u8]) -> Option<(Entry<'_>, usize)> {
     Some((entry, ENTRY_LENGTH + name + more))
 }
 
-/// Returns the offset of an entry's contents: behind its local header, whose name and extra field have
-/// lengths of their own.
+/// Returns the offset of an entry's contents: behind its local header, whose name and extra field
+/// have lengths of their own.
 fn contents(archive: &Source, entry: &Entry<'_>) -> Result<Option<u64>> {
     if !archive.has(entry.header, LOCAL_LENGTH as u64) {
         return Ok(None);

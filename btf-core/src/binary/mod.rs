@@ -1,7 +1,7 @@
 //! Programs and libraries of user space: the offsets of their functions and USDT probes.
 //!
-//! [`Binary`] is an ELF file for a machine, not a BPF object. It reads what a question needs, when it
-//! is asked: to find a function by its name takes a few system calls, whatever the file's size.
+//! [`Binary`] is an ELF file for a machine, not a BPF object. It reads what a question needs, when
+//! it is asked: to find a function by its name takes a few system calls, whatever the file's size.
 //! Nothing here asks the kernel about its features, but [`Binary::open`] searches directories.
 
 mod apk;
@@ -38,7 +38,8 @@ pub use probes::StaticProbe;
 /// A program or library.
 ///
 /// The file stays open, and is read with pread(2). Attaching opens it each time, so that a library
-/// that a package manager replaced in the meantime is not attached to by the offsets of the old one.
+/// that a package manager replaced in the meantime is not attached to by the offsets of the old
+/// one.
 #[derive(Debug)]
 pub struct Binary {
     /// Its name in errors.
@@ -50,14 +51,15 @@ pub struct Binary {
 }
 
 impl Binary {
-    /// Opens a file. A name without a `/` is searched for as in libbpf: `libc.so.6` in the directories
-    /// of libraries, `bash` in those of programs. `base.apk!/lib/arm64-v8a/libx.so` is a library that
-    /// is stored uncompressed in an archive (zip).
+    /// Opens a file. A name without a `/` is searched for as in libbpf: `libc.so.6` in the
+    /// directories of libraries, `bash` in those of programs. `base.apk!/lib/arm64-v8a/libx.so` is
+    /// a library that is stored uncompressed in an archive (zip).
     ///
     /// # Errors
     ///
-    /// [`crate::ErrorKind::NotFound`] if there is no such file, and other errors of the file system;
-    /// [`crate::ErrorKind::Malformed`] if the archive is damaged, or the library compressed in it.
+    /// [`crate::ErrorKind::NotFound`] if there is no such file, and other errors of the file
+    /// system; [`crate::ErrorKind::Malformed`] if the archive is damaged, or the library compressed
+    /// in it.
     pub fn open(path: &str) -> Result<Binary> {
         let Some((archive, member)) = apk::split(path) else {
             let path = path::resolve(path)?;
@@ -94,21 +96,23 @@ impl Binary {
     /// Returns the offset of a function in the file ([`Binary::path`]): `malloc`, or of one version
     /// `memcpy@GLIBC_2.2.5`.
     ///
-    /// The dynamic symbols are searched first, then the full symbol table. If a function has several
-    /// versions and the name has none, the version that programs are linked against counts, where
-    /// libbpf fails. Offsets follow from the loaded segments (`PT_LOAD`), as the kernel maps them.
+    /// The dynamic symbols are searched first, then the full symbol table. If a function has
+    /// several versions and the name has none, the version that programs are linked against counts,
+    /// where libbpf fails. Offsets follow from the loaded segments (`PT_LOAD`), as the kernel maps
+    /// them.
     ///
     /// # Errors
     ///
-    /// [`crate::ErrorKind::NotFound`] with names that are close; [`ErrorKind::InvalidInput`] if several
-    /// functions have the name; [`crate::ErrorKind::Unsupported`] if it is an IFUNC, whose implementation is
-    /// chosen when a program starts, such as `memcpy` of glibc; [`crate::ErrorKind::Malformed`] if the file is
-    /// not ELF.
+    /// [`crate::ErrorKind::NotFound`] with names that are close; [`ErrorKind::InvalidInput`] if
+    /// several functions have the name; [`crate::ErrorKind::Unsupported`] if it is an IFUNC, whose
+    /// implementation is chosen when a program starts, such as `memcpy` of glibc;
+    /// [`crate::ErrorKind::Malformed`] if the file is not ELF.
     pub fn function(&self, name: &str) -> Result<u64> {
         self.function_offsets(&[name]).map(|offsets| offsets[0])
     }
 
-    /// Returns the offsets of several functions, in the order of their names. Faster than one call of
+    /// Returns the offsets of several functions, in the order of their names. Faster than one call
+    /// of
     /// [`Binary::function`] for each name if the full symbol table must be searched.
     ///
     /// # Errors
@@ -120,15 +124,15 @@ impl Binary {
             .map(|offsets| self.in_file(offsets))
     }
 
-    /// Returns the functions whose names match a pattern, in which `*` stands for any characters and
-    /// `?` for any one: those of the full symbol table, or if none matches there, of the dynamic
-    /// symbols. Each offset is listed once. Functions of all versions match; IFUNCs and imported
-    /// functions do not.
+    /// Returns the functions whose names match a pattern, in which `*` stands for any characters
+    /// and `?` for any one: those of the full symbol table, or if none matches there, of the
+    /// dynamic symbols. Each offset is listed once. Functions of all versions match; IFUNCs and
+    /// imported functions do not.
     ///
     /// # Errors
     ///
-    /// [`crate::ErrorKind::NotFound`] if none matches, [`ErrorKind::Unsupported`] if only IFUNCs do;
-    /// [`crate::ErrorKind::Malformed`] if the file is not ELF.
+    /// [`crate::ErrorKind::NotFound`] if none matches, [`ErrorKind::Unsupported`] if only IFUNCs
+    /// do; [`crate::ErrorKind::Malformed`] if the file is not ELF.
     pub fn functions(&self, pattern: &str) -> Result<Vec<Function>> {
         let mut functions = self.read(|elf| functions::functions(elf, pattern))?;
         for function in &mut functions {
@@ -147,7 +151,8 @@ impl Binary {
     ///
     /// # Errors
     ///
-    /// [`crate::ErrorKind::Malformed`] if the file is not ELF, or a probe's address is in no segment.
+    /// [`crate::ErrorKind::Malformed`] if the file is not ELF, or a probe's address is in no
+    /// segment.
     pub fn static_probes(&self) -> Result<Vec<StaticProbe>> {
         let mut probes = self.read(probes::all)?;
         for probe in &mut probes {

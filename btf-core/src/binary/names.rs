@@ -1,9 +1,9 @@
 //! Exact names in string tables: finds the positions of all that are wanted in one pass.
 //!
-//! A symbol may refer to the middle of a string, because linkers store `bar` as the end of `foobar`.
-//! Every end of every string is therefore a possible name. To look for names where strings end,
-//! instead of following each symbol to its string, keeps the time linear in the table's size even if
-//! all symbols are ends of one long string.
+//! A symbol may refer to the middle of a string, because linkers store `bar` as the end of
+//! `foobar`. Every end of every string is therefore a possible name. To look for names where
+//! strings end, instead of following each symbol to its string, keeps the time linear in the
+//! table's size even if all symbols are ends of one long string.
 
 use super::source::Source;
 use crate::error::Result;
@@ -54,8 +54,8 @@ pub(super) enum InName {
     Hidden,
 }
 
-/// Finds the wanted names in a string table: their positions in rising order. A version that is part
-/// of a string is the wanted one, if one is wanted.
+/// Finds the wanted names in a string table: their positions in rising order. A version that is
+/// part of a string is the wanted one, if one is wanted.
 pub(super) fn positions(
     source: &Source,
     (offset, size): (u64, u64),

@@ -1,7 +1,7 @@
 //! USDT probes: the notes that `<sys/sdt.h>` and its like leave in a binary.
 //!
-//! Source: the section `.note.stapsdt` as SystemTap documents it, and notes as the ELF specification
-//! (gABI) does.
+//! Source: the section `.note.stapsdt` as SystemTap documents it, and notes as the ELF
+//! specification (gABI) does.
 
 use super::Elf;
 use super::headers::{Format, Section};

@@ -108,8 +108,8 @@ pub(super) fn offsets(elf: Elf<'_>, names: &[&str]) -> Result<Vec<u64>> {
 
 /// Returns the offsets of functions, in the order of their names.
 ///
-/// The dynamic symbols come first, as in libbpf: a stripped binary has only those, a static one only
-/// the full symbol table.
+/// The dynamic symbols come first, as in libbpf: a stripped binary has only those, a static one
+/// only the full symbol table.
 fn offsets_of_unique(elf: Elf<'_>, names: &[&str]) -> Result<Vec<u64>> {
     let mut search = Search::new(elf, names)?;
     let dynamic = Table::of(elf, elf::SHT_DYNSYM)?;

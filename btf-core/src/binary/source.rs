@@ -1,7 +1,7 @@
 //! Contents of a binary, read piece by piece: a file, a part of an archive, or bytes in memory.
 //!
-//! Files are read with pread(2), never mapped: if a file is truncated while it is mapped, reading it
-//! ends the process with SIGBUS.
+//! Files are read with pread(2), never mapped: if a file is truncated while it is mapped, reading
+//! it ends the process with SIGBUS.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -151,7 +151,8 @@ impl Source {
         // Symbols refer to strings with 32 bits.
         let size = size.min(1 << 32);
         let mut buffer = vec![0; CHUNK.min(size as usize)];
-        // The table's offset of the buffer's first byte, and how many bytes of the buffer are filled.
+        // The table's offset of the buffer's first byte, and how many bytes of the buffer are
+        // filled.
         let (mut base, mut filled) = (0, 0);
         while base + (filled as u64) < size {
             if filled == buffer.len() {

@@ -209,10 +209,10 @@ impl Symbol {
 
     /// Returns what the symbol stands for.
     ///
-    /// libbpf takes `STT_FUNC` alone, and ignores all other symbols of the name. An IFUNC's symbol is
-    /// the address of its resolver, which runs once: a probe there misses all calls. Here it counts
-    /// as the name's owner, so that an older version that happens to be a plain function is not
-    /// probed instead. Of other symbols, the reason why they are no function is reported.
+    /// libbpf takes `STT_FUNC` alone, and ignores all other symbols of the name. An IFUNC's symbol
+    /// is the address of its resolver, which runs once: a probe there misses all calls. Here it
+    /// counts as the name's owner, so that an older version that happens to be a plain function is
+    /// not probed instead. Of other symbols, the reason why they are no function is reported.
     pub(super) fn target(&self, elf: Elf<'_>) -> Target {
         if !self.is_function() {
             return Target::NotFunction;

@@ -25,8 +25,8 @@ pub(crate) struct Deduplicated {
 impl Btf {
     /// Returns a copy that has every type and every string once, like libbpf's `btf__dedup`.
     ///
-    /// The first of several equal types stays. A forward declaration becomes the struct, union or enum of its name if
-    /// there is exactly one. Strings that no type uses are dropped.
+    /// The first of several equal types stays. A forward declaration becomes the struct, union or
+    /// enum of its name if there is exactly one. Strings that no type uses are dropped.
     ///
     /// # Errors
     ///

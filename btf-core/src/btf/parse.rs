@@ -156,7 +156,8 @@ fn index(types: &[u8], first_id: u32) -> Result<Index> {
         let kind = info.kind();
         let record = (words.len() - rest.len()) * 4;
         highest.name = highest.name.max(word(name));
-        // With a branch of their own, these records do not make the next one wait for the table of shapes.
+        // With a branch of their own, these records do not make the next one wait for the table of
+        // shapes.
         if is_reference(kind) {
             records.push(record as u32);
             highest.id = highest.id.max(target);
@@ -190,8 +191,8 @@ fn index(types: &[u8], first_id: u32) -> Result<Index> {
     })
 }
 
-/// Returns `true` for kinds whose records are three words, the last one a type ID. Two thirds of a kernel's types are of
-/// these kinds.
+/// Returns `true` for kinds whose records are three words, the last one a type ID. Two thirds of a
+/// kernel's types are of these kinds.
 fn is_reference(kind: Kind) -> bool {
     matches!(
         kind,
@@ -208,14 +209,16 @@ fn word(bytes: &[u8; 4]) -> u32 {
 struct Highest {
     id: u32,
     name: u32,
-    /// Highest names (even positions) and IDs (odd positions) of parameters that were read four at a time.
+    /// Highest names (even positions) and IDs (odd positions) of parameters that were read four at
+    /// a time.
     pairs: [u32; PAIR_WORDS],
 }
 
 /// Words of the parameters that are read at once: most functions have four or fewer.
 const PAIR_WORDS: usize = 8;
 
-/// For each number of parameters, a mask that keeps their words and clears those of the next record.
+/// For each number of parameters, a mask that keeps their words and clears those of the next
+/// record.
 const PAIR_MASKS: [[u32; PAIR_WORDS]; PAIR_WORDS / 2 + 1] = {
     let mut masks = [[0; PAIR_WORDS]; PAIR_WORDS / 2 + 1];
     let mut word = 0;
@@ -233,8 +236,8 @@ const PAIR_MASKS: [[u32; PAIR_WORDS]; PAIR_WORDS / 2 + 1] = {
 impl Highest {
     /// Adds the parameters of a FUNC_PROTO: `own`, the first words of `following`.
     ///
-    /// The number of parameters is random to the branch predictor, and a fourth of a kernel's types are FUNC_PROTOs. A fixed
-    /// number of masked words is faster than a loop.
+    /// The number of parameters is random to the branch predictor, and a fourth of a kernel's types
+    /// are FUNC_PROTOs. A fixed number of masked words is faster than a loop.
     #[inline(always)]
     fn parameters(&mut self, own: &[[u8; 4]], following: &[[u8; 4]]) {
         let masks = PAIR_MASKS.get(own.len() / 2);
@@ -514,7 +517,8 @@ mod tests {
         let mut types = vec![0, 13 << 24 | parameters.len() as u32, 0];
         types.extend(parameters.iter().flat_map(|(name, id)| [*name, *id]));
         if is_followed {
-            // Taken for parameters, the words of these INTs would refer to names and types that do not exist.
+            // Taken for parameters, the words of these INTs would refer to names and types that do
+            // not exist.
             for _ in 0..3 {
                 types.extend([0, 1 << 24, 4, 0x0100_0020]);
             }

@@ -1,4 +1,5 @@
-//! Attachments without a link: the kernel keeps them until they are undone, even after the process has ended.
+//! Attachments without a link: the kernel keeps them until they are undone, even after the process
+//! has ended.
 
 use std::fmt;
 use std::io;
@@ -7,8 +8,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use crate::error::{Error, Result};
 use crate::sys::Refusal;
 
-/// How an attachment without a link ends. It holds what that takes (sockets, file descriptors), because a process may be at its
-/// limits when it detaches.
+/// How an attachment without a link ends. It holds what that takes (sockets, file descriptors),
+/// because a process may be at its limits when it detaches.
 pub(super) trait Binding: fmt::Debug + Send + Sync {
     /// Detaches the program. After an error it can be called again, and goes on where it failed.
     fn undo(&mut self, program: BorrowedFd<'_>) -> io::Result<()>;
@@ -50,8 +51,8 @@ impl AsFd for Bound {
     }
 }
 
-/// Carries out a removal, again if its answer was lost. The second one may find that the first took effect: the kernel then answers
-/// `gone`.
+/// Carries out a removal, again if its answer was lost. The second one may find that the first took
+/// effect: the kernel then answers `gone`.
 pub(super) fn remove(
     gone: i32,
     mut removal: impl FnMut() -> Result<(), Refusal>,

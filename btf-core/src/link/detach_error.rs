@@ -5,7 +5,8 @@ use std::fmt;
 use super::Link;
 use crate::error::Error;
 
-/// Error of [`Link::detach`], with the link: what it names is still attached, and can be detached again.
+/// Error of [`Link::detach`], with the link: what it names is still attached, and can be detached
+/// again.
 ///
 /// `?` converts it into an [`Error`], which drops the link; that tries to detach once more.
 ///

@@ -48,7 +48,8 @@ pub(super) fn addresses(pattern: &str) -> Result<Vec<u64>> {
     Ok(addresses)
 }
 
-/// The address in a line of an address, a name, and perhaps a module in brackets, if the name matches.
+/// The address in a line of an address, a name, and perhaps a module in brackets, if the name
+/// matches.
 fn with_address(line: &str, pattern: &str) -> Option<u64> {
     let mut words = line.split_ascii_whitespace();
     let (address, name) = (words.next()?, words.next()?);
@@ -64,8 +65,8 @@ fn traceable<'l>(line: &'l str, pattern: &str) -> Option<&'l str> {
     matches(pattern, name).then_some(name)
 }
 
-/// The address in a line of an address, a letter for the kind (`t` and `T` are functions), a name, and perhaps a module, if
-/// the name is among `names`.
+/// The address in a line of an address, a letter for the kind (`t` and `T` are functions), a name,
+/// and perhaps a module, if the name is among `names`.
 fn of_symbol(line: &str, names: &HashSet<String>) -> Option<u64> {
     let mut words = line.split_ascii_whitespace();
     let (address, kind, name) = (words.next()?, words.next()?, words.next()?);

@@ -22,7 +22,8 @@ const NAME: usize = 64;
 #[derive(Debug)]
 pub(super) struct Listed {
     file: &'static str,
-    /// That file, open: a process may be at its limit of file descriptors when it detaches, or see another tracefs.
+    /// That file, open: a process may be at its limit of file descriptors when it detaches, or see
+    /// another tracefs.
     events: File,
     group: &'static str,
     name: String,

@@ -63,8 +63,9 @@ pub(crate) use xdp::xdp;
 
 /// A program's attachment. It ends when this is dropped.
 ///
-/// It ends with the process, too, if a file descriptor holds it. Attachments without one stay in the kernel when the process is killed:
-/// tc filters with their `clsact`, XDP by netlink, routes, cgroup programs and struct_ops without a link, and probes in tracefs.
+/// It ends with the process, too, if a file descriptor holds it. Attachments without one stay in
+/// the kernel when the process is killed: tc filters with their `clsact`, XDP by netlink, routes,
+/// cgroup programs and struct_ops without a link, and probes in tracefs.
 #[derive(Debug)]
 #[must_use = "the program is detached when its link is dropped"]
 pub struct Link {
@@ -73,11 +74,13 @@ pub struct Link {
     held: Held,
     /// Whether the program stays attached when this is dropped, because the link is pinned.
     stays: bool,
-    /// What ends after the attachment. It is behind a pointer so that only objects with such links contain the code for it.
+    /// What ends after the attachment. It is behind a pointer so that only objects with such links
+    /// contain the code for it.
     taken: Option<Box<dyn Taken>>,
 }
 
-/// What a link has elsewhere, beside what holds the program. It ends when this is dropped, without a report of failures.
+/// What a link has elsewhere, beside what holds the program. It ends when this is dropped, without
+/// a report of failures.
 trait Taken: std::fmt::Debug + Send + Sync {
     /// Ends it. After an error it can be called again.
     fn give_back(&mut self) -> Result<()> {
@@ -107,9 +110,10 @@ enum Held {
     Left(Box<dyn Taken>),
 }
 
-/// The BPF link, or the perf event where the kernel has no links for such (before 5.15); of a program that is attached without
-/// either, its own descriptor. Of one that is attached to several places by a link each, it is the first. Of a probe that is left in
-/// tracefs by a failed [`Link::detach`], it is the file that it is listed in.
+/// The BPF link, or the perf event where the kernel has no links for such (before 5.15); of a
+/// program that is attached without either, its own descriptor. Of one that is attached to several
+/// places by a link each, it is the first. Of a probe that is left in tracefs by a failed
+/// [`Link::detach`], it is the file that it is listed in.
 impl AsFd for Link {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match &self.held {
@@ -132,7 +136,8 @@ impl Link {
         }
     }
 
-    /// A program that is attached without a link, until `binding` is undone. `held` is its duplicated fd.
+    /// A program that is attached without a link, until `binding` is undone. `held` is its
+    /// duplicated fd.
     fn of_binding(program: &str, held: OwnedFd, binding: impl Binding + 'static) -> Link {
         Link {
             program: program.to_owned(),
@@ -264,17 +269,19 @@ impl Link {
         }
     }
 
-    /// Detaches the program as dropping does, but reports a failure. A link that is pinned is detached as well (libbpf's
-    /// `bpf_link__detach`); the pin then refers to a defunct link.
+    /// Detaches the program as dropping does, but reports a failure. A link that is pinned is
+    /// detached as well (libbpf's `bpf_link__detach`); the pin then refers to a defunct link.
     ///
     /// A link holds all that this takes, so that it needs no new file descriptor.
     ///
     /// # Errors
     ///
-    /// The link comes back in the error ([`DetachError::into_link`]) with what is still attached; of several places, with those that
-    /// failed. The kind is [`ErrorKind::Unsupported`] for a pinned link of a type that the kernel does not detach while something
-    /// else holds it: it does for cgroups, network devices and namespaces, and struct_ops. Else it is the kernel's error, also if
-    /// the program is detached and its probe stays in tracefs, by which older kernels attach.
+    /// The link comes back in the error ([`DetachError::into_link`]) with what is still attached;
+    /// of several places, with those that failed. The kind is [`ErrorKind::Unsupported`] for a
+    /// pinned link of a type that the kernel does not detach while something else holds it: it does
+    /// for cgroups, network devices and namespaces, and struct_ops. Else it is the kernel's error,
+    /// also if the program is detached and its probe stays in tracefs, by which older kernels
+    /// attach.
     pub fn detach(mut self) -> Result<(), DetachError> {
         match self.end() {
             Ok(()) => Ok(()),

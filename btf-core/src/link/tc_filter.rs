@@ -105,7 +105,8 @@ impl Holder {
                 .text(TCA_BPF_NAME, name)
                 .number(TCA_BPF_FLAGS, ACT_DIRECT),
             Holder::Action => {
-                // `struct tc_act_bpf`: the third of five words is what follows an answer of TC_ACT_UNSPEC.
+                // `struct tc_act_bpf`: the third of five words is what follows an answer of
+                // TC_ACT_UNSPEC.
                 let mut parameters = [0; 20];
                 parameters[8..12].copy_from_slice(&UNSPEC.to_ne_bytes());
                 request.nest(TCA_MATCHALL_ACT, |r| {
@@ -238,9 +239,10 @@ impl Attached {
         Ok(bodies.first().and_then(|body| filter.program_id(body)))
     }
 
-    /// Removes the filter, unless another program has replaced this one there. libbpf's `bpf_tc_detach` removes whatever is at
-    /// a handle and priority; the drop of a link must not remove what somebody else has put there since. The kernel cannot compare,
-    /// so that a program that is replaced between the query and the removal is still lost.
+    /// Removes the filter, unless another program has replaced this one there. libbpf's
+    /// `bpf_tc_detach` removes whatever is at a handle and priority; the drop of a link must not
+    /// remove what somebody else has put there since. The kernel cannot compare, so that a program
+    /// that is replaced between the query and the removal is still lost.
     fn remove_filter(&mut self, filter: &Filter) -> Result<(), Refusal> {
         let found = self.current_program(filter)?;
         if found.is_some_and(|found| found != self.program) {
@@ -287,8 +289,9 @@ impl Attached {
         }
     }
 
-    /// Removes the `clsact` that was made for this filter, unless other filters use it by now. One that is added between the query
-    /// and the removal is lost: the kernel cannot remove it only if it is empty.
+    /// Removes the `clsact` that was made for this filter, unless other filters use it by now. One
+    /// that is added between the query and the removal is lost: the kernel cannot remove it only if
+    /// it is empty.
     fn remove_clsact(&mut self, index: u32) -> Result<(), Refusal> {
         for parent in [INGRESS_PARENT, EGRESS_PARENT] {
             if !self.filters(index, parent)?.is_empty() {
@@ -322,7 +325,8 @@ impl Binding for Attached {
     }
 }
 
-/// Whether a queueing discipline or its device is not there any more. Without the one, the kernel finds the parent invalid.
+/// Whether a queueing discipline or its device is not there any more. Without the one, the kernel
+/// finds the parent invalid.
 fn is_gone(e: &io::Error) -> bool {
     matches!(
         e.raw_os_error(),
@@ -348,7 +352,8 @@ impl Attached {
                 let fd = held.as_raw_fd().cast_unsigned();
                 wanted.holder.options(r, fd, name)
             });
-        // The kernel tells the handle and priority that it chose. Without them, a request to remove the filter would remove others.
+        // The kernel tells the handle and priority that it chose. Without them, a request to remove
+        // the filter would remove others.
         let refusal = match self.netlink.send(request) {
             Ok(bodies) => match bodies.first() {
                 Some(body) => {

@@ -45,7 +45,8 @@ pub(crate) fn netkit(
     .map_err(|e| misplaced(interface, e, (6, 7)))
 }
 
-/// Explains an error about the position among other programs. `since` is the first kernel with such links.
+/// Explains an error about the position among other programs. `since` is the first kernel with such
+/// links.
 fn misplaced(interface: Interface<'_>, e: io::Error, since: (u8, u8)) -> Error {
     let errno = e.raw_os_error();
     let error = refused(

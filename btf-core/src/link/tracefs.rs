@@ -33,7 +33,8 @@ fn events() -> Result<PathBuf> {
     })
 }
 
-/// Calls `each` for every line of a file at the top of tracefs. Returns `false` if this kernel does not have the file.
+/// Calls `each` for every line of a file at the top of tracefs. Returns `false` if this kernel does
+/// not have the file.
 ///
 /// The lists of functions have tens of thousands of lines, so no more than a part is in memory.
 pub(super) fn for_each_line(file: &str, each: impl FnMut(&str)) -> Result<bool> {

@@ -1,5 +1,5 @@
-//! Attaches to USDT probes: finds them in a binary, and fills the maps that tell programs where their
-//! arguments are.
+//! Attaches to USDT probes: finds them in a binary, and fills the maps that tell programs where
+//! their arguments are.
 
 use std::collections::HashMap;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -298,7 +298,8 @@ impl Moved {
     }
 }
 
-/// Reads the executable mappings of a file from `/proc/PID/maps`: `7f00-7f10 r-xp 00001000 fe:00 123   /usr/lib/x.so`.
+/// Reads the executable mappings of a file from `/proc/PID/maps`: `7f00-7f10 r-xp 00001000 fe:00
+/// 123   /usr/lib/x.so`.
 fn parts(maps: &str, path: &Path) -> Vec<(u64, u64, u64)> {
     let hex = |text: &str| u64::from_str_radix(text, 16).ok();
     maps.lines()

@@ -71,7 +71,8 @@ pub(crate) fn xdp(
     };
     if let Err(refusal) = device.set(held.as_raw_fd(), mode | if_none, None) {
         if refusal.is_answer_lost {
-            // It may be attached. Only this program is removed, so that it does no harm if it is not.
+            // It may be attached. Only this program is removed, so that it does no harm if it is
+            // not.
             let _ = device.undo(held.as_fd());
         }
         return Err(explain(interface, options.mode, refusal));

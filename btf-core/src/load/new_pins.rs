@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 use crate::map::Map;
 
-/// Pins and directories that were made. They are removed when this is dropped, the last one first, unless they are kept.
+/// Pins and directories that were made. They are removed when this is dropped, the last one first,
+/// unless they are kept.
 #[derive(Debug, Default)]
 pub(super) struct NewPins(Vec<PathBuf>);
 

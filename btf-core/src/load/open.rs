@@ -256,8 +256,8 @@ impl OpenObject {
         self.load_as(stages, Ok)
     }
 
-    /// Loads it with these stages, and makes something of it. If that fails, the pins that were made go, as they do if the load
-    /// fails.
+    /// Loads it with these stages, and makes something of it. If that fails, the pins that were
+    /// made go, as they do if the load fails.
     pub(crate) fn load_as<T>(
         self,
         stages: Stages,

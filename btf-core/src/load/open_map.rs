@@ -105,8 +105,8 @@ impl OpenMap {
         self.ifindex
     }
 
-    /// Sets the network device whose hardware has it, by its index (libbpf's `bpf_map__set_ifindex`),
-    /// for programs that this runs (offload).
+    /// Sets the network device whose hardware has it, by its index (libbpf's
+    /// `bpf_map__set_ifindex`), for programs that this runs (offload).
     pub fn set_ifindex(&mut self, ifindex: u32) {
         self.ifindex = ifindex;
     }

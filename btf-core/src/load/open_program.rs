@@ -108,15 +108,17 @@ impl OpenProgram {
         self.prog_type.or(section)
     }
 
-    /// Sets its program type, whatever its section (libbpf's `bpf_program__set_type`): for a section
-    /// name that is not known, such as `SEC("classifier/ingress")`, or that means something else.
+    /// Sets its program type, whatever its section (libbpf's `bpf_program__set_type`): for a
+    /// section name that is not known, such as `SEC("classifier/ingress")`, or that means something
+    /// else.
     ///
-    /// Nothing else of the section counts afterwards: set the attach type, the target and flags that
-    /// the program needs, too. Unlike in libbpf, the section's attach type does not stay, because its
-    /// number belongs to the other type. A program of an unknown section is then loaded with the
-    /// object, unless it is in `SEC("?…")`.
+    /// Nothing else of the section counts afterwards: set the attach type, the target and flags
+    /// that the program needs, too. Unlike in libbpf, the section's attach type does not stay,
+    /// because its number belongs to the other type. A program of an unknown section is then loaded
+    /// with the object, unless it is in `SEC("?…")`.
     ///
-    /// The loaded program attaches as one of the type: a skeleton's field of an unknown section is a
+    /// The loaded program attaches as one of the type: a skeleton's field of an unknown section is
+    /// a
     /// [`Program`](crate::prog::Program), of which the typed program is made.
     ///
     /// ```no_run
@@ -147,14 +149,16 @@ impl OpenProgram {
         self.resolve();
     }
 
-    /// Returns its expected attach type: that which was set, or what follows from its section or type.
+    /// Returns its expected attach type: that which was set, or what follows from its section or
+    /// type.
     pub fn expected_attach_type(&self) -> AttachType {
         let def = self.spec.def.map(|def| def.attach_type);
         self.attach_type.or(def).unwrap_or(AttachType::NONE)
     }
 
     /// Sets its expected attach type (libbpf's `bpf_program__set_expected_attach_type`), as
-    /// `AttachType::TCX_INGRESS` of a program in `SEC("tc")`. The loaded program attaches accordingly.
+    /// `AttachType::TCX_INGRESS` of a program in `SEC("tc")`. The loaded program attaches
+    /// accordingly.
     pub fn set_expected_attach_type(&mut self, attach_type: AttachType) {
         self.attach_type = Some(attach_type);
         if attach_type != self.expected_of_section() || self.prog_type.is_some() {
@@ -183,9 +187,9 @@ impl OpenProgram {
 
     /// Sets the network device that it is for, by its index (libbpf's `bpf_program__set_ifindex`).
     ///
-    /// With [`ProgFlags::XDP_DEV_BOUND_ONLY`], it may call functions that the device's driver has, such
-    /// as `bpf_xdp_metadata_rx_hash`; without, the device's hardware runs it (offload). It attaches to
-    /// that device alone.
+    /// With [`ProgFlags::XDP_DEV_BOUND_ONLY`], it may call functions that the device's driver has,
+    /// such as `bpf_xdp_metadata_rx_hash`; without, the device's hardware runs it (offload). It
+    /// attaches to that device alone.
     pub fn set_ifindex(&mut self, ifindex: u32) {
         self.ifindex = ifindex;
     }

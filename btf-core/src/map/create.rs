@@ -147,7 +147,8 @@ pub(crate) fn create(params: &MapParams<'_>) -> Result<Map> {
             btf: None,
             ..*params
         });
-        // Unlike libbpf, which returns the second error: it hides the first where that is not about types.
+        // Unlike libbpf, which returns the second error: it hides the first where that is not about
+        // types.
         without.map_err(|second| match e.raw_os_error() {
             Some(libc::EINVAL | sys::ENOTSUPP) => second,
             _ => e,
@@ -215,7 +216,8 @@ fn newer(map_type: MapType) -> Option<(u8, u8)> {
         .filter(|(major, minor)| running < Version((*major).into(), (*minor).into(), 0))
 }
 
-/// What creating a map needs: socket and device maps are of the network (the kernel's `map_create`).
+/// What creating a map needs: socket and device maps are of the network (the kernel's
+/// `map_create`).
 fn capabilities(map_type: MapType) -> Capabilities {
     match map_type {
         MapType::SOCKMAP

@@ -26,13 +26,14 @@ use crate::pod::{self, Pod};
 ///
 /// # Concurrent access
 ///
-/// A variable of at most eight bytes that is aligned to its size is read and written as a whole. Any
-/// other one is copied in words of eight bytes, so that a program that changes it meanwhile may leave
-/// a mixture of old and new ones. A write leaves the bytes around the variable as they are, whoever
-/// writes those. No order is guaranteed between different variables, or between words of one.
+/// A variable of at most eight bytes that is aligned to its size is read and written as a whole.
+/// Any other one is copied in words of eight bytes, so that a program that changes it meanwhile may
+/// leave a mixture of old and new ones. A write leaves the bytes around the variable as they are,
+/// whoever writes those. No order is guaranteed between different variables, or between words of
+/// one.
 ///
-/// Skeletons declare the variables of `.data` and `.bss` with this type. Values of it are never made,
-/// but only found in mapped memory. It has no alignment, because C allows packed variables.
+/// Skeletons declare the variables of `.data` and `.bss` with this type. Values of it are never
+/// made, but only found in mapped memory. It has no alignment, because C allows packed variables.
 #[repr(C, packed)]
 pub struct Global<T>(UnsafeCell<T>);
 
@@ -40,13 +41,13 @@ pub struct Global<T>(UnsafeCell<T>);
 // threads do not race; `T` is plain data that may be copied by any thread if it is `Send`.
 unsafe impl<T: Pod + Send> Sync for Global<T> {}
 
-/// A type whose parts can be accessed in place inside of a [`Global`], which derefs to them: an array,
-/// or a struct of a skeleton.
+/// A type whose parts can be accessed in place inside of a [`Global`], which derefs to them: an
+/// array, or a struct of a skeleton.
 ///
 /// # Safety
 ///
-/// `Parts` must have the size of `Self` and the alignment 1, and consist of `Global`s of the parts at
-/// their offsets, with no bytes in between.
+/// `Parts` must have the size of `Self` and the alignment 1, and consist of `Global`s of the parts
+/// at their offsets, with no bytes in between.
 pub unsafe trait InPlace: Pod {
     /// The parts of a value in shared memory.
     type Parts;
@@ -61,8 +62,8 @@ impl<T: Pod> Global<T> {
     /// Returns a copy of its value. See [`Global::get_boxed`] for large ones.
     #[inline]
     pub fn get(&self) -> T {
-        // SAFETY: a `Global` is only found in mapped memory, which outlives the borrow of `self`, and
-        // has as many bytes as `T`.
+        // SAFETY: a `Global` is only found in mapped memory, which outlives the borrow of `self`,
+        // and has as many bytes as `T`.
         unsafe { words::get(self.address()) }
     }
 
@@ -99,8 +100,8 @@ impl<T: Pod> Global<T> {
         std::ptr::from_ref(self).addr()
     }
 
-    /// Copies the values of variables in a row, `counts[8..16]` for instance, into `values`, as many
-    /// as both have. Returns their number.
+    /// Copies the values of variables in a row, `counts[8..16]` for instance, into `values`, as
+    /// many as both have. Returns their number.
     pub fn copy_all_to(variables: &[Global<T>], values: &mut [T]) -> usize {
         let len = variables.len().min(values.len());
         let bytes = pod::bytes_of_all_mut(&mut values[..len]);
@@ -120,7 +121,8 @@ impl<T: Pod> Global<T> {
 
     /// Passes a copy of its value to `show`. A large one does not come on the stack.
     fn show(&self, show: impl FnOnce(&T) -> fmt::Result) -> fmt::Result {
-        // Functions of their own, as the stack frame of a function has room for all of its variables.
+        // Functions of their own, as the stack frame of a function has room for all of its
+        // variables.
         #[inline(never)]
         fn on_stack<T: Pod>(
             global: &Global<T>,

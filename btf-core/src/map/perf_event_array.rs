@@ -58,11 +58,13 @@ impl<T: Sample + ?Sized> PerfEventArray<T> {
         &self.map
     }
 
-    /// Returns a consumer with `pages` pages of memory for each CPU, which calls `on_sample` with each
-    /// sample and its CPU, and `on_lost` with the number of samples for which a CPU had no room.
+    /// Returns a consumer with `pages` pages of memory for each CPU, which calls `on_sample` with
+    /// each sample and its CPU, and `on_lost` with the number of samples for which a CPU had no
+    /// room.
     ///
-    /// It takes the entries of CPUs in the map; a second one takes them over. The first callback takes
-    /// `&T`. Of a map whose declaration lacks the `__type(value, …)` of its samples that is `&[u8]`;
+    /// It takes the entries of CPUs in the map; a second one takes them over. The first callback
+    /// takes `&T`. Of a map whose declaration lacks the `__type(value, …)` of its samples that is
+    /// `&[u8]`;
     /// [`PerfEventArray::consumer_as`] shows such samples as a type.
     ///
     /// ```no_run

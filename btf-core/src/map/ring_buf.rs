@@ -117,9 +117,9 @@ impl<T: Sample + ?Sized> RingBuf<T> {
     ///
     /// # Errors
     ///
-    /// [`crate::ErrorKind::InvalidInput`] if there is a consumer already: a ring buffer has one at a
-    /// time, counting those of other processes that share the map. Otherwise the kernel's error from
-    /// mapping its memory.
+    /// [`crate::ErrorKind::InvalidInput`] if there is a consumer already: a ring buffer has one at
+    /// a time, counting those of other processes that share the map. Otherwise the kernel's error
+    /// from mapping its memory.
     pub fn consumer<F>(&self, on_sample: F) -> Result<Consumer<T, F>>
     where
         // rustc shows this line, with its remark, below the error about a callback of another type.
@@ -145,9 +145,9 @@ impl<T: Sample + ?Sized> RingBuf<T> {
 }
 
 impl RingBuf<[u8]> {
-    /// Returns a consumer that calls `on_sample` with each sample shown as an `S`: for a buffer whose
-    /// declaration lacks `__type(value, …)`. It borrows the buffer; [`RingBuf::typed`] has consumers
-    /// that do not, and streams.
+    /// Returns a consumer that calls `on_sample` with each sample shown as an `S`: for a buffer
+    /// whose declaration lacks `__type(value, …)`. It borrows the buffer; [`RingBuf::typed`] has
+    /// consumers that do not, and streams.
     ///
     /// A sample with fewer bytes than `S` is an error of [`Consumer::consume`].
     ///
@@ -201,8 +201,9 @@ impl RingBuf<[u8]> {
 /// more than its eight bytes of alignment), and given back when the function returns, even by a panic.
 ///
 /// Programs do not wait for the consumer of a map with the flag `BPF_F_RB_OVERWRITE` (Linux 6.19 or
-/// newer): they overwrite the oldest records of a full buffer. Its samples are copied first, so that
-/// the function sees whole ones only, and [`Consumer::overwritten`] counts the bytes that were lost.
+/// newer): they overwrite the oldest records of a full buffer. Its samples are copied first, so
+/// that the function sees whole ones only, and [`Consumer::overwritten`] counts the bytes that were
+/// lost.
 ///
 /// Its descriptor ([`AsFd`]) is all that a reactor needs, one that tells changes rather than states (`EPOLLET`) included: once it is
 /// readable, [`Consumer::consume`] takes all there is. For tokio's, `RingBuf::stream` does so (feature `tokio`).
@@ -255,13 +256,13 @@ impl<T: Sample + ?Sized, F: FnMut(&T)> Consumer<T, F> {
         self.consume_n(usize::MAX)
     }
 
-    /// Consumes up to `limit` of the samples that are there, without waiting. Returns how many there
-    /// were.
+    /// Consumes up to `limit` of the samples that are there, without waiting. Returns how many
+    /// there were.
     ///
-    /// [`Consumer::consume`] returns once it finds no sample, which may be never while programs write
-    /// faster than they are consumed. After fewer than all samples the file descriptor stays readable,
-    /// and [`Consumer::poll`] does not wait. A reactor that waits for changes (`EPOLLET`) is told
-    /// of none: call this again until it returns fewer than `limit`.
+    /// [`Consumer::consume`] returns once it finds no sample, which may be never while programs
+    /// write faster than they are consumed. After fewer than all samples the file descriptor stays
+    /// readable, and [`Consumer::poll`] does not wait. A reactor that waits for changes (`EPOLLET`)
+    /// is told of none: call this again until it returns fewer than `limit`.
     ///
     /// # Errors
     ///

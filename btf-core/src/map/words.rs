@@ -1,28 +1,28 @@
 //! Access to memory that programs and other threads write at any time: the memory model.
 //!
-//! Global variables, values of mapped arrays and an arena are shared with BPF programs, which access
-//! them in any size, and with the threads of this process. Rust allows no data race, and no atomic
-//! accesses of different sizes that overlap while one of them writes. A struct that is read as a
-//! whole by one thread while another one sets a field of it would be both.
+//! Global variables, values of mapped arrays and an arena are shared with BPF programs, which
+//! access them in any size, and with the threads of this process. Rust allows no data race, and no
+//! atomic accesses of different sizes that overlap while one of them writes. A struct that is read
+//! as a whole by one thread while another one sets a field of it would be both.
 //!
-//! So there is one size. Mapped memory is accessed in words of eight bytes at multiples of eight, by
-//! relaxed atomic operations, whatever the size and the address of the variable: its first and its
-//! last word may hold bytes of others. Reading takes what is needed out of a word. Writing a part of
-//! a word exchanges the word for one in which only that part differs, and tries again if another
-//! part has changed meanwhile, so that nothing that others write is lost.
+//! So there is one size. Mapped memory is accessed in words of eight bytes at multiples of eight,
+//! by relaxed atomic operations, whatever the size and the address of the variable: its first and
+//! its last word may hold bytes of others. Reading takes what is needed out of a word. Writing a
+//! part of a word exchanges the word for one in which only that part differs, and tries again if
+//! another part has changed meanwhile, so that nothing that others write is lost.
 //!
 //! For a variable within one word, which every variable is that has at most eight bytes and is
 //! aligned to its size, this means that it is read and written as a whole. A larger one may be a
 //! mixture of old and new words. There is no order between accesses to different words.
 //!
-//! Programs run outside of what Rust's rules know of. For them it counts that the processor's loads,
-//! stores and exchanges of aligned words are indivisible, which holds whatever size the other side
-//! uses.
+//! Programs run outside of what Rust's rules know of. For them it counts that the processor's
+//! loads, stores and exchanges of aligned words are indivisible, which holds whatever size the
+//! other side uses.
 //!
-//! Words reach beyond the reference that they are accessed through, so they are accessed by address,
-//! with the provenance that [`crate::sys::Mapping`] exposes for all of its memory. Whole words are
-//! mapped, because whole pages are. References to the memory must promise nothing about its
-//! contents: all bytes that they cover lie in a [`super::Global`], which is a cell.
+//! Words reach beyond the reference that they are accessed through, so they are accessed by
+//! address, with the provenance that [`crate::sys::Mapping`] exposes for all of its memory. Whole
+//! words are mapped, because whole pages are. References to the memory must promise nothing about
+//! its contents: all bytes that they cover lie in a [`super::Global`], which is a cell.
 #![allow(unsafe_code)] // Accesses memory by address; each block has its proof.
 
 use std::ptr::with_exposed_provenance_mut;
@@ -37,8 +37,8 @@ const WORD: usize = size_of::<u64>();
 ///
 /// # Safety
 ///
-/// The address must lie in a [`crate::sys::Mapping`] that lives as long as the result is used, and be
-/// mapped for writing if the result is written.
+/// The address must lie in a [`crate::sys::Mapping`] that lives as long as the result is used, and
+/// be mapped for writing if the result is written.
 #[inline]
 unsafe fn word<'a>(address: usize) -> &'a AtomicU64 {
     let at = with_exposed_provenance_mut(address & !(WORD - 1));
@@ -100,7 +100,8 @@ pub(super) unsafe fn load(address: usize, to: &mut [u8]) {
 #[inline]
 unsafe fn load_words(address: usize, to: &mut [[u8; WORD]]) {
     for (n, to) in to.iter_mut().enumerate() {
-        // SAFETY: the caller's promise; the bytes of `to` are as many as those up to this word's end.
+        // SAFETY: the caller's promise; the bytes of `to` are as many as those up to this word's
+        // end.
         let word = unsafe { word(address + n * WORD) };
         *to = word.load(Ordering::Relaxed).to_ne_bytes();
     }
@@ -136,8 +137,8 @@ unsafe fn part(address: usize) -> [u8; WORD] {
 ///
 /// # Safety
 ///
-/// The address must not be aligned. Both words must lie in a [`crate::sys::Mapping`] that lives until
-/// this returns.
+/// The address must not be aligned. Both words must lie in a [`crate::sys::Mapping`] that lives
+/// until this returns.
 #[cold]
 #[inline(never)]
 unsafe fn across(address: usize) -> [u8; WORD] {
@@ -211,7 +212,8 @@ pub(super) unsafe fn store(address: usize, from: &[u8]) {
 #[inline]
 unsafe fn store_words(address: usize, from: &[[u8; WORD]]) {
     for (n, from) in from.iter().enumerate() {
-        // SAFETY: the caller's promise; the bytes of `from` are as many as those up to this word's end.
+        // SAFETY: the caller's promise; the bytes of `from` are as many as those up to this word's
+        // end.
         let word = unsafe { word(address + n * WORD) };
         word.store(u64::from_ne_bytes(*from), Ordering::Relaxed);
     }

@@ -67,7 +67,8 @@ pub fn bytes_of_all<T: Pod>(values: &[T]) -> &[u8] {
 #[inline]
 pub fn bytes_of_all_mut<T: Pod>(values: &mut [T]) -> &mut [u8] {
     let len = size_of_val(values);
-    // SAFETY: as in `bytes_of_all`; any bytes written are valid values, and the borrow is exclusive.
+    // SAFETY: as in `bytes_of_all`; any bytes written are valid values, and the borrow is
+    // exclusive.
     unsafe { std::slice::from_raw_parts_mut(values.as_mut_ptr().cast::<u8>(), len) }
 }
 

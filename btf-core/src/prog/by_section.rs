@@ -52,8 +52,9 @@ impl Program {
     ///
     /// # Errors
     ///
-    /// Those of [`Program::attach`]; [`ErrorKind::Unsupported`] for kinds that take no cookie. Kernels take them for perf events
-    /// (kprobe, uprobe, tracepoint) from 5.15 on, for fentry and its like from 5.19 on, for raw tracepoints from 6.10 on.
+    /// Those of [`Program::attach`]; [`ErrorKind::Unsupported`] for kinds that take no cookie.
+    /// Kernels take them for perf events (kprobe, uprobe, tracepoint) from 5.15 on, for fentry and
+    /// its like from 5.19 on, for raw tracepoints from 6.10 on.
     pub fn attach_with_cookie(&self, cookie: u64) -> Result<Link> {
         let by_section = self.def.and_then(|def| of(def.attach));
         self.attach_by(by_section.unwrap_or(not_by_section), cookie)

@@ -31,10 +31,12 @@ pub struct Tc(pub(super) Program);
 typed!(Tc, "a program of traffic control", Tc);
 
 impl Tc {
-    /// Attaches it to a network device as a filter that decides by itself (`direct-action`) in the device's `clsact` queueing
-    /// discipline, which is made if there is none. The filter is removed when the link is dropped, and with it a `clsact` that was
-    /// made for it, unless other filters use that by then. A program in `SEC("action")` becomes the action of a filter that
-    /// matches all packets; `TC_ACT_UNSPEC` passes them on to the next filter there, too. (libbpf attaches classifiers only.)
+    /// Attaches it to a network device as a filter that decides by itself (`direct-action`) in the
+    /// device's `clsact` queueing discipline, which is made if there is none. The filter is removed
+    /// when the link is dropped, and with it a `clsact` that was made for it, unless other filters
+    /// use that by then. A program in `SEC("action")` becomes the action of a filter that matches
+    /// all packets; `TC_ACT_UNSPEC` passes them on to the next filter there, too. (libbpf attaches
+    /// classifiers only.)
     ///
     /// # Errors
     ///

@@ -12,8 +12,8 @@ typed!(Usdt, "a USDT program", Usdt);
 attaches!(Usdt);
 
 impl Usdt {
-    /// Attaches it to a USDT probe of a binary, in every process: `libc.so.6`, `libc` and `setjmp`. A binary without a `/` in its
-    /// name is searched for where libraries or programs are.
+    /// Attaches it to a USDT probe of a binary, in every process: `libc.so.6`, `libc` and `setjmp`.
+    /// A binary without a `/` in its name is searched for where libraries or programs are.
     ///
     /// # Errors
     ///

@@ -41,7 +41,8 @@ pub(crate) struct Refusal {
     pub(crate) error: io::Error,
     /// The kernel's own message, if it sent one.
     pub(crate) words: Option<String>,
-    /// The kernel got the request, and its answer did not arrive: the request may have taken effect.
+    /// The kernel got the request, and its answer did not arrive: the request may have taken
+    /// effect.
     pub(crate) is_answer_lost: bool,
 }
 
@@ -170,8 +171,9 @@ impl Netlink {
         let mut failures = 0;
         let mut first = None;
         loop {
-            // The kernel handles a request within send(2), so that the answer, or the next part of a list, is queued already. A wait
-            // for an answer that it could not allocate would never end.
+            // The kernel handles a request within send(2), so that the answer, or the next part of
+            // a list, is queued already. A wait for an answer that it could not allocate would
+            // never end.
             match uninterrupted(|| receive_queued(&self.socket, &mut datagram)) {
                 Ok(length) if read(&datagram[..length], self.sequence, &mut bodies)? => {
                     return Ok(bodies);
@@ -201,7 +203,8 @@ fn uninterrupted(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usiz
     }
 }
 
-/// Reads the messages of one datagram; returns `true` if the acknowledgement of the request with this number is among them.
+/// Reads the messages of one datagram; returns `true` if the acknowledgement of the request with
+/// this number is among them.
 fn read(mut datagram: &[u8], sequence: u32, bodies: &mut Vec<Vec<u8>>) -> Result<bool, Refusal> {
     while let Some((header, _)) = datagram.split_at_checked(HEADER) {
         let length = u32_at(header, 0) as usize;

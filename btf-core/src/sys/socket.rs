@@ -22,7 +22,8 @@ pub(super) fn send(socket: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
     usize::try_from(answer).map_err(|_| io::Error::last_os_error())
 }
 
-/// Receives one message that is queued, without waiting for one; returns how many of the bytes it took.
+/// Receives one message that is queued, without waiting for one; returns how many of the bytes it
+/// took.
 pub(super) fn receive_queued(socket: impl AsFd, bytes: &mut [u8]) -> io::Result<usize> {
     let socket = socket.as_fd().as_raw_fd();
     let (start, len) = (bytes.as_mut_ptr().cast(), bytes.len());
@@ -31,7 +32,8 @@ pub(super) fn receive_queued(socket: impl AsFd, bytes: &mut [u8]) -> io::Result<
     usize::try_from(answer).map_err(|_| io::Error::last_os_error())
 }
 
-/// Returns the index of a network device of this thread's network namespace. `ENODEV` if there is none of this name.
+/// Returns the index of a network device of this thread's network namespace. `ENODEV` if there is
+/// none of this name.
 ///
 /// if_nametoindex(3) does not tell a lack of file descriptors from a lack of network protocols.
 pub(crate) fn interface_index(name: &str) -> io::Result<u32> {

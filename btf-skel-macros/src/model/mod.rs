@@ -27,8 +27,8 @@ pub(crate) use sections::Section;
 pub(crate) use struct_ops::{Operation, Operations};
 pub(crate) use types::{Accessor, Alias, Body, Place, TypeDef, TypeRef, Value};
 
-/// Names of the module's own types besides the two states. The states are called after the object, whatever its
-/// name, so that one called `maps` has `Maps` and these give way.
+/// Names of the module's own types besides the two states. The states are called after the object,
+/// whatever its name, so that one called `maps` has `Maps` and these give way.
 #[derive(Debug)]
 pub(crate) struct Own {
     pub(crate) maps: String,

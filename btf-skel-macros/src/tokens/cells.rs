@@ -7,8 +7,8 @@ use super::types::reference;
 use crate::model::{Layout, Part, Skeleton, TypeDef};
 use crate::names::ident;
 
-/// A struct with a `Global` for each field of a layout, and checks of their offsets. All bytes lie in
-/// a `Global`, padding too: programs write the words that it is part of.
+/// A struct with a `Global` for each field of a layout, and checks of their offsets. All bytes lie
+/// in a `Global`, padding too: programs write the words that it is part of.
 pub(super) fn definition(
     name: &Ident,
     doc: &str,
@@ -59,8 +59,8 @@ pub(super) fn parts(def: &TypeDef, layout: &Layout, skeleton: &Skeleton) -> Opti
     Some(quote! {
         #definition
 
-        // SAFETY: the parts are cells of the fields, at their offsets (checked), without bytes in between (padding
-        // is a cell).
+        // SAFETY: the parts are cells of the fields, at their offsets (checked), without bytes in
+        // between (padding is a cell).
         unsafe impl ::btf_core::map::InPlace for #name {
             type Parts = #parts;
         }

@@ -103,8 +103,8 @@ pub(crate) fn content(skeleton: &Skeleton, options: &Options, files: &Files) -> 
     }
 }
 
-/// Puts the path of btf-core in place of `::btf_core`, and paths through it in place of `::core` and `::std`, which
-/// may be other crates for the user's.
+/// Puts the path of btf-core in place of `::btf_core`, and paths through it in place of `::core`
+/// and `::std`, which may be other crates for the user's.
 fn with_crates_at(tokens: TokenStream, runtime: &TokenStream) -> TokenStream {
     let tokens: Vec<TokenTree> = tokens.into_iter().collect();
     let mut out = TokenStream::new();

@@ -65,8 +65,8 @@ impl Struct<'_> {
         debug(self.name, fields)
     }
 
-    /// A reference to a field of `owner`. One of a packed struct cannot be borrowed and is copied, a
-    /// large one to the heap.
+    /// A reference to a field of `owner`. One of a packed struct cannot be borrowed and is copied,
+    /// a large one to the heap.
     fn borrowed(&self, owner: &TokenStream, field: &Field, skeleton: &Skeleton) -> TokenStream {
         let name = ident(&field.name);
         if !self.layout.packed {

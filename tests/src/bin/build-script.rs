@@ -1,6 +1,6 @@
-//! A build script whose settings are its arguments: `[--clang PROGRAM] [--vmlinux FILE] [--flag FLAG]… [--warn NAME]…
-//! [--include DIR]… [--link NAME=SOURCE,…]… [--deny-warnings] [--keep-dwarf] [--compile-commands] [--kernel-btfs PLACE]… [--headers]
-//! [--sources PATTERN]… SOURCE…`.
+//! A build script whose settings are its arguments: `[--clang PROGRAM] [--vmlinux FILE] [--flag
+//! FLAG]… [--warn NAME]… [--include DIR]… [--link NAME=SOURCE,…]… [--deny-warnings] [--keep-dwarf]
+//! [--compile-commands] [--kernel-btfs PLACE]… [--headers] [--sources PATTERN]… SOURCE…`.
 
 use btf_build::Builder;
 

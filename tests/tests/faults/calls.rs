@@ -203,8 +203,9 @@ const IOC_SET_BPF: u64 = 0x4004_2408;
 impl Call {
     /// What it is in the table; `None` for a call that is not made to fail.
     ///
-    /// These are left out: memory of the allocator, where a failure ends a Rust program; munmap(2) and close(2), which cannot be
-    /// undone or repeated (close(2) closes whatever it returns); what only the standard library and the C library call.
+    /// These are left out: memory of the allocator, where a failure ends a Rust program; munmap(2)
+    /// and close(2), which cannot be undone or repeated (close(2) closes whatever it returns); what
+    /// only the standard library and the C library call.
     pub(crate) fn kind(&self) -> Option<Kind> {
         let [first, second, _, _, fifth, _] = self.args;
         match self.number {

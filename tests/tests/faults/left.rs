@@ -54,7 +54,8 @@ impl Left {
         self.added_after(place, GRACE)
     }
 
-    /// The same after a process was killed, which is expected to leave something that holds objects: that does not go by waiting.
+    /// The same after a process was killed, which is expected to leave something that holds
+    /// objects: that does not go by waiting.
     pub(crate) fn added_for_good(&self, place: &Place) -> Left {
         let soon = self.added_after(place, GRACE / 10);
         match soon.0.keys().all(|kind| is_object(kind)) {
@@ -144,7 +145,8 @@ pub(crate) fn describe(kind: &str, id: &str) -> String {
 }
 
 fn bpf(command: libc::c_long, attr: &mut [u32]) -> libc::c_long {
-    // SAFETY: a live array of the length stated; the commands of this module have no address in it but that of a live buffer.
+    // SAFETY: a live array of the length stated; the commands of this module have no address in it
+    // but that of a live buffer.
     unsafe { libc::syscall(libc::SYS_bpf, command, attr.as_mut_ptr(), attr.len() * 4) }
 }
 

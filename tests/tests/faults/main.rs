@@ -1,7 +1,8 @@
-//! System calls made to fail, one at a time: nothing is left in the kernel, nothing panics, and the error is the call's.
+//! System calls made to fail, one at a time: nothing is left in the kernel, nothing panics, and the
+//! error is the call's.
 //!
-//! Run in a booted kernel by `cargo xtask conformance faults`, which keeps the tables that this prints. A process is forked for each
-//! run; a tracer makes one of its calls fail, or kills it.
+//! Run in a booted kernel by `cargo xtask conformance faults`, which keeps the tables that this
+//! prints. A process is forked for each run; a tracer makes one of its calls fail, or kills it.
 
 fn main() {
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]

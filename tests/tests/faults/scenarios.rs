@@ -1,4 +1,5 @@
-//! What is done while calls fail: objects are opened, loaded, attached by each attach type, used, detached and dropped.
+//! What is done while calls fail: objects are opened, loaded, attached by each attach type, used,
+//! detached and dropped.
 
 #![allow(unsafe_code)] // A USDT probe in assembly.
 
@@ -125,7 +126,8 @@ scenarios! {
     "map elements" since 5 . 10: elements;
 }
 
-/// The running kernel's types, read once: each scenario would read them anew, and the scenario `kernel types` is about that.
+/// The running kernel's types, read once: each scenario would read them anew, and the scenario
+/// `kernel types` is about that.
 fn types() -> Result<Btf> {
     static TYPES: OnceLock<Btf> = OnceLock::new();
     match TYPES.get() {

@@ -87,8 +87,8 @@ impl Suite {
         let first = self.runs;
         for (at, call) in calls.iter().enumerate() {
             let kind = call.kind().expect("it can fail");
-            // Other scenarios prepare as this one does, and one that only loads does the same many times: together they have all
-            // errors.
+            // Other scenarios prepare as this one does, and one that only loads does the same many
+            // times: together they have all errors.
             let most = match (at < whole.preparation, whole.preparation) {
                 (true, _) => 1,
                 (false, 0) => 3,
@@ -182,7 +182,8 @@ impl Suite {
         }
     }
 
-    /// Objects that are there, which may go yet; and what else is. The kernel frees pinned links after a while.
+    /// Objects that are there, which may go yet; and what else is. The kernel frees pinned links
+    /// after a while.
     fn now(&self) -> (Vec<(&'static str, String)>, Left) {
         let end = Instant::now() + GRACE;
         loop {

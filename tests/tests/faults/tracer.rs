@@ -90,7 +90,8 @@ fn child(work: &dyn Fn() -> btf_core::Result<()>, mut writer: File) -> ! {
     unsafe { libc::_exit(0) }
 }
 
-/// Marks where what the scenario is about begins: the calls before it are those of other scenarios, too.
+/// Marks where what the scenario is about begins: the calls before it are those of other scenarios,
+/// too.
 pub(crate) fn subject() {
     mark(SUBJECT);
 }
@@ -166,7 +167,8 @@ fn trace(pid: libc::pid_t, plan: Plan) -> Run {
                         Some(errno)
                     }
                     Plan::Kill { at } if at == n => {
-                        // SAFETY: it takes no address; the child is this process's and not yet waited for.
+                        // SAFETY: it takes no address; the child is this process's and not yet
+                        // waited for.
                         unsafe { libc::kill(pid, libc::SIGKILL) };
                         None
                     }
@@ -233,7 +235,8 @@ fn text(pid: libc::pid_t, address: u64) -> String {
         iov_base: std::ptr::without_provenance_mut(address as usize),
         iov_len: bytes.len(),
     };
-    // SAFETY: the kernel writes to a live array of the length stated, and checks the child's addresses.
+    // SAFETY: the kernel writes to a live array of the length stated, and checks the child's
+    // addresses.
     unsafe { libc::process_vm_readv(pid, &raw const here, 1, &raw const there, 1, 0) };
     let bytes = bytes.split(|b| *b == 0).next().unwrap_or_default();
     String::from_utf8_lossy(bytes).into_owned()

@@ -114,7 +114,8 @@ pub(crate) fn skips_before(case: &str, since: (u32, u32)) -> bool {
     skips
 }
 
-/// Returns `true` if the running kernel is `since` or newer, and reports the case, which is about older ones, as skipped.
+/// Returns `true` if the running kernel is `since` or newer, and reports the case, which is about
+/// older ones, as skipped.
 pub(crate) fn skips_since(case: &str, since: (u32, u32)) -> bool {
     let skips = running() >= since;
     if skips {

@@ -1,6 +1,7 @@
-//! The suite `btf`: the kernel's own tests of BTF, C dumps, values, section names, externs, skeletons and linked objects.
-//! Their C sources are compiled as they are; where they call libbpf, btf-core answers (`btf-suite` of the crate
-//! `btf-tests`). Tests that load programs run in a booted kernel of the sources' series.
+//! The suite `btf`: the kernel's own tests of BTF, C dumps, values, section names, externs,
+//! skeletons and linked objects. Their C sources are compiled as they are; where they call libbpf,
+//! btf-core answers (`btf-suite` of the crate `btf-tests`). Tests that load programs run in a
+//! booted kernel of the sources' series.
 
 mod cilium;
 mod program;

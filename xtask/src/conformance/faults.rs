@@ -1,5 +1,6 @@
-//! The suite `faults`: every system call of opening, loading, attaching and detaching fails in turn, in a booted kernel, and what is
-//! found after it makes the tables of `docs/conformance-faults.md`. The program is the test `faults` of the crate `btf-tests`.
+//! The suite `faults`: every system call of opening, loading, attaching and detaching fails in
+//! turn, in a booted kernel, and what is found after it makes the tables of
+//! `docs/conformance-faults.md`. The program is the test `faults` of the crate `btf-tests`.
 
 use crate::guest::Guest;
 use crate::kernel::Selection;

@@ -22,8 +22,8 @@ pub(super) const ROWS: &[Row] = &[
         needs: &[needs::root, needs::kernel_btf],
         metrics: &[millions("records", &[Target::best(1.1)])],
     },
-    // libbpf-rs has plain loads, which race with the programs. aya has no access to the variables of a loaded object in
-    // memory.
+    // libbpf-rs has plain loads, which race with the programs. aya has no access to the variables
+    // of a loaded object in memory.
     Row {
         work: "datapath: global u64 read through the skeleton",
         name: "global-u64",

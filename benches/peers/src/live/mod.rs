@@ -1,22 +1,26 @@
-//! Live rows of the bench: work that loads, attaches and reads in a running kernel, done by btf-core, libbpf-rs and aya.
+//! Live rows of the bench: work that loads, attaches and reads in a running kernel, done by
+//! btf-core, libbpf-rs and aya.
 //!
-//! Each run of a row is a fresh process of a side's own program (`live-SIDE`, which links none of the other loaders), and the
-//! sides take turns. All sides load the same object.
+//! Each run of a row is a fresh process of a side's own program (`live-SIDE`, which links none of
+//! the other loaders), and the sides take turns. All sides load the same object.
 //!
 //! # Adding a row
 //!
-//! 1. The BPF source, if the row needs one of its own: `bpf/NAME.bpf.c`. It is compiled once. Every side program can embed it:
-//!    `object!("NAME")`, or `include_skel!("NAME")` where btf-core is measured through the skeleton. libbpf refuses
-//!    `__type(value, ...)` on a ring buffer.
-//! 2. The row: an entry in `ROWS` of its group (`startup.rs`, `attach.rs`, `datapath.rs`). `work` starts with the group's name.
-//!    A metric reads a figure that the side program reports ([`Source::Side`]), or a property of the whole process ([`WALL`],
-//!    [`CPU`], [`PEAK`]). Each metric has targets of its own. A metric without a target is printed only.
-//! 3. The work: a function in `src/bin/live-SIDE/GROUP.rs` of each side that the row lists, and its line in `WORKS` there. The
-//!    function prepares, measures only what the row is about, and returns the figures by name, in the metric's unit.
+//! 1. The BPF source, if the row needs one of its own: `bpf/NAME.bpf.c`. It is compiled once. Every
+//!    side program can embed it: `object!("NAME")`, or `include_skel!("NAME")` where btf-core is
+//!    measured through the skeleton. libbpf refuses `__type(value, ...)` on a ring buffer.
+//! 2. The row: an entry in `ROWS` of its group (`startup.rs`, `attach.rs`, `datapath.rs`). `work`
+//!    starts with the group's name. A metric reads a figure that the side program reports
+//!    ([`Source::Side`]), or a property of the whole process ([`WALL`], [`CPU`], [`PEAK`]). Each
+//!    metric has targets of its own. A metric without a target is printed only.
+//! 3. The work: a function in `src/bin/live-SIDE/GROUP.rs` of each side that the row lists, and its
+//!    line in `WORKS` there. The function prepares, measures only what the row is about, and
+//!    returns the figures by name, in the metric's unit.
 //!
-//! What the row requires of the machine goes into `needs` (`needs.rs`). A row with an unmet requirement is printed as skipped,
-//! with the reason. A row whose kernel features the host may lack names a kernel in `place`; `cargo xtask bench` then boots that
-//! kernel and runs the row there.
+//! What the row requires of the machine goes into `needs` (`needs.rs`). A row with an unmet
+//! requirement is printed as skipped, with the reason. A row whose kernel features the host may
+//! lack names a kernel in `place`; `cargo xtask bench` then boots that kernel and runs the row
+//! there.
 //!
 //! `cargo xtask bench --only startup --runs 15` runs the rows whose `work` contains `startup`.
 
@@ -91,7 +95,8 @@ enum Better {
     More,
 }
 
-/// A bound for the ratio of btf-core's median to a peer's: at most `ratio` where less is better, at least `ratio` where more is.
+/// A bound for the ratio of btf-core's median to a peer's: at most `ratio` where less is better, at
+/// least `ratio` where more is.
 #[derive(Clone, Copy, Debug)]
 struct Target {
     versus: Versus,

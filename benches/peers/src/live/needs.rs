@@ -1,4 +1,5 @@
-//! Requirements of live rows: conditions of the machine, each with the reason to print if it does not hold.
+//! Requirements of live rows: conditions of the machine, each with the reason to print if it does
+//! not hold.
 
 use std::path::Path;
 use std::process::Command;

@@ -1,4 +1,5 @@
-//! Figures of one metric of a live row: minimum, median and maximum of each side, and the targets they meet or miss.
+//! Figures of one metric of a live row: minimum, median and maximum of each side, and the targets
+//! they meet or miss.
 
 use super::{Better, Metric, Target, Versus};
 use crate::report::{Outcome, Report, quoted};

@@ -1,7 +1,7 @@
 //! Names of BTF that are keywords from C23 on, such as `bool`, `true` and `false` of the kernel.
 //!
-//! A header that declares them must compile before C23, where sources need the declarations, and in C23, where
-//! they are errors. There, macros give the names a flavor while the header is read.
+//! A header that declares them must compile before C23, where sources need the declarations, and in
+//! C23, where they are errors. There, macros give the names a flavor while the header is read.
 
 use std::fmt::Write as _;
 

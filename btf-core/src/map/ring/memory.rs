@@ -133,9 +133,9 @@ impl Memory {
     fn word(mapping: &Mapping, offset: usize) -> &AtomicUsize {
         // SAFETY: the offsets that are passed here lie in the first page of both mappings.
         let at = unsafe { mapping.start().add(offset) };
-        // SAFETY: it is mapped while `mapping` lives, and aligned, because the offsets are multiples
-        // of its size. The kernel accesses it atomically and in this size, and so do we. Of the
-        // producer's, which is mapped for reading, it is only read.
+        // SAFETY: it is mapped while `mapping` lives, and aligned, because the offsets are
+        // multiples of its size. The kernel accesses it atomically and in this size, and so do we.
+        // Of the producer's, which is mapped for reading, it is only read.
         unsafe { AtomicUsize::from_ptr(at.cast().as_ptr()) }
     }
 
@@ -223,9 +223,9 @@ impl Memory {
         if total > available {
             return Err(Damage(position, available));
         }
-        // The next position is computed from the last length, not from this one, which has just been
-        // loaded: the processor predicts the branch and reads the next header without waiting for
-        // this one. `black_box` keeps the compiler from turning the branch into the value.
+        // The next position is computed from the last length, not from this one, which has just
+        // been loaded: the processor predicts the branch and reads the next header without waiting
+        // for this one. `black_box` keeps the compiler from turning the branch into the value.
         if total != cursor.total {
             cursor.total = std::hint::black_box(total);
         }

@@ -130,9 +130,10 @@ impl<T: Sample + ?Sized> Reader<T> {
     /// Must come between the last sample that was consumed and a look that finds nothing more,
     /// before waiting for the file descriptor to become readable.
     ///
-    /// The kernel wakes waiters only for a record that is committed at the consumer's position. This
-    /// pairs with the full barrier of the commit, between its mark on the record and its look at
-    /// the position: either we see the mark, or the kernel sees that everything before was consumed.
+    /// The kernel wakes waiters only for a record that is committed at the consumer's position.
+    /// This pairs with the full barrier of the commit, between its mark on the record and its look
+    /// at the position: either we see the mark, or the kernel sees that everything before was
+    /// consumed.
     pub(super) fn before_last_look(&self) {
         fence(Ordering::SeqCst);
     }

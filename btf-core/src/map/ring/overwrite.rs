@@ -9,12 +9,12 @@ use crate::pod;
 /// Copy of a record, taken while programs may overwrite it.
 ///
 /// Programs do not wait for the reader: a reservation in a full buffer first moves the overwrite
-/// position past the records that it is about to destroy. So a record is copied, and the copy counts
-/// only if the overwrite position has not passed it meanwhile.
+/// position past the records that it is about to destroy. So a record is copied, and the copy
+/// counts only if the overwrite position has not passed it meanwhile.
 ///
-/// The kernel orders neither the new header nor what programs write after its store of the overwrite
-/// position, except on processors that keep stores in order (x86, s390x). Elsewhere an overwritten
-/// copy could in theory be taken for a whole one; no reader can tell.
+/// The kernel orders neither the new header nor what programs write after its store of the
+/// overwrite position, except on processors that keep stores in order (x86, s390x). Elsewhere an
+/// overwritten copy could in theory be taken for a whole one; no reader can tell.
 #[derive(Default)]
 pub(super) struct Copy {
     /// In words, for the alignment that samples have in the buffer.
@@ -70,7 +70,8 @@ impl Copy {
         if available == 0 {
             return Ok(Look::None);
         }
-        // From here on a wrong value means that either the record was overwritten, or it is damaged.
+        // From here on a wrong value means that either the record was overwritten, or it is
+        // damaged.
         let or_damaged = || match is_after(memory.overwritten(), position) {
             true => Ok(Look::Late),
             false => Err(Damage::new(position, available)),
@@ -113,8 +114,8 @@ impl Copy {
             // position on (`Memory::data`), and is a multiple of a word long.
             let word = unsafe { start.add(n) };
             // SAFETY: it is mapped while `memory` lives, and aligned, as the position is. Programs
-            // may write it, but it is accessed here by atomic loads of this size only; headers, which
-            // are loaded in another size, are not written here either.
+            // may write it, but it is accessed here by atomic loads of this size only; headers,
+            // which are loaded in another size, are not written here either.
             let word = unsafe { AtomicU64::from_ptr(word.as_ptr()) };
             word.load(Ordering::Relaxed)
         }));

@@ -93,8 +93,8 @@ pub(crate) fn of_section(section: &str) -> Option<&'static SectionDef> {
 
 /// Returns how a program of this type is loaded and attached, whatever its section.
 ///
-/// Without an attach type it is 0, as in libbpf, or what the section of the type means for which the
-/// attach type is optional; `None` if a program of the type must have one of several.
+/// Without an attach type it is 0, as in libbpf, or what the section of the type means for which
+/// the attach type is optional; `None` if a program of the type must have one of several.
 pub(crate) fn by_type(
     prog_type: ProgType,
     attach_type: Option<AttachType>,

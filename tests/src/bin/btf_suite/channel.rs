@@ -1,4 +1,5 @@
-//! The pipe to the C program: it asks with a verb and parts of bytes, and is answered with a status and bytes.
+//! The pipe to the C program: it asks with a verb and parts of bytes, and is answered with a status
+//! and bytes.
 
 use std::io::{self, Read, Write};
 use std::path::Path;

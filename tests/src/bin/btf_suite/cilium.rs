@@ -1,4 +1,5 @@
-//! cilium/ebpf's CO-RE programs, relocated without a kernel and interpreted: they return 0, or the line of a failed check.
+//! cilium/ebpf's CO-RE programs, relocated without a kernel and interpreted: they return 0, or the
+//! line of a failed check.
 
 use std::path::Path;
 
@@ -70,7 +71,8 @@ fn decide(object: &Object, target: &Btf, name: &str) -> Result<Option<u64>> {
     }
 }
 
-/// The function that does the work: one that is called, with nothing, by a program that only returns its result.
+/// The function that does the work: one that is called, with nothing, by a program that only
+/// returns its result.
 fn body(insns: &[Insn]) -> &[Insn] {
     match insns {
         [call, exit, body @ ..]

@@ -17,8 +17,8 @@ pub(crate) fn without(text: &str, earlier: &str) -> String {
     new.map(|definition| definition + "\n\n").collect()
 }
 
-/// Whether two headers have the same definitions, in any order and up to [`normal`] form, apart from declarations of
-/// what is defined. [`crate::layout`] checks all sizes and offsets.
+/// Whether two headers have the same definitions, in any order and up to [`normal`] form, apart
+/// from declarations of what is defined. [`crate::layout`] checks all sizes and offsets.
 pub(crate) fn is_header(actual: &str, expected: &str) -> bool {
     let set = |text: &str| {
         let all = definitions(text);
@@ -32,8 +32,9 @@ pub(crate) fn is_header(actual: &str, expected: &str) -> bool {
     set(actual) == set(expected)
 }
 
-/// A definition without what may differ in form: padding, the order of qualifiers, attributes of enums, the width of
-/// `long double`, and anonymous structs as parameters, which are `int` here because nobody could pass one.
+/// A definition without what may differ in form: padding, the order of qualifiers, attributes of
+/// enums, the width of `long double`, and anonymous structs as parameters, which are `int` here
+/// because nobody could pass one.
 fn normal(definition: &str) -> String {
     let is_padding = |part: &str| {
         let ty = part.split_once(':').map(|(ty, _)| ty);
@@ -169,7 +170,8 @@ fn enumerator(btf: &Btf, name: &str, value: u128) -> bool {
     all.any(|e| e.name() == name && u128::from(e.value() as u64) == value)
 }
 
-/// The value in libbpf's text of a variable, `static int name = (int)1` or `SEC("name") int name = (int)1;`.
+/// The value in libbpf's text of a variable, `static int name = (int)1` or `SEC("name") int name =
+/// (int)1;`.
 fn initial(text: &str) -> &str {
     match text.split_once(" = ") {
         Some((variable, value)) if !variable.starts_with(['(', '{']) => value,
@@ -177,7 +179,8 @@ fn initial(text: &str) -> &str {
     }
 }
 
-/// Whether a value's text says what libbpf's does, which may leave out members that are zero and names of members.
+/// Whether a value's text says what libbpf's does, which may leave out members that are zero and
+/// names of members.
 pub(crate) fn is_value(btf: &Btf, shown: &str, expected: &str, is_prefix: bool) -> bool {
     let (shown, expected) = (tokens(initial(shown)), tokens(initial(expected)));
     let names = expected

@@ -1,13 +1,14 @@
 //! The kernel's BTF tests against btf-core: what `cargo xtask conformance btf` builds and runs.
 //!
-//! The tests are C sources of the kernel, compiled as they are into a program with the harness in `c/`. Where they call
-//! libbpf's functions for deduplication, C dumps, values and section names, the harness asks this program over a pipe.
-//! The tests' own assertions decide.
+//! The tests are C sources of the kernel, compiled as they are into a program with the harness in
+//! `c/`. Where they call libbpf's functions for deduplication, C dumps, values and section names,
+//! the harness asks this program over a pipe. The tests' own assertions decide.
 //!
-//! * `btf-suite cilium DIR`: decides cilium/ebpf's CO-RE programs, whose objects are in that directory.
+//! * `btf-suite cilium DIR`: decides cilium/ebpf's CO-RE programs, whose objects are in that
+//!   directory.
 //! * `btf-suite link LINKED OBJECT...`: links objects.
-//! * `btf-suite run PROGRAM DIR KERNEL_BTF CLANG TEST...`: runs these tests of that program, in a directory with the
-//!   objects that it reads.
+//! * `btf-suite run PROGRAM DIR KERNEL_BTF CLANG TEST...`: runs these tests of that program, in a
+//!   directory with the objects that it reads.
 
 mod channel;
 mod cilium;

@@ -51,7 +51,8 @@ unsafe impl Elements for Constants {
     const OFFSET: usize = 0;
 }
 
-/// A section of a loaded object: its words, and all its bytes for those at the end that fill no word.
+/// A section of a loaded object: its words, and all its bytes for those at the end that fill no
+/// word.
 enum Data {
     Variables(Mapped<Cells<u64>>, Mapped<Cells<u8>>),
     Constants(Mapped<Constants>),

@@ -84,7 +84,8 @@ impl StandIn {
         Ok(btf)
     }
 
-    /// A row of the raw tests. What the kernel loads must parse; what it rejects may parse if it does with libbpf.
+    /// A row of the raw tests. What the kernel loads must parse; what it rejects may parse if it
+    /// does with libbpf.
     fn parse(&mut self, question: &Question) {
         let kernel_rejects = question.number(1) != 0;
         let libbpf_rejects = question.number(2) != 0;
@@ -199,7 +200,8 @@ impl StandIn {
     }
 }
 
-/// Program type, attach type and whether that is one to attach with, as libbpf's functions return them.
+/// Program type, attach type and whether that is one to attach with, as libbpf's functions return
+/// them.
 fn section(name: &str) -> Answer {
     let known = section_defs().iter().find(|def| {
         let rest = name.strip_prefix(def.name);

@@ -1,4 +1,5 @@
-//! The program of the suite `btf`: the kernel's tests and its libbpf, compiled with the harness of `btf-suite`.
+//! The program of the suite `btf`: the kernel's tests and its libbpf, compiled with the harness of
+//! `btf-suite`.
 
 use super::super::headers;
 use crate::kernel::Selection;
@@ -7,7 +8,8 @@ use crate::{Result, disk, program, selftests, tool};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Tests that load nothing, by the names of their sources in `prog_tests`; `btf` is run by the harness's `btf_tables`.
+/// Tests that load nothing, by the names of their sources in `prog_tests`; `btf` is run by the
+/// harness's `btf_tables`.
 pub(super) const TESTS: &[&str] = &[
     "btf",
     "btf_dump",

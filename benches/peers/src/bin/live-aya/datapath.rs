@@ -19,7 +19,8 @@ fn drain_bytes() -> Result<Figures, String> {
 fn drain_typed() -> Result<Figures, String> {
     let mut sum = 0u64;
     drain(|record| {
-        // SAFETY: the program writes records of this size, and the kernel aligns them to eight bytes.
+        // SAFETY: the program writes records of this size, and the kernel aligns them to eight
+        // bytes.
         let record = unsafe { &*record.as_ptr().cast::<[u64; 8]>() };
         sum = sum.wrapping_add(record[1]);
     })

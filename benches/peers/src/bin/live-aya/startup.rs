@@ -38,7 +38,8 @@ fn first_event() -> Result<Figures, String> {
     Ok(vec![("first_event", elapsed)])
 }
 
-/// aya creates the maps when it opens an object, and loads each program when it is told its tracepoint.
+/// aya creates the maps when it opens an object, and loads each program when it is told its
+/// tracepoint.
 fn fifty_programs() -> Result<Figures, String> {
     let started = Instant::now();
     let btf = Btf::from_sys_fs().map_err(text)?;

@@ -80,7 +80,8 @@ fn drain(on_record: impl Fn(&[u8])) -> Result<Figures, String> {
     })
 }
 
-/// The variables, as a skeleton hands them out: a plain reference to memory that programs may write.
+/// The variables, as a skeleton hands them out: a plain reference to memory that programs may
+/// write.
 fn data(object: &Object) -> Result<&Data, String> {
     let is_data = |map: &libbpf_rs::Map<'_>| map.name().to_string_lossy().ends_with(".data");
     let map = object.maps().find(is_data).ok_or("no .data")?;
@@ -90,8 +91,8 @@ fn data(object: &Object) -> Result<&Data, String> {
     if start.is_null() || size < size_of::<Data>() as u64 {
         return Err(format!(".data has {size} bytes"));
     }
-    // SAFETY: it is mapped while the object lives, large enough (checked) and aligned to a page. No program of the object
-    // writes it.
+    // SAFETY: it is mapped while the object lives, large enough (checked) and aligned to a page. No
+    // program of the object writes it.
     Ok(unsafe { &*start.cast::<Data>() })
 }
 
@@ -135,8 +136,8 @@ fn batched() -> Result<Figures, String> {
         loop {
             let (mut next, mut filled) = (0u32, BATCH as u32);
             let from = position.as_mut().map_or(std::ptr::null_mut(), |at| at);
-            // SAFETY: the kernel reads and writes positions of four bytes, and at most as many keys and values of these
-            // sizes as there is room for.
+            // SAFETY: the kernel reads and writes positions of four bytes, and at most as many keys
+            // and values of these sizes as there is room for.
             let answer = unsafe {
                 bpf_map_lookup_batch(
                     fd,
