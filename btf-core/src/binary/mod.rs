@@ -103,8 +103,8 @@ impl Binary {
     ///
     /// # Errors
     ///
-    /// [`crate::ErrorKind::NotFound`] with names that are close; [`ErrorKind::InvalidInput`] if
-    /// several functions have the name; [`crate::ErrorKind::Unsupported`] if it is an IFUNC, whose
+    /// [`crate::ErrorKind::NotFound`] with names that are close;
+    /// [`crate::ErrorKind::InvalidInput`] if several functions have the name; [`crate::ErrorKind::Unsupported`] if it is an IFUNC, whose
     /// implementation is chosen when a program starts, such as `memcpy` of glibc;
     /// [`crate::ErrorKind::Malformed`] if the file is not ELF.
     pub fn function(&self, name: &str) -> Result<u64> {
@@ -131,8 +131,8 @@ impl Binary {
     ///
     /// # Errors
     ///
-    /// [`crate::ErrorKind::NotFound`] if none matches, [`ErrorKind::Unsupported`] if only IFUNCs
-    /// do; [`crate::ErrorKind::Malformed`] if the file is not ELF.
+    /// [`crate::ErrorKind::NotFound`] if none matches, [`crate::ErrorKind::Unsupported`]
+    /// if only IFUNCs do; [`crate::ErrorKind::Malformed`] if the file is not ELF.
     pub fn functions(&self, pattern: &str) -> Result<Vec<Function>> {
         let mut functions = self.read(|elf| functions::functions(elf, pattern))?;
         for function in &mut functions {
