@@ -1,8 +1,8 @@
-//! Headers that clang looked for where none exists: one that appears there changes the object.
+//! Headers that clang looked for and did not find: if one appears, the object changes.
 //!
-//! Cargo takes a path that does not exist for changed, always. So it is told about a directory of
-//! symbolic links to such paths: cargo follows links, and passes over those that lead nowhere. Once
-//! a header appears, its link counts, and is newer than the build, however old the header is.
+//! Cargo always treats a path that does not exist as changed. So it watches a directory of symbolic
+//! links to such paths: cargo follows links, and skips those whose target does not exist. Once a
+//! header appears, its link counts, and is newer than the build, however old the header is.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -72,7 +72,7 @@ fn until_found<'a>(
 struct Mention<'a> {
     name: &'a str,
     form: Form,
-    /// Whether the search starts behind the directory of the including file.
+    /// Set if the search starts after the directory of the including file (`#include_next`).
     is_next: bool,
 }
 

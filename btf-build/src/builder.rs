@@ -94,8 +94,8 @@ impl Builder {
     /// }
     /// ```
     ///
-    /// What several linked sources declare as their programs' arguments is not held against what
-    /// they attach to, because the DWARF of its parts is not kept.
+    /// With several sources, the declared arguments of programs are not checked against their
+    /// attach targets, because the DWARF of the linked objects is not kept.
     #[must_use]
     pub fn link<P: AsRef<Path>>(
         mut self,

@@ -40,7 +40,7 @@ pub(crate) fn unusual(
     let has_error = stderr
         .lines()
         .any(|line| line.contains("error: ") && !is_of_driver(line));
-    // A shell that runs clang reports a signal as 128 and its number.
+    // A shell that runs clang reports a signal as 128 plus the signal number.
     let signal = status.signal().or_else(|| {
         status
             .code()
@@ -197,7 +197,7 @@ mod tests {
             shown(1 << 8, "x.c:1:1: error: no\n1 error generated.\n"),
             None
         );
-        // Where the backend gives up, it says why before its stack.
+        // A backend error states its reason before the stack dump.
         assert_eq!(
             shown(
                 70 << 8,

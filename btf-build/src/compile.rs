@@ -19,7 +19,7 @@ pub(crate) struct Compiler {
     args: Vec<OsString>,
     /// Its version.
     clang: u32,
-    /// Where it searches for headers, but for `vmlinux.h`.
+    /// Search path for headers other than `vmlinux.h`.
     pub(crate) search_path: SearchPath,
 }
 
@@ -98,8 +98,8 @@ const FLAGS: [&str; 13] = [
     "-fno-sanitize=all",
     // An object of LLVM's bitcode cannot be loaded.
     "-fno-lto",
-    // What has no meaning for BPF (`-fstack-clash-protection`, `-pie`) would be a warning for each
-    // source.
+    // clang would warn for each source about flags without a meaning for BPF
+    // (`-fstack-clash-protection`, `-pie`).
     "-Wno-unused-command-line-argument",
 ];
 
@@ -255,7 +255,7 @@ fn no_object(source: &Path, stderr: &str) -> Error {
     .help("remove flags that stop it early (`-E`, `-fsyntax-only`), and check what runs as clang")
 }
 
-/// Where clang searches for headers, now or when it was last asked with the same flags.
+/// Returns clang's search path for headers, cached by its flags.
 fn search_path(program: &Path, args: &[OsString], kept: &Kept) -> Result<SearchPath> {
     let more = ["CPATH", "C_INCLUDE_PATH"].map(environment::user);
     let ask = || {

@@ -85,15 +85,15 @@
 //! installed headers have), functions of the kernel that a source must declare, headers that are not included, and those
 //! that declare again what `vmlinux.h` has.
 //!
-//! # Cargo is told
+//! # Rebuilds
 //!
-//! about every source and every header that clang read outside the build's own folders, and the
-//! folders of patterns, so that an edited header rebuilds the object and an untouched tree rebuilds
-//! nothing. A header that appears where clang looked for one and found none rebuilds it, too: one
-//! that a source asks for with `__has_include`, or one in an earlier directory of the search path.
-//! For these, `OUT_DIR/btf-build/absent` has symbolic links that lead nowhere. Several sources are
-//! compiled side by side, as many as cargo's jobserver allows. What clang says of itself is asked
-//! again when its file or the variables that `cc` goes by have changed.
+//! Cargo watches every source, every header that clang read outside the build's own directories,
+//! and the directories of patterns: an edited header rebuilds the object, and an untouched tree
+//! rebuilds nothing. A header that appears where clang looked for one and found none rebuilds it,
+//! too: one that a source asks for with `__has_include`, or one in an earlier directory of the
+//! search path. For these, `OUT_DIR/btf-build/absent` has symbolic links to paths that do not
+//! exist. Several sources are compiled in parallel, as many as cargo's jobserver allows. Properties
+//! of clang are queried again when its file or the variables that `cc` reads have changed.
 //!
 //! # What is written
 //!

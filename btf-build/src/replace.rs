@@ -10,11 +10,11 @@ type Header = elf::FileHeader64<Endianness>;
 type Section = elf::SectionHeader64<Endianness>;
 
 /// Puts `contents` behind everything else in the file, and lets the section's header refer to it.
-/// Stripping lays the file out anew.
+/// Stripping rewrites the layout of the file.
 ///
 /// # Errors
 ///
-/// If it is no 64-bit ELF object, or has no such section.
+/// If it is not a 64-bit ELF object, or has no such section.
 pub(crate) fn replace_section(elf: &[u8], name: &str, contents: &[u8]) -> Result<Vec<u8>, String> {
     let text = |e: object::Error| e.to_string();
     let header = Header::parse(elf).map_err(text)?;

@@ -158,8 +158,8 @@ fn compile(
             compiler.run(&source.path, &temporary, vmlinux)
         })
     };
-    // A header that was made from other types must not be used as it is. Sources may have stopped
-    // including it: that there are no types counts only if one asks for them.
+    // A header generated from other types must not be used as it is. Missing types are an error
+    // only if a source includes the header.
     let mut vmlinux = match was_read {
         true => header.provide().ok(),
         false => None,

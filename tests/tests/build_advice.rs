@@ -253,7 +253,7 @@ fn headers_of_packages_that_are_not_installed() {
         let package = Package::with_source(name, &source);
         let script = &mut package.script(&["src/bpf/x.bpf.c"]);
         script.env("CARGO_CFG_TARGET_ARCH", arch);
-        // Where no header of the system is.
+        // A directory without system headers.
         script.env("CPATH", "nowhere");
         package.error(&script.output().unwrap())
     };

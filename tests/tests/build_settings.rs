@@ -83,7 +83,7 @@ fn run(command: &mut Command) -> Output {
     output
 }
 
-/// Every file below a folder with its time, but for links to headers that do not exist.
+/// Every file below a directory with its modification time, except links to missing headers.
 fn times(dir: &Path) -> BTreeMap<PathBuf, SystemTime> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(dir).unwrap() {
@@ -137,7 +137,7 @@ fn a_pattern_stands_for_sources_and_their_folder() {
     assert_eq!(built(), [1, 1, 1]);
 }
 
-/// Where cargo sees a header appear: links to paths that do not exist.
+/// Cargo watches for missing headers by links to paths that do not exist.
 #[test]
 fn headers_that_do_not_exist_are_watched() {
     let source = format!("#include <shape.h>\n#if __has_include(\"local.h\")\n#endif\n{PROGRAM}");

@@ -1,5 +1,4 @@
-//! BTF of compiled objects, where clang alone leaves something out or says something else than the
-//! object.
+//! BTF of compiled objects, where that of clang alone is incomplete or differs from the object.
 
 #[path = "support/package.rs"]
 mod package;

@@ -14,7 +14,7 @@ skeletons! {
     "maps" "progs" "links" "operations" "open_maps" "open_progs" "core" "std" "self"
 }
 
-/// What a user may have called so.
+/// Names of the standard library that a user's items hide.
 mod hidden {
     #[allow(dead_code)]
     mod names {

@@ -1,7 +1,7 @@
 //! The task `bench`: btf-core beside libbpf, libbpf-rs, aya and bpftool, and a project beside one
 //! with libbpf-cargo.
 //!
-//! What is measured, and how, is in `benches/peers` (its live rows in `src/live`) and in `cost`.
+//! The measurements are defined in `benches/peers` (live rows in `src/live`) and in `cost`.
 
 use crate::arch::Arch;
 use crate::foreign::Types;
@@ -120,8 +120,8 @@ fn by_peers(options: &mut Options) -> Result<bool> {
     Ok(is_met)
 }
 
-/// Where the selected rows are measured: `none` (no kernel), `host`, or the series of a kernel to
-/// boot.
+/// Returns the kernels for the selected rows: `none` (no kernel), `host`, or the series of a kernel
+/// to boot.
 fn places(peers: &PathBuf, options: &Options) -> Result<BTreeSet<String>> {
     let list = |only: &[String]| -> Result<String> {
         let out = program::output(Command::new(peers).arg("works").args(only))?;

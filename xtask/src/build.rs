@@ -71,8 +71,8 @@ pub(crate) fn out_dir(cargo: Command, args: &[&str], package: &str) -> Result<Pa
     })
 }
 
-/// The `OUT_DIR` among cargo's messages. An ID names the package after the folder, or only there if
-/// both are alike.
+/// Returns the package's `OUT_DIR` from cargo's messages. An ID omits the package name if it equals
+/// the name of the directory.
 fn script_dir(messages: &str, package: &str) -> Option<PathBuf> {
     let (name, folder) = (format!("#{package}@"), format!("/{package}#"));
     let scripts = messages

@@ -156,8 +156,8 @@ pub(crate) fn fill(program: std::os::fd::BorrowedFd<'_>) -> Result<(), String> {
             ..TestRun::default()
         };
         let attr: *mut TestRun = &mut attr;
-        // SAFETY: the kernel reads and writes one live struct of the stated size, in which there
-        // are no addresses.
+        // SAFETY: the kernel reads and writes one live struct of the stated size, which contains no
+        // addresses.
         let answer =
             unsafe { libc::syscall(libc::SYS_bpf, BPF_PROG_TEST_RUN, attr, size_of::<TestRun>()) };
         // SAFETY: it is still alive.

@@ -58,14 +58,13 @@ fn read(elf: &[u8]) -> Result<Option<Btf>, String> {
     }
 }
 
-/// Whether any entry of a unit is an atomic type. clang numbers abbreviations from 1.
+/// Returns `true` if any entry of a unit is an atomic type. clang numbers abbreviations from 1.
 fn has_atomics(unit: &gimli::Unit<Reader<'_>>) -> bool {
     let mut all = (1..).map_while(|code| unit.abbreviations.get(code));
     all.any(|abbreviation| abbreviation.tag() == gimli::DW_TAG_atomic_type)
 }
 
-/// A place in BTF that refers to a type: the type that it is in, and the index of the reference
-/// there.
+/// A type reference in BTF: the referring type, and the index of the reference in it.
 type Reference = (TypeId, usize);
 
 /// Types of BTF and DWARF side by side.
@@ -264,7 +263,7 @@ fn children<'a>(
     Ok(found)
 }
 
-/// What a type refers to.
+/// Returns the target of the type reference with this index.
 fn referred(ty: Type<'_>, index: usize) -> TypeId {
     let id = match ty.kind() {
         Kind::STRUCT | Kind::UNION => ty.members().get(index).map(|member| member.type_id()),

@@ -13,7 +13,7 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Finding> {
     for ty in btf.types() {
         let of = |ty: Type<'_>| ty.target().is_some_and(is_untyped);
         match ty.kind() {
-            // What the kernel defines may be of any type (`extern const void name __ksym`).
+            // Extern variables may have any type (`extern const void name __ksym`).
             Kind::VAR if ty.linkage() != Some(Linkage::EXTERN) && of(ty) => {
                 let spot = subject.spot_of_variable(ty.name());
                 findings.push(finding(subject, spot, format!("variable `{}`", ty.name())));
@@ -36,7 +36,7 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Finding> {
     findings
 }
 
-/// Whether a type is `void`, or an array of it.
+/// Returns `true` if a type is `void` or an array of `void`.
 fn is_untyped(ty: Type<'_>) -> bool {
     let ty = ty.strip();
     match ty.array() {

@@ -129,7 +129,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// What to try where a source declares a kfunc otherwise than `vmlinux.h`.
+/// Returns advice for a kfunc declaration that conflicts with `vmlinux.h`.
 fn with_kfunc(message: &Message<'_>) -> Option<String> {
     const CLASHES: [&str; 3] = [
         "conflicting types for '",

@@ -31,7 +31,7 @@ pub(super) struct Elf {
     pub(super) full: Vec<Sym>,
     /// Names of versions, which have the indices 2, 3, …
     pub(super) versions: Vec<&'static str>,
-    /// Whether dynamic symbols have a hash table.
+    /// Set if dynamic symbols have a hash table.
     pub(super) has_hash: bool,
     /// Further sections: name and contents.
     pub(super) others: Vec<(&'static str, Vec<u8>)>,

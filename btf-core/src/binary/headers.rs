@@ -115,7 +115,7 @@ pub(super) struct Section {
     pub(super) alignment: u64,
 }
 
-/// Where an address of the loaded program is in the file.
+/// Location in the file of an address of the loaded program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) offset: u64,
@@ -124,7 +124,7 @@ pub(super) struct Place {
     pub(super) has_contents: bool,
 }
 
-/// What is read of every binary.
+/// Headers of a binary: its format, segments and sections.
 #[derive(Debug)]
 pub(super) struct Headers {
     pub(super) format: Format,
@@ -161,7 +161,7 @@ impl Headers {
             count: sections.into(),
         };
         let sections = read_sections(source, format, sections)?;
-        // It has the numbers that the ELF header has no room for.
+        // Section 0 holds the counts that do not fit into the ELF header.
         let first = sections.first().copied();
         let segments = Table {
             offset: segments_at,

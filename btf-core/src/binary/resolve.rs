@@ -15,7 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// Versions of a name that are kept for an error.
 const SHOWN: usize = 4;
 
-/// What is found of a name.
+/// Result of looking up a name.
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
     owner: Option<Owner>,
@@ -23,7 +23,7 @@ pub(super) struct Outcome {
     other: Option<u64>,
     /// Index of the version of a hidden function, which may not be the name's owner.
     pub(super) older: Option<u16>,
-    /// What has the name, but is no function of this binary.
+    /// Symbol of this name that is not a function of this binary.
     pub(super) unsuitable: Option<Target>,
     /// Indices of versions other than the wanted one.
     pub(super) versions: Vec<u16>,

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 /// Size of the buffer that tables are read through. Small enough to stay in a core's cache.
 const CHUNK: usize = 128 << 10;
 
-/// Where a binary's contents come from.
+/// Source of a binary's contents.
 #[derive(Debug)]
 pub(super) struct Source {
     contents: Contents,

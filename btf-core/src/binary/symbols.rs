@@ -20,7 +20,7 @@ pub(super) struct Symbol {
     address: u64,
 }
 
-/// What a symbol stands for, for somebody who wants to probe it.
+/// Kind of a symbol as the target of a uprobe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Target {
     /// A function whose first instruction is at this offset of the binary.

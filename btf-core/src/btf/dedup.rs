@@ -192,7 +192,7 @@ impl<'a> Types<'a> {
         changed
     }
 
-    /// Keeps the first of each class that is no resolved forward declaration.
+    /// Keeps the first of each class that is not a resolved forward declaration.
     fn collect(&self, classes: &[u32]) -> Deduplicated {
         let mut new: HashMap<u32, u32> = HashMap::new();
         let mut kept = Vec::new();

@@ -89,8 +89,8 @@ impl<'a> Type<'a> {
         self.has_name(b"")
     }
 
-    /// Whether it only declares a struct, union or enum (`enum name;`), which another type may
-    /// define.
+    /// Returns `true` if this only declares a struct, union or enum (`enum name;`), which another
+    /// type may define.
     pub(crate) fn is_forward(self) -> bool {
         match self.kind() {
             Kind::FWD => true,

@@ -8,8 +8,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use crate::error::{Error, Result};
 use crate::sys::Refusal;
 
-/// How an attachment without a link ends. It holds what that takes (sockets, file descriptors),
-/// because a process may be at its limits when it detaches.
+/// Removal of an attachment without a link. It holds the sockets and file descriptors that it
+/// needs, because a process may be at its limits when it detaches.
 pub(super) trait Binding: fmt::Debug + Send + Sync {
     /// Detaches the program. After an error it can be called again, and goes on where it failed.
     fn undo(&mut self, program: BorrowedFd<'_>) -> io::Result<()>;
@@ -51,8 +51,8 @@ impl AsFd for Bound {
     }
 }
 
-/// Carries out a removal, again if its answer was lost. The second one may find that the first took
-/// effect: the kernel then answers `gone`.
+/// Carries out a removal, and repeats it if its reply was lost. The second attempt may find that
+/// the first took effect: the kernel then returns `gone`.
 pub(super) fn remove(
     gone: i32,
     mut removal: impl FnMut() -> Result<(), Refusal>,

@@ -103,7 +103,7 @@ pub(crate) fn cgroup(
     prepared.attach(flags).map_err(explain)
 }
 
-/// What attaches a program to something with a file descriptor, without a link.
+/// Prepared attachment of a program to a target file descriptor, without a link.
 pub(super) struct Preparation<'a> {
     program: &'a Program,
     attach_type: AttachType,

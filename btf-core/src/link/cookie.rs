@@ -31,7 +31,7 @@ fn since(def: &SectionDef) -> Option<(u8, u8)> {
     })
 }
 
-/// Says of a refused cookie that this kernel is too old for it, if it is.
+/// Explains a rejected cookie if this kernel is too old for it.
 pub(super) fn explain(def: Option<&SectionDef>, cookie: u64, error: Error) -> Error {
     let newer = match error.os_error() {
         Some(libc::EINVAL) if cookie != 0 => def.and_then(since).and_then(sys::newer_kernel),

@@ -86,7 +86,7 @@ pub enum LinkDetails {
     RawTracepoint {
         /// The tracepoint.
         name: String,
-        /// What the program was attached with (from 6.17 on, 0 before).
+        /// Cookie of the attachment (0 before Linux 6.17).
         cookie: u64,
     },
     /// Of a tracing program.

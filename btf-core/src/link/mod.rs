@@ -74,13 +74,13 @@ pub struct Link {
     held: Held,
     /// Whether the program stays attached when this is dropped, because the link is pinned.
     stays: bool,
-    /// What ends after the attachment. It is behind a pointer so that only objects with such links
+    /// State to release after the attachment ends. It is boxed so that only objects with such links
     /// contain the code for it.
     taken: Option<Box<dyn Taken>>,
 }
 
-/// What a link has elsewhere, beside what holds the program. It ends when this is dropped, without
-/// a report of failures.
+/// Kernel state of a link besides the file descriptors that hold the program. Dropping it releases
+/// the state and ignores failures.
 trait Taken: std::fmt::Debug + Send + Sync {
     /// Ends it. After an error it can be called again.
     fn give_back(&mut self) -> Result<()> {
@@ -110,10 +110,10 @@ enum Held {
     Left(Box<dyn Taken>),
 }
 
-/// The BPF link, or the perf event where the kernel has no links for such (before 5.15); of a
-/// program that is attached without either, its own descriptor. Of one that is attached to several
-/// places by a link each, it is the first. Of a probe that is left in tracefs by a failed
-/// [`Link::detach`], it is the file that it is listed in.
+/// The file descriptor of the BPF link, or of the perf event on kernels without perf event links
+/// (before 5.15). For a program attached without either, it is the program's own; for one with
+/// several links, that of the first. For a probe that a failed [`Link::detach`] left in tracefs, it
+/// is that of the file that lists it.
 impl AsFd for Link {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match &self.held {
@@ -306,7 +306,7 @@ impl Link {
             }
             Held::Left(taken) => return taken.give_back(),
         }
-        // Closes the descriptors: the kernel keeps what they use.
+        // Closes the file descriptors: the kernel keeps what they use.
         self.held = Held::Many(Vec::new());
         if let Some(mut taken) = self.taken.take() {
             if self.stays {
@@ -360,7 +360,8 @@ fn detach_pinned(link: BorrowedFd<'_>) -> Result<()> {
     })
 }
 
-/// An error of attaching, with what can be said of its number. `needs` is what the kernel checks.
+/// Returns the error of a failed attachment, explained by its errno. `needs` is what the kernel
+/// checks.
 fn refused(doing: String, needs: Capabilities, e: io::Error) -> Error {
     let errno = e.raw_os_error();
     let error = Error::os(doing, e);

@@ -34,7 +34,7 @@ const TCA_BPF_ID: u16 = 11;
 /// `TCA_BPF_FLAG_ACT_DIRECT`.
 const ACT_DIRECT: u32 = 1;
 
-/// Of a filter that takes all packets, its actions by their order, and of the first what it is.
+/// Attributes of a `matchall` filter: its actions by order, and the kind of the first.
 const TCA_MATCHALL_ACT: u16 = 2;
 const FIRST_ACTION: u16 = 1;
 const TCA_ACT_KIND: u16 = 1;
@@ -84,7 +84,7 @@ impl Holder {
         }
     }
 
-    /// The way from a filter's options to the program's number.
+    /// Attribute path from a filter's options to the program's ID.
     fn way_to_id(self) -> &'static [u16] {
         match self {
             Holder::Classifier => &[TCA_BPF_ID],
@@ -123,7 +123,7 @@ impl Holder {
     }
 }
 
-/// Where a filter or queueing discipline is: `struct tcmsg`.
+/// Location of a filter or queueing discipline: `struct tcmsg`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Filter {
     holder: Holder,
@@ -144,7 +144,7 @@ impl Filter {
         bytes
     }
 
-    /// Where a filter is to be; the kernel chooses a handle and priority of 0.
+    /// Returns the location of a filter to add. The kernel chooses a handle or priority of 0.
     pub(super) fn wanted(
         holder: Holder,
         index: u32,
@@ -192,7 +192,7 @@ impl Filter {
         }
     }
 
-    /// The ID of the program in a filter of which the kernel tells; none before 4.13.
+    /// Returns the ID of the program in a filter message; `None` before Linux 4.13.
     fn program_id(&self, body: &[u8]) -> Option<u32> {
         let attrs = body.get(HEADER..)?;
         let mut way = [TCA_OPTIONS].iter().chain(self.holder.way_to_id());
@@ -205,12 +205,12 @@ impl Filter {
     }
 }
 
-/// The filter of a link, and what its removal takes.
+/// Filter of a link, and the resources to remove it.
 #[derive(Debug)]
 pub(super) struct Attached {
     /// Of the device's network namespace, wherever the link is dropped.
     netlink: Netlink,
-    /// Where it is; `None` as soon as it is removed.
+    /// Location of the filter; `None` once it is removed.
     filter: Option<Filter>,
     /// The program's ID.
     program: u32,
@@ -263,7 +263,7 @@ impl Attached {
         Ok(own.map(|body| wanted.read(body)).collect())
     }
 
-    /// All filters at a parent, as the kernel tells of them.
+    /// Returns the messages of all filters at a parent.
     fn filters(&mut self, index: u32, parent: u32) -> Result<Vec<Vec<u8>>, Refusal> {
         let place = Filter {
             parent,
@@ -325,8 +325,8 @@ impl Binding for Attached {
     }
 }
 
-/// Whether a queueing discipline or its device is not there any more. Without the one, the kernel
-/// finds the parent invalid.
+/// Returns `true` if the queueing discipline or its device no longer exists. Without the queueing
+/// discipline, the kernel reports an invalid parent (`EINVAL`).
 fn is_gone(e: &io::Error) -> bool {
     matches!(
         e.raw_os_error(),
@@ -352,8 +352,8 @@ impl Attached {
                 let fd = held.as_raw_fd().cast_unsigned();
                 wanted.holder.options(r, fd, name)
             });
-        // The kernel tells the handle and priority that it chose. Without them, a request to remove
-        // the filter would remove others.
+        // The kernel returns the handle and priority that it chose. Without them, a request to
+        // remove the filter would remove others.
         let refusal = match self.netlink.send(request) {
             Ok(bodies) => match bodies.first() {
                 Some(body) => {

@@ -77,7 +77,7 @@ pub(super) fn open_to_append(file: &str) -> Result<File> {
 
 /// Adds a line to such a file.
 pub(super) fn write_line(file: &mut File, line: &str) -> io::Result<()> {
-    // The kernel takes a write for one line, or more.
+    // The kernel parses each write as one or more whole lines.
     file.write_all(line.as_bytes())
 }
 

@@ -105,8 +105,8 @@ impl OpenMap {
         self.ifindex
     }
 
-    /// Sets the network device whose hardware has it, by its index (libbpf's
-    /// `bpf_map__set_ifindex`), for programs that this runs (offload).
+    /// Sets the index of the network device that stores the map, for programs offloaded to it
+    /// (libbpf's `bpf_map__set_ifindex`).
     pub fn set_ifindex(&mut self, ifindex: u32) {
         self.ifindex = ifindex;
     }

@@ -43,14 +43,14 @@ impl std::ops::BitOr for ProgFlags {
 #[derive(Debug, Clone)]
 pub struct OpenProgram {
     pub(super) spec: ProgramSpec,
-    /// What its section means, whatever was set.
+    /// Definition of the section, independent of the type that was set.
     section_def: Option<&'static SectionDef>,
     /// Type and attach type that were set.
     prog_type: Option<ProgType>,
     attach_type: Option<AttachType>,
-    /// Whether it was set to be loaded.
+    /// Value given to `set_autoload`, if any.
     autoload: Option<bool>,
-    /// Whether the target was set, and does not come from the section.
+    /// Set if the target was given explicitly, not by the section.
     has_given_target: bool,
     pub(super) ifindex: u32,
     pub(super) check_prototype: bool,
@@ -194,8 +194,8 @@ impl OpenProgram {
         self.ifindex = ifindex;
     }
 
-    /// Whether it is loaded with the object: not in `SEC("?…")`, nor in a section that is not known
-    /// unless [`OpenProgram::set_type`] gives it a type.
+    /// Returns `true` if the program is loaded with the object. By default, programs in `SEC("?…")`
+    /// are not, nor are those in an unknown section, unless [`OpenProgram::set_type`] sets a type.
     pub fn autoload(&self) -> bool {
         let has_type = self.prog_type().is_some();
         self.autoload.unwrap_or(self.spec.autoload && has_type)
@@ -306,7 +306,7 @@ impl OpenProgram {
         }
     }
 
-    /// What its section or type means.
+    /// Returns the definition of the section or type.
     pub(super) fn require_def(&self) -> Result<&'static SectionDef> {
         let missing = || match (self.unknown_section(), self.prog_type()) {
             (None, Some(prog_type)) => Error::new(

@@ -43,7 +43,7 @@ pub(super) fn explain(
 
 const LOG_HINT: &str = "verifier_log() has the whole log";
 
-/// What the kernel was asked to load.
+/// Parameters of a program load, for its error.
 #[derive(Clone, Copy)]
 pub(super) struct Attempt<'a> {
     pub(super) section: &'a str,
@@ -108,7 +108,7 @@ fn shown(name: Option<&str>, number: u32) -> String {
     name.map_or_else(|| number.to_string(), str::to_lowercase)
 }
 
-/// Whether such programs replace the start of a kernel function.
+/// Returns `true` for programs that replace the start of a kernel function.
 fn is_trampoline(def: &SectionDef) -> bool {
     use AttachType as A;
     def.attach == Attach::Tracing && def.attach_type != A::TRACE_RAW_TP

@@ -9,8 +9,8 @@ use crate::sys;
 
 /// Loads the object's BTF, and returns its fd or why the kernel rejected it.
 ///
-/// Programs and maps can do without, except those with locks, timers and the like. As in libbpf, a
-/// rejection alone is no error; it belongs to the error of what fails for want of BTF.
+/// Programs and maps work without BTF, except those with locks, timers and the like. As in libbpf,
+/// a rejection alone is not an error; it is reported with the error of what fails for lack of BTF.
 pub(super) fn load(btf: Option<&Btf>, features: &Features) -> Result<Option<OwnedFd>, String> {
     let Some(btf) = btf else { return Ok(None) };
     let btf = sanitize(btf, |feature| features.knows(btf_feature(feature)));

@@ -197,7 +197,8 @@ fn refused(params: &MapParams<'_>, e: std::io::Error) -> Error {
     }
 }
 
-/// Whether a map of this type has a size of its own: local storage has the size of what it is of.
+/// Returns `true` if maps of this type have `max_entries`. Local storage does not: its elements
+/// belong to tasks, sockets, inodes or cgroups.
 fn has_max_entries(map_type: MapType) -> bool {
     !matches!(
         map_type,
@@ -216,8 +217,8 @@ fn newer(map_type: MapType) -> Option<(u8, u8)> {
         .filter(|(major, minor)| running < Version((*major).into(), (*minor).into(), 0))
 }
 
-/// What creating a map needs: socket and device maps are of the network (the kernel's
-/// `map_create`).
+/// Returns the capabilities needed to create a map. Socket and device maps also need
+/// `CAP_NET_ADMIN` (the kernel's `map_create`).
 fn capabilities(map_type: MapType) -> Capabilities {
     match map_type {
         MapType::SOCKMAP

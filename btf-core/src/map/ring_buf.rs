@@ -262,7 +262,7 @@ impl<T: Sample + ?Sized, F: FnMut(&T)> Consumer<T, F> {
     /// [`Consumer::consume`] returns once it finds no sample, which may be never while programs
     /// write faster than they are consumed. After fewer than all samples the file descriptor stays
     /// readable, and [`Consumer::poll`] does not wait. A reactor that waits for changes (`EPOLLET`)
-    /// is told of none: call this again until it returns fewer than `limit`.
+    /// gets no event: call this again until it returns fewer than `limit`.
     ///
     /// # Errors
     ///

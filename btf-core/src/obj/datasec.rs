@@ -96,7 +96,7 @@ pub(super) fn correct(btf: Btf, symbols: &Symbols<'_>) -> Result<Btf> {
     Btf::parse(Btf::bytes_for(bytes, btf.is_little_endian())?)
 }
 
-/// Whether it is a DATASEC of variables as clang writes it. A static linker has filled in size and
+/// Returns `true` for a DATASEC of variables as clang writes it. A static linker fills in size and
 /// offsets.
 fn is_unlinked(ty: &Type<'_>) -> bool {
     ty.kind() == Kind::DATASEC && ty.own_size() == Some(0) && DataKind::of(ty.name()).is_some()

@@ -62,8 +62,9 @@ pub struct MapSpec {
     pub offset: u64,
 }
 
-/// Reads all map declarations; `offset_of` gives a variable's place in `.maps` by the symbol table,
-/// `is_local` tells static ones. BTF does not: hidden ones are made static in it.
+/// Reads all map declarations. `offset_of` gives a variable's offset in `.maps` by the symbol
+/// table. `is_local` is `true` for static ones; BTF cannot tell, because hidden ones are made
+/// static in it.
 pub(super) fn parse(
     btf: &Btf,
     offset_of: impl Fn(&str) -> Option<u64>,

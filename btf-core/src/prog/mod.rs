@@ -81,7 +81,7 @@ pub use xdp::{Xdp, XdpMode, XdpOptions};
 pub struct Program {
     pub(crate) name: String,
     pub(crate) section: String,
-    /// What its section means, or the type that it was given.
+    /// Definition of the section, or of the type that was set.
     pub(crate) def: Option<&'static SectionDef>,
     pub(crate) prog_type: Option<ProgType>,
     pub(crate) attach_type: AttachType,

@@ -1,4 +1,4 @@
-//! What `/proc/self/fdinfo` says of a map's file descriptor.
+//! Access restrictions of a map's file descriptor, from `/proc/self/fdinfo`.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! Resource limits of this process, for errors that come of them.
+//! Resource limits of this process, for errors that they cause.
 
 /// Returns the limit on locked memory in bytes; `None` if there is none.
 pub(crate) fn memlock_limit() -> Option<u64> {

@@ -15,8 +15,8 @@ use crate::obj::AttachType;
 /// `BPF_F_KPROBE_MULTI_RETURN` and `BPF_F_UPROBE_MULTI_RETURN`.
 const MULTI_RETURN: u32 = 1;
 
-/// Attaches a tracing program (`name` is none: its target is known since it was loaded) or a raw
-/// tracepoint program. A kernel without cookies for those takes 0 alone.
+/// Attaches a raw tracepoint program, or a tracing program (`name` is `None`: its target was set at
+/// load). A kernel without cookies for these only accepts 0.
 pub(crate) fn raw_tracepoint_open(
     prog: impl AsFd,
     name: Option<&CStr>,

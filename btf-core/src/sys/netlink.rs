@@ -144,7 +144,7 @@ impl Request {
 #[derive(Debug)]
 pub(crate) struct Netlink {
     socket: OwnedFd,
-    /// Number of the last request. Answers to former ones, which came late, are skipped.
+    /// Sequence number of the last request. Late replies to earlier ones are skipped.
     sequence: u32,
 }
 
@@ -203,8 +203,8 @@ fn uninterrupted(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usiz
     }
 }
 
-/// Reads the messages of one datagram; returns `true` if the acknowledgement of the request with
-/// this number is among them.
+/// Reads the messages of one datagram; returns `true` if it contains the acknowledgement of the
+/// request with this sequence number.
 fn read(mut datagram: &[u8], sequence: u32, bodies: &mut Vec<Vec<u8>>) -> Result<bool, Refusal> {
     while let Some((header, _)) = datagram.split_at_checked(HEADER) {
         let length = u32_at(header, 0) as usize;

@@ -25,7 +25,7 @@ impl Capabilities {
     pub(crate) const SYS_ADMIN: Capabilities = Capabilities(1 << 21);
     pub(crate) const PERFMON: Capabilities = Capabilities(1 << 38);
     pub(crate) const BPF: Capabilities = Capabilities(1 << 39);
-    /// What most tracing programs need.
+    /// Capabilities that most tracing programs need.
     pub(crate) const TRACING: Capabilities = Capabilities(Self::BPF.0 | Self::PERFMON.0);
 
     const NAMES: [(Capabilities, &'static str); 5] = [
@@ -68,7 +68,7 @@ impl BitOr for Capabilities {
     }
 }
 
-/// What decides over permissions, read from the kernel.
+/// Process privileges and kernel restrictions that decide over permissions.
 #[derive(Clone, Debug)]
 struct Standing {
     effective: Capabilities,
@@ -315,8 +315,7 @@ pub(crate) fn program_capabilities(prog_type: Option<ProgType>) -> Capabilities 
     }
 }
 
-/// Returns what to try when a program may not call a helper function, if that is for want of
-/// privileges.
+/// Returns advice when a program may not call a helper function for lack of privileges.
 pub(crate) fn helper_hint() -> Option<String> {
     let standing = Standing::read();
     if let Some(lack) = standing.lack(Capabilities::TRACING) {

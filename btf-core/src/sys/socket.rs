@@ -38,7 +38,7 @@ pub(super) fn receive_queued(socket: impl AsFd, bytes: &mut [u8]) -> io::Result<
 /// if_nametoindex(3) does not tell a lack of file descriptors from a lack of network protocols.
 pub(crate) fn interface_index(name: &str) -> io::Result<u32> {
     let no_such_device = || io::Error::from_raw_os_error(libc::ENODEV);
-    // SAFETY: the struct is of numbers, so that zeros are a value.
+    // SAFETY: the struct consists of integers, for which zero is valid.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     // The kernel reads a NUL at the end; no name has one inside.
     if name.len() >= request.ifr_name.len() || name.contains('\0') {
@@ -51,7 +51,7 @@ pub(crate) fn interface_index(name: &str) -> io::Result<u32> {
     // SAFETY: the kernel reads and writes a live struct of the kind that this request has.
     let answer = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFINDEX, &raw mut request) };
     checked(answer)?;
-    // SAFETY: all bytes of the union are numbers, and any bits are one.
+    // SAFETY: all bytes of the union are initialized, and an integer may have any bits.
     let index = unsafe { request.ifr_ifru.ifru_ifindex };
     u32::try_from(index).map_err(|_| no_such_device())
 }

@@ -177,7 +177,8 @@ fn fits(own: &Arg<'_>, arg: &Arg<'_>, is_extended: bool) -> bool {
 fn same(was: Type<'_>, is: Type<'_>, width: u64) -> bool {
     let (was, is) = (was.strip(), is.strip());
     match (scalar(was), scalar(is)) {
-        // What follows a narrow one does not depend on its sign: zeros, or the rest of a register.
+        // Bytes after a narrow integer do not depend on its signedness: they are zeros, or the rest
+        // of a register.
         (Some(was), Some(is)) => was.size == is.size || width <= was.size.min(is.size),
         (Some(number), None) if is_any_pointer(is) => number.is_address(),
         (None, Some(number)) if is_any_pointer(was) => number.is_address(),

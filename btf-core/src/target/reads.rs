@@ -487,7 +487,7 @@ mod tests {
         // An addition without fetch writes no register.
         let insns = [context_in(0), atomic(2, 3, 0, 0), load(4, 0, 8), EXIT];
         assert_eq!(words(&insns), Some(vec![1]));
-        // What an exchange takes from a slot with the context may be that.
+        // An exchange with a stack slot that holds the context may load the context.
         let insns = [
             Insn::new(STORE, 10, 1, -8, 0),
             atomic(10, 3, -8, atomic::XCHG),

@@ -112,7 +112,7 @@ fn misfit(of: &[&str], returns: &str, params: &[&str]) -> Option<String> {
     unfit(&body(&own, "p").unwrap(), &fexit(&actual))
 }
 
-/// Whether a declaration fits a tracepoint's argument.
+/// Returns `true` if a declaration fits a tracepoint's argument.
 fn fits_tracepoint(own: &str, actual: &str) -> bool {
     let mut kit = Kit::new();
     let proto = kit.proto("void", &["void*", actual]);
@@ -163,7 +163,7 @@ fn integers_fit_by_the_bits_that_are_read() {
         ("u64", "void*", true, true),
         ("u64", "inode", true, true),
         ("void*", "inode", true, true),
-        // A number that is no address, or a pointer that claims what it points to.
+        // An integer that is not an address, or a pointer with a declared target.
         ("void*", "long", false, false),
         ("long", "void*", false, false),
         ("void*", "u32", false, false),

@@ -201,7 +201,7 @@ const IOC_DISABLE: u64 = 0x2401;
 const IOC_SET_BPF: u64 = 0x4004_2408;
 
 impl Call {
-    /// What it is in the table; `None` for a call that is not made to fail.
+    /// Returns the call's entry in the table; `None` for a call that is not made to fail.
     ///
     /// These are left out: memory of the allocator, where a failure ends a Rust program; munmap(2)
     /// and close(2), which cannot be undone or repeated (close(2) closes whatever it returns); what

@@ -1,4 +1,4 @@
-//! What is in the kernel and stays there when a process ends: objects, pins, and attachments.
+//! Kernel state that may outlive a process: objects, pins and attachments.
 #![allow(unsafe_code)] // bpf(2) for IDs; each block has its proof.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,12 +22,12 @@ const IDS: [(&str, libc::c_long, libc::c_long); 4] = [
     ("BTF", 23, 19),
 ];
 
-/// What is there, by kind.
+/// Kernel state, by kind.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Left(BTreeMap<&'static str, BTreeSet<String>>);
 
 impl Left {
-    /// All that is there.
+    /// Reads the current state.
     pub(crate) fn read(place: &Place) -> Left {
         let mut left = Left::default();
         for (kind, next, _) in IDS {
@@ -49,13 +49,13 @@ impl Left {
         self.0.entry(kind).or_default().extend(items);
     }
 
-    /// What is there beside `self`, after some time if need be; empty if nothing.
+    /// Returns the state that `self` lacks, after a grace period if needed; empty if none.
     pub(crate) fn added(&self, place: &Place) -> Left {
         self.added_after(place, GRACE)
     }
 
-    /// The same after a process was killed, which is expected to leave something that holds
-    /// objects: that does not go by waiting.
+    /// Returns the same after a process was killed. Waits less if anything but objects remains: it
+    /// may hold objects, and does not go away.
     pub(crate) fn added_for_good(&self, place: &Place) -> Left {
         let soon = self.added_after(place, GRACE / 10);
         match soon.0.keys().all(|kind| is_object(kind)) {
@@ -85,7 +85,7 @@ impl Left {
         }
     }
 
-    /// What is in `now` beside `self`: objects, and what else stays.
+    /// Splits the state in `now` that `self` lacks into objects and the rest.
     pub(crate) fn split(&self, now: &Left) -> (Vec<(&'static str, String)>, Left) {
         let (mut objects, mut others) = (Vec::new(), Left::default());
         for (kind, items) in &now.0 {
@@ -134,7 +134,7 @@ impl std::fmt::Display for Left {
     }
 }
 
-/// Whether the kernel frees it some time after its last user is gone.
+/// Returns `true` if the kernel frees this kind some time after its last user is gone.
 fn is_object(kind: &str) -> bool {
     IDS.iter().any(|(name, ..)| *name == kind)
 }

@@ -1,4 +1,4 @@
-//! Where the work is done: namespaces, a BPF file system and a cgroup of its own.
+//! Environment of the work: namespaces, a BPF file system and a cgroup of its own.
 #![allow(unsafe_code)] // unshare; the block has its proof.
 
 use std::fs;
@@ -9,13 +9,13 @@ use rustix::thread::{UnshareFlags, unshare_unsafe};
 
 use crate::left::request;
 
-/// A BPF file system of this process alone.
+/// Mount point of a private BPF file system.
 pub(crate) const PINS: &str = "/sys/fs/bpf";
 
 /// Destinations of the routes that programs are attached to.
 pub(crate) const ROUTES: [&str; 2] = ["10.9.0.0", "fd09::"];
 
-/// Where the work is done.
+/// Environment of the work.
 #[derive(Debug)]
 pub(crate) struct Place {
     /// A cgroup without processes.
@@ -25,10 +25,10 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// Enters new namespaces of mounts and the network.
+    /// Enters new mount and network namespaces.
     pub(crate) fn enter() -> Place {
         let flags = UnshareFlags::NEWNS | UnshareFlags::NEWNET;
-        // SAFETY: of what a process can stop sharing, neither has a part in memory or descriptors.
+        // SAFETY: neither namespace affects memory or file descriptors.
         unsafe { unshare_unsafe(flags) }.expect("root may make namespaces");
         let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
         mount_change("/", private).expect("root may mount");
@@ -37,7 +37,7 @@ impl Place {
         if !tracefs.join("events").exists() {
             mount("tracefs", tracefs, "tracefs", MountFlags::empty(), None).expect("tracefs");
         }
-        // The kernel mounts it there for the first who looks.
+        // The kernel mounts tracefs there on first access.
         let _ = fs::read_dir("/sys/kernel/debug/tracing");
         // RTM_NEWLINK: the loopback device goes up.
         let words = [0, 1, 1u32, 1];
@@ -58,7 +58,7 @@ impl Place {
         place
     }
 
-    /// Takes another cgroup: programs of the former one go with it.
+    /// Creates another cgroup. Removing the previous one detaches its programs.
     pub(crate) fn new_cgroup(&mut self) {
         if self.number > 0 {
             fs::remove_dir(&self.cgroup).expect("it has no processes");

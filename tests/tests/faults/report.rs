@@ -1,4 +1,4 @@
-//! What the traced process tells of its work.
+//! Report of the traced process.
 
 use std::any::Any;
 use std::collections::BTreeSet;
@@ -36,7 +36,7 @@ impl Held {
         }
     }
 
-    /// What is in `after` and was not there before.
+    /// Returns the file descriptors and mappings in `after` that are not in `self`.
     fn added(&self, after: &Held) -> Vec<String> {
         let fds = after.fds.difference(&self.fds);
         let mut all: Vec<String> = fds.map(|fd| format!("fd {fd}")).collect();

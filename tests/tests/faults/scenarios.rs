@@ -1,4 +1,4 @@
-//! What is done while calls fail: objects are opened, loaded, attached by each attach type, used,
+//! Scenarios in which calls fail: objects are opened, loaded, attached by each attach type, used,
 //! detached and dropped.
 
 #![allow(unsafe_code)] // A USDT probe in assembly.
@@ -126,8 +126,8 @@ scenarios! {
     "map elements" since 5 . 10: elements;
 }
 
-/// The running kernel's types, read once: each scenario would read them anew, and the scenario
-/// `kernel types` is about that.
+/// Returns the running kernel's types, read once. Reading them is tested by the scenario `kernel
+/// types`.
 fn types() -> Result<Btf> {
     static TYPES: OnceLock<Btf> = OnceLock::new();
     match TYPES.get() {

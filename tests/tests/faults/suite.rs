@@ -1,4 +1,4 @@
-//! The suite: which call fails how in which scenario, and what is found after it.
+//! The suite: runs each scenario with failing calls, and checks the state afterwards.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use crate::place::Place;
 use crate::scenarios::{SCENARIOS, Scenario};
 use crate::tracer::{Plan, Run, run};
 
-/// What came of a call that failed with an error, in all places where it is made.
+/// Outcomes of a call that failed with an error, over all its occurrences.
 #[derive(Debug, Default)]
 struct Outcomes {
     /// The work failed, or went on without it.
@@ -124,7 +124,7 @@ impl Suite {
         );
     }
 
-    /// What is there when the last objects of this process have gone.
+    /// Waits until the last objects of this process are gone, and returns the state.
     fn settled(&self) -> Left {
         let mut last = Left::read(&self.place);
         loop {
@@ -257,14 +257,14 @@ impl Suite {
     }
 }
 
-/// Tells how far it is, if that is asked for.
+/// Prints progress if `BTF_FAULTS_VERBOSE` is set.
 fn note(text: &str) {
     if std::env::var_os("BTF_FAULTS_VERBOSE").is_some() {
         println!("NOTE {text}");
     }
 }
 
-/// What is wrong with a run in which a call failed.
+/// Returns the problems of a run in which a call failed.
 fn judge(run: &Run, errno: i32) -> Vec<String> {
     let mut wrong = Vec::new();
     let Some(report) = &run.report else {
@@ -289,7 +289,7 @@ fn judge(run: &Run, errno: i32) -> Vec<String> {
     wrong
 }
 
-/// Whether an error's text says that privileges are missing.
+/// Returns `true` if an error's text says that privileges are missing.
 fn advises_privileges(text: &str) -> bool {
     [
         "run it as root",

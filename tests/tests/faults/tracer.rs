@@ -1,4 +1,4 @@
-//! Runs work in a traced process, of whose system calls one fails or is the last.
+//! Runs work in a traced process, and makes a system call fail or kills the process before it.
 #![allow(unsafe_code)] // fork, ptrace and seccomp; each block has its proof.
 
 use std::fs::File;
@@ -9,16 +9,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::calls::Call;
 use crate::report::{Held, Report};
 
-/// Numbers of no system call: the work is between them.
+/// Unused system call numbers: start and end of the work.
 const BEGIN: libc::c_long = 0x00ff_0001;
 const END: libc::c_long = 0x00ff_0002;
-/// What the scenario is about begins.
+/// Unused system call number: start of the part that the scenario tests.
 const SUBJECT: libc::c_long = 0x00ff_0003;
 
 /// Seconds until the work counts as hung.
 const LIMIT: libc::c_uint = 30;
 
-/// What happens to the calls that can fail, counted from 0.
+/// Fault to inject. The calls that can fail are counted from 0.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Plan {
     /// All are made.
@@ -31,7 +31,7 @@ pub(crate) enum Plan {
     Kill { at: usize },
 }
 
-/// What became of the work.
+/// Result of a run.
 #[derive(Debug)]
 pub(crate) struct Run {
     /// The calls that can fail, in order.

@@ -184,7 +184,7 @@ fn reads_what_is_left_of_overwritten_records() {
     };
     assert_eq!(overwritten % RECORD, 0);
     let lost = overwritten / RECORD;
-    // What fits is still there.
+    // The records that fit are still there.
     assert_eq!(lost, 10 * BURST - 4096 / RECORD);
     let all = [expected(1..=BURST), expected(BURST + lost + 1..=11 * BURST)];
     assert_eq!(seen, all.concat());

@@ -240,7 +240,7 @@ fn failed_loads_remove_the_pins_that_they_made() {
     fail_to_load(&pin);
     assert!(!dir.exists());
 
-    // What was there stays.
+    // A directory that existed before stays.
     fs::create_dir(&dir).unwrap();
     fail_to_load(&pin);
     assert!(dir.exists() && !dir.join("inner").exists());

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-/// Where the guest finds the C program.
+/// Path of the C program in the guest.
 const PROGRAM: &str = "/bin/btf-suite-tests";
 
 const TIMEOUT: Duration = Duration::from_secs(300);
@@ -27,7 +27,7 @@ const TIMEOUT: Duration = Duration::from_secs(300);
 #[derive(Default)]
 struct Options {
     selection: Selection,
-    /// Where the summary is written.
+    /// Path to write the summary to.
     write: Option<PathBuf>,
 }
 

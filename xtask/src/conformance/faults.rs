@@ -18,7 +18,7 @@ const KERNEL: &str = "newest";
 /// Thousands of processes under emulation.
 const TIMEOUT: Duration = Duration::from_secs(2 * 3600);
 
-/// What the program printed.
+/// Output of the program.
 #[derive(Debug, Default)]
 struct Found {
     calls: BTreeMap<String, Outcomes>,
@@ -28,7 +28,7 @@ struct Found {
     summary: Option<String>,
 }
 
-/// What came of a call, by error number, and how often something was left.
+/// Outcomes of a call by errno, and how often it left kernel state.
 #[derive(Debug, Default)]
 struct Outcomes {
     by_errno: BTreeMap<String, String>,
@@ -116,7 +116,7 @@ impl Found {
         }
     }
 
-    /// A call, an error number, what came of it and how often something was left.
+    /// Adds a row: call, errno, outcome, and how often it left kernel state.
     fn row(&mut self, row: &str) {
         let mut columns = row.split('\t');
         let mut next = || columns.next().unwrap_or_default();

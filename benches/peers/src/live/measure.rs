@@ -8,7 +8,7 @@ use super::{Place, Row, Source};
 use crate::child::{self, Run};
 use crate::report::Report;
 
-/// Measures the rows of one place that `only` selects; returns `true` if no target is missed.
+/// Measures the rows for one kernel that `only` selects; returns `true` if no target is missed.
 ///
 /// `place` is `host`, or the series of the booted kernel that this process runs in.
 pub(crate) fn run(
@@ -49,7 +49,7 @@ fn measure(exe: &Path, row: &Row, runs: usize) -> Result<Vec<Figures>, String> {
     let none: Figures = row.sides.iter().map(|side| (*side, Vec::new())).collect();
     let mut values = vec![none; row.metrics.len()];
     for round in 0..=runs {
-        // Whoever runs first in a round runs last in the next.
+        // Rotates the sides, so that none always runs first.
         for turn in 0..row.sides.len() {
             let index = (turn + round) % row.sides.len();
             let side = row.sides[index];

@@ -17,7 +17,7 @@
 //!    line in `WORKS` there. The function prepares, measures only what the row is about, and
 //!    returns the figures by name, in the metric's unit.
 //!
-//! What the row requires of the machine goes into `needs` (`needs.rs`). A row with an unmet
+//! A row's requirements on the machine go into `needs` (`needs.rs`). A row with an unmet
 //! requirement is printed as skipped, with the reason. A row whose kernel features the host may
 //! lack names a kernel in `place`; `cargo xtask bench` then boots that kernel and runs the row
 //! there.
@@ -55,7 +55,7 @@ struct Row {
     metrics: &'static [Metric],
 }
 
-/// Where a row is measured.
+/// Kernel that a row is measured on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     /// In the running kernel.
@@ -67,7 +67,7 @@ enum Place {
 /// One figure of a row.
 #[derive(Debug)]
 struct Metric {
-    /// What is measured, in a few words.
+    /// Short description of the metric.
     what: &'static str,
     unit: &'static str,
     source: Source,
@@ -75,7 +75,7 @@ struct Metric {
     targets: &'static [Target],
 }
 
-/// Where a metric's figure comes from.
+/// Source of a metric's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Source {
     /// The side program reports it by this name.

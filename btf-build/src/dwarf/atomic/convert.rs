@@ -95,7 +95,7 @@ impl<'a> Converter<'_, 'a> {
         })
     }
 
-    /// What a pointer points to. Whatever has no BTF is `void`; a struct need only be declared.
+    /// Returns a pointer's target type: `void` if it has no BTF. A struct need only be declared.
     fn pointee(&mut self, entry: &Entry<'a>, depth: usize) -> gimli::Result<TypeId> {
         let Some(offset) = type_of(entry) else {
             return Ok(TypeId::VOID);

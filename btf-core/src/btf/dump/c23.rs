@@ -20,7 +20,7 @@ const KEYWORDS: [&str; 11] = [
     "typeof_unqual",
 ];
 
-/// Where they are keywords. clang 14 calls its mode C23 without having them.
+/// Condition for compilers with these keywords. clang 14 reports C23 mode but lacks them.
 const IF_C23: &str =
     "#if __STDC_VERSION__ > 201710L && (!defined(__clang__) || __clang_major__ >= 15)\n";
 
@@ -48,7 +48,7 @@ impl Reserved {
         words.filter_map(move |(n, word)| (self.0 & 1 << n != 0).then_some(*word))
     }
 
-    /// What comes before the types and after them, if any of them has such a name.
+    /// Returns the directives before and after the types; `None` if no name is a keyword.
     pub(super) fn around(self) -> Option<(String, String)> {
         if self.0 == 0 {
             return None;

@@ -87,9 +87,9 @@ impl Default for Options {
 /// Writes all types of a BTF as one C header; of a split BTF its own types, and what they need of its base.
 ///
 /// The header compiles without a diagnostic from clang 14 on, with `-Wall -Wextra`, as C11 to C23.
-/// Every struct and union has its size, and every member its place, except members that C cannot
-/// put there, in whose stead is a comment. Two types of one name get different ones (`name___2`),
-/// as do constants.
+/// Every struct and union has its size, and every member its offset, except members that C cannot
+/// place there: a comment replaces them. Two types of one name get different ones (`name___2`), as
+/// do constants.
 ///
 /// # Errors
 ///

@@ -33,7 +33,7 @@ pub(crate) enum Feature {
     TypeTag,
     /// ENUM64, and the sign of an ENUM.
     Enum64,
-    /// DATASEC whose name is no identifier: `?.struct_ops`.
+    /// DATASEC whose name is not an identifier: `?.struct_ops`.
     QuestionMark,
 }
 

@@ -23,7 +23,7 @@ pub(super) enum Change {
     Struct,
     /// An anonymous struct of no size.
     Nothing,
-    /// `_` for what is no identifier in its name.
+    /// `_` for characters that an identifier cannot have.
     Name,
     /// An enum; parameters and enumerators both have two words.
     Enum,

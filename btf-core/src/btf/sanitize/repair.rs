@@ -125,7 +125,7 @@ fn info(kind: Kind, vlen: u32) -> u32 {
     Info::new(kind, false, vlen).0
 }
 
-/// FLOAT members of a packed struct at offsets that are no multiple of their size.
+/// FLOAT members of a packed struct at offsets that are not a multiple of their size.
 fn misaligned_floats(ty: Type<'_>) -> Vec<TypeId> {
     let members = ty.members().iter();
     members
@@ -172,7 +172,7 @@ fn name_params(words: &mut [u32], strings: &mut Vec<u8>) {
 fn rename(words: &mut [u32], strings: &mut Vec<u8>) {
     let kind = Info(words[1]).kind();
     let is_section = kind == Kind::DATASEC;
-    // Kernels do not check the names of numbers, nor the values of tags.
+    // Kernels do not check the names of INTs and FLOATs, nor the values of tags.
     if matches!(
         kind,
         Kind::INT | Kind::FLOAT | Kind::DECL_TAG | Kind::TYPE_TAG
@@ -210,7 +210,7 @@ fn accepted(name: &[u8], is_section: bool) -> Option<Vec<u8>> {
     )
 }
 
-/// Whether a byte may be at this position of an identifier.
+/// Returns `true` if an identifier may have this byte at position `at`.
 pub(super) fn is_identifier(at: usize, byte: u8) -> bool {
     let is_letter = byte.is_ascii_alphabetic() || byte == b'_' || byte == b'.';
     is_letter || (at > 0 && byte.is_ascii_digit())
@@ -229,7 +229,7 @@ mod tests {
     use super::super::sanitize;
     use crate::btf::{Btf, Builder, IntEncoding, Kind, Linkage, Type, TypeId};
 
-    /// What a kernel with all features gets.
+    /// Returns the sanitized BTF for a kernel with all features.
     fn repaired(builder: Builder) -> Btf {
         let btf = builder.finish().unwrap();
         let after = Btf::parse(sanitize(&btf, |_| true).into_owned()).unwrap();

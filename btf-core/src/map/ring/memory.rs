@@ -31,7 +31,7 @@ pub(super) struct Memory {
     page: usize,
 }
 
-/// Where the reader stands, and how far it may go.
+/// Position of the reader, and the position up to which it may read.
 ///
 /// The producer position is read again only when everything up to its last known value was
 /// consumed. Reading it for each record costs several times as much as the record: the page is
@@ -47,7 +47,7 @@ pub(super) struct Cursor {
     total: usize,
 }
 
-/// What is at a position does not hold together: position and bytes to read there.
+/// Invalid record: its position, and the size of the unread data there.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Damage(usize, usize);
 
@@ -169,7 +169,7 @@ impl Memory {
         self.size
     }
 
-    /// Where the reader stands now.
+    /// Returns a cursor at the current consumer position.
     #[inline]
     pub(super) fn cursor(&self) -> Cursor {
         let position = self.position();

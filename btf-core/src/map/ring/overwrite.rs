@@ -22,7 +22,7 @@ pub(super) struct Copy {
     overwritten: u64,
 }
 
-/// What became of a look at the oldest record.
+/// Result of trying to copy the oldest record.
 enum Look {
     /// There is none that is complete.
     None,
@@ -62,7 +62,8 @@ impl Copy {
         let oldest = memory.overwritten();
         if is_after(oldest, position) {
             self.overwritten += oldest.wrapping_sub(position) as u64;
-            // Before a look that finds nothing, as the kernel wakes only who waits at a record.
+            // Before a lookup that finds nothing: the kernel wakes only a reader whose position is
+            // at a record.
             memory.consumed(oldest);
             return Ok(Look::Late);
         }
@@ -92,7 +93,7 @@ impl Copy {
         if !header.is_discarded() {
             self.copy(memory, position.wrapping_add(HEADER), header.len());
         }
-        // The loads of the copy come before the look that says whether it counts.
+        // The loads of the copy must come before the check that it was not overwritten.
         fence(Ordering::Acquire);
         if is_after(memory.overwritten(), position) {
             return Ok(Look::Late);
@@ -122,7 +123,7 @@ impl Copy {
     }
 }
 
-/// Whether a position lies after another one. Positions wrap around.
+/// Returns `true` if `position` is after `other`. Positions wrap around.
 fn is_after(position: usize, other: usize) -> bool {
     position.wrapping_sub(other).cast_signed() > 0
 }

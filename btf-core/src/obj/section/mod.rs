@@ -72,7 +72,7 @@ pub(super) fn find(section: &str) -> Option<(&'static SectionDef, Option<&str>)>
         .find_map(|def| def.matches(section).map(|target| (def, target)))
 }
 
-/// What a program is loaded by whose type and attach type are in no row.
+/// Definition for programs whose type and attach type are in no row.
 static UNLISTED: SectionDef = SectionDef {
     name: "",
     takes_target: false,
@@ -140,7 +140,7 @@ const MOST_LISTED: usize = 6;
 pub struct UnknownSection {
     /// A sentence about the section name.
     pub message: String,
-    /// What to write instead, or to call.
+    /// Suggested section name or function call.
     pub help: String,
 }
 

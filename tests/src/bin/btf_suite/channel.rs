@@ -1,5 +1,5 @@
-//! The pipe to the C program: it asks with a verb and parts of bytes, and is answered with a status
-//! and bytes.
+//! The pipe to the C program. A request is a verb and byte strings; the reply is a status and
+//! bytes.
 
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -28,7 +28,7 @@ impl Question {
         bytes.map_or(0, |bytes| u32::from_ne_bytes(*bytes))
     }
 
-    /// A part; empty if there is no such one.
+    /// A part; empty if it does not exist.
     pub(crate) fn bytes(&self, part: usize) -> &[u8] {
         self.parts.get(part).map_or(&[], Vec::as_slice)
     }

@@ -56,7 +56,8 @@ fn programs(report: &mut Report, dir: &Path, object: &str, target: &str) -> Resu
     Ok(())
 }
 
-/// What a program returns; `None` if it cannot be relocated, or reaches an instruction that cannot.
+/// Returns the result of a program; `None` if it cannot be relocated, or reaches an instruction
+/// that cannot be relocated.
 fn decide(object: &Object, target: &Btf, name: &str) -> Result<Option<u64>> {
     let program = object.program(name).ok_or("it is gone")?;
     let Ok(relocated) = object.relocate([program], &Targets::new(target)) else {

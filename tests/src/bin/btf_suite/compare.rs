@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use btf_core::btf::Btf;
 
-/// What the harness puts in front of a value.
+/// Mark that the harness puts in front of a value.
 pub(crate) const VALUE_MARK: char = '\u{1}';
 
 /// A header's definitions that were not in an earlier one.
@@ -17,8 +17,8 @@ pub(crate) fn without(text: &str, earlier: &str) -> String {
     new.map(|definition| definition + "\n\n").collect()
 }
 
-/// Whether two headers have the same definitions, in any order and up to [`normal`] form, apart
-/// from declarations of what is defined. [`crate::layout`] checks all sizes and offsets.
+/// Returns `true` if two headers have the same definitions, in any order and in [`normal`] form.
+/// Declarations of defined types are ignored. [`crate::layout`] checks all sizes and offsets.
 pub(crate) fn is_header(actual: &str, expected: &str) -> bool {
     let set = |text: &str| {
         let all = definitions(text);
@@ -145,7 +145,7 @@ enum Token {
     Float(f64),
 }
 
-/// Whether a value's text has all the kernel's numbers and words, in their order.
+/// Returns `true` if a value's text has all of the kernel's numbers and words in order.
 pub(crate) fn shows_all(btf: &Btf, shown: &str, expected: &str) -> bool {
     let values = |text: &str| {
         let tokens = tokens(text).into_iter();
@@ -162,7 +162,7 @@ pub(crate) fn shows_all(btf: &Btf, shown: &str, expected: &str) -> bool {
         })
 }
 
-/// Whether there is an enumerator of this name and value.
+/// Returns `true` if there is an enumerator with this name and value.
 fn enumerator(btf: &Btf, name: &str, value: u128) -> bool {
     let mut all = btf
         .types()
@@ -179,8 +179,8 @@ fn initial(text: &str) -> &str {
     }
 }
 
-/// Whether a value's text says what libbpf's does, which may leave out members that are zero and
-/// names of members.
+/// Returns `true` if a value's text matches libbpf's, which may leave out zero members and member
+/// names.
 pub(crate) fn is_value(btf: &Btf, shown: &str, expected: &str, is_prefix: bool) -> bool {
     let (shown, expected) = (tokens(initial(shown)), tokens(initial(expected)));
     let names = expected
@@ -199,7 +199,7 @@ pub(crate) fn is_value(btf: &Btf, shown: &str, expected: &str, is_prefix: bool) 
     is_prefix || shown.all(|token| may_be_left_out(btf, token))
 }
 
-/// Whether it is a zero, or the name of a member, whose value then is.
+/// Returns `true` for a zero, and for the name of a member, whose value follows.
 fn may_be_left_out(btf: &Btf, token: &Token) -> bool {
     match token {
         Token::Member(_) => true,
@@ -316,7 +316,7 @@ mod tests {
         assert!(!is_header(&same.replace("long y", "int y"), expected));
         assert!(!is_header(&same.replace("A = 0", "A = 1"), expected));
         assert!(!is_header("struct a { int x; long y; };", expected));
-        // What is declared and nowhere defined counts.
+        // Types that are declared but never defined count.
         assert!(!is_header(same, &format!("struct b;\n{expected}")));
     }
 

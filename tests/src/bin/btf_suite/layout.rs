@@ -1,4 +1,4 @@
-//! Whether C has the sizes and offsets of the BTF that it was written from: asked of clang.
+//! Comparison of sizes and offsets between BTF and its C header, by clang.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -23,7 +23,7 @@ impl Layout {
     /// Has clang compile a header with an assertion for each size and offset.
     ///
     /// # Errors
-    /// With what clang says.
+    /// With clang's first error message.
     pub(crate) fn check(&self, btf: &Btf, header: &str) -> Result<()> {
         let failed = |e| format!("cannot run {}: {e}", self.clang);
         let mut clang = Command::new(&self.clang)
@@ -47,7 +47,7 @@ impl Layout {
     }
 }
 
-/// Of structs, unions and enums whose name is theirs alone.
+/// Returns assertions for structs, unions and enums with a unique name.
 fn assertions(btf: &Btf) -> String {
     let mut text = String::new();
     let composites = btf

@@ -30,7 +30,7 @@ use btf_core::obj::link_objects;
 use channel::Channel;
 use stand_in::StandIn;
 
-/// What a step that cannot go on says.
+/// Result of a step; the error is a message.
 type Result<T, E = String> = std::result::Result<T, E>;
 
 fn main() -> ExitCode {

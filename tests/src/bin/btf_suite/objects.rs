@@ -118,7 +118,7 @@ enum State {
 pub(crate) struct Objects(HashMap<Vec<u8>, State>);
 
 impl Objects {
-    /// Bytes in answer to a question about an object; `None` if it is about none.
+    /// Handles a request about an object; `None` if the request is not about one.
     pub(crate) fn answer(&mut self, question: &Question) -> Option<Result<Vec<u8>>> {
         let id = question.bytes(0).to_vec();
         let name = question.text(1);
@@ -217,7 +217,7 @@ impl Objects {
         Ok(Vec::new())
     }
 
-    /// Whether a section's map can be mapped by user space.
+    /// Returns 1 if user space can map the section's map, 0 otherwise.
     fn is_shared(&mut self, id: &[u8], name: &str) -> Result<Vec<u8>> {
         let is_shared = self.section(id, name)?.is_shared();
         Ok(u32::from(is_shared).to_ne_bytes().to_vec())

@@ -1,4 +1,4 @@
-//! What became of each case, in the words of Rust's test harness.
+//! Outcome of each case, in the format of Rust's test harness.
 
 use crate::known;
 

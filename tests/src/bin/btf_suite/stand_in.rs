@@ -1,4 +1,4 @@
-//! btf-core's answers in the place of libbpf's functions.
+//! btf-core's implementation of libbpf's functions for the harness.
 
 use btf_core::btf::{Btf, Kind, TypeId, dump, value};
 use btf_core::obj::{Attach, AttachType, ProgType, section_defs};
@@ -21,7 +21,7 @@ pub(crate) struct StandIn {
     last: Option<(Vec<u8>, Vec<u8>, Btf)>,
     layout: Layout,
     objects: Objects,
-    /// Whether the last value had fewer bytes than its type.
+    /// Set if the last value had fewer bytes than its type.
     is_short: bool,
 }
 

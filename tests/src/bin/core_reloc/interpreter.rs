@@ -46,7 +46,7 @@ impl Machine {
         self.bss
     }
 
-    /// What the program has returned.
+    /// Returns the program's return value.
     #[allow(
         dead_code,
         reason = "`btf-suite` has this module, too, and only there programs return lines"

@@ -10,7 +10,7 @@ use std::process::Command;
 const PACKAGE: &str = "golang-github-cilium-ebpf-dev";
 const VERSION: &str = "0.9.1-1";
 
-/// Where the objects are in it.
+/// Directory of the objects in the package.
 const OBJECTS: &str = "usr/share/gocode/src/github.com/cilium/ebpf/btf/testdata";
 
 /// The directory of the objects, from the cache or the mirror.

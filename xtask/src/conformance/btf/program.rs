@@ -55,7 +55,7 @@ const FLAGS: &[&str] = &[
     "-D_FILE_OFFSET_BITS=64",
 ];
 
-/// What is run.
+/// Test program, and the objects that it reads.
 pub(super) struct Program {
     pub(super) executable: PathBuf,
     /// The directory that tests read objects from.

@@ -1,8 +1,8 @@
-//! What became of each test file's cases, as the document `docs/conformance-btf.md`.
+//! Results of each test file, for the document `docs/conformance-btf.md`.
 
 use std::fmt::Write as _;
 
-/// What the document does not repeat for each file.
+/// Introduction of the document, common to all test files.
 const HEADING: &str = "# The kernel's tests of BTF
 
 The kernel's own tests, compiled as they are and run against btf-core: where they call libbpf to deduplicate BTF, write C,
@@ -58,7 +58,7 @@ pub(super) struct Report {
     differing: Vec<String>,
     skipped: Vec<String>,
     failed: Vec<String>,
-    /// Whether all of what was to run has printed its result.
+    /// Result lines of the current run; 0 if the program ended early.
     results: usize,
 }
 
