@@ -103,9 +103,9 @@ impl Binary {
     ///
     /// # Errors
     ///
-    /// [`crate::ErrorKind::NotFound`] with names that are close;
-    /// [`crate::ErrorKind::InvalidInput`] if several functions have the name; [`crate::ErrorKind::Unsupported`] if it is an IFUNC, whose
-    /// implementation is chosen when a program starts, such as `memcpy` of glibc;
+    /// [`crate::ErrorKind::NotFound`] with names that are close; [`crate::ErrorKind::InvalidInput`]
+    /// if several functions have the name; [`crate::ErrorKind::Unsupported`] if it is an IFUNC,
+    /// whose implementation is chosen when a program starts, such as `memcpy` of glibc;
     /// [`crate::ErrorKind::Malformed`] if the file is not ELF.
     pub fn function(&self, name: &str) -> Result<u64> {
         self.function_offsets(&[name]).map(|offsets| offsets[0])
