@@ -43,8 +43,37 @@ pub(super) struct Cursor {
     position: usize,
     /// A producer position, at most `size` after `position`.
     produced: usize,
-    /// Bytes of the last record.
+    /// Bytes of the last record, and how many in a row have had as many before it, up to `STEADY`.
     total: usize,
+    run: usize,
+}
+
+/// As many records of one length in a row promise another one.
+const STEADY: usize = 16;
+
+impl Cursor {
+    /// Moves past a record of `total` bytes.
+    ///
+    /// The next position depends on a length that has just been loaded, so that loads of headers wait
+    /// for each other. While records are of one length, the position is computed from the last
+    /// length instead: the processor predicts the comparison and loads the next header at once. Where
+    /// lengths vary it would mispredict, which costs more than the wait.
+    #[inline]
+    fn advance(&mut self, total: usize) {
+        let step = if self.run < STEADY {
+            self.run = if total == self.total { self.run + 1 } else { 0 };
+            self.total = total;
+            total
+        } else {
+            if total != self.total {
+                self.run = 0;
+                // Keeps the compiler from turning the branch into the value.
+                self.total = std::hint::black_box(total);
+            }
+            self.total
+        };
+        self.position = self.position.wrapping_add(step);
+    }
 }
 
 /// Invalid record: its position, and the size of the unread data there.
@@ -177,6 +206,7 @@ impl Memory {
             position,
             produced: position,
             total: 0,
+            run: 0,
         }
     }
 
@@ -223,13 +253,7 @@ impl Memory {
         if total > available {
             return Err(Damage(position, available));
         }
-        // The next position is computed from the last length, not from this one, which has just
-        // been loaded: the processor predicts the branch and reads the next header without waiting
-        // for this one. `black_box` keeps the compiler from turning the branch into the value.
-        if total != cursor.total {
-            cursor.total = std::hint::black_box(total);
-        }
-        cursor.position = position.wrapping_add(cursor.total);
+        cursor.advance(total);
         Ok(Some(Record {
             memory: self,
             header,
