@@ -138,9 +138,9 @@ impl InMaps {
                 let is_there = e.raw_os_error() == Some(libc::EEXIST);
                 let error = Error::os(format!("cannot write to map `{BY_ADDRESS}`"), e);
                 match is_there {
-                    true => error.hint(
-                        "several programs of an object at one USDT probe require Linux 5.15 or newer",
-                    ),
+                    true => {
+                        error.hint("several programs at one USDT probe require Linux 5.15 or newer")
+                    }
                     false => error,
                 }
             })?;
