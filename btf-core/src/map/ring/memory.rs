@@ -54,10 +54,10 @@ const STEADY: usize = 16;
 impl Cursor {
     /// Moves past a record of `total` bytes.
     ///
-    /// The next position depends on a length that has just been loaded, so that loads of headers wait
-    /// for each other. While records are of one length, the position is computed from the last
-    /// length instead: the processor predicts the comparison and loads the next header at once. Where
-    /// lengths vary it would mispredict, which costs more than the wait.
+    /// The next position depends on a length that has just been loaded, so that loads of headers
+    /// wait for each other. While records are of one length, the position is computed from the last
+    /// length instead: the processor predicts the comparison and loads the next header at once.
+    /// Where lengths vary it would mispredict, which costs more than the wait.
     #[inline]
     fn advance(&mut self, total: usize) {
         let step = if self.run < STEADY {
