@@ -122,7 +122,12 @@ int on_any(void *ctx)
 	return bpf_map_lookup_elem(&mine, &zero) == bpf_map_lookup_elem(&shared, &zero);
 }
 "#;
-    insta::assert_snapshot!(not_built("extern_map", maps), @"error: object `extern_map`: map `shared`: it is declared `extern`, and no source of this object defines it (build the source that defines it into the same object (btf_build::Builder::link), or leave `extern` out)");
+    insta::assert_snapshot!(not_built("extern_map", maps), @r#"
+    extern_map.bpf.c:13:21: note: declared here
+    extern struct array shared SEC(".maps");
+                        ^
+    error: object `extern_map`: map `shared`: it is declared `extern`, and no source of this object defines it (build the source that defines it into the same object (btf_build::Builder::link), or leave `extern` out)
+    "#);
 }
 
 #[test]
