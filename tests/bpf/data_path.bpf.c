@@ -39,7 +39,7 @@ struct stats {
 	} inner[2];
 };
 
-/* Three MiB: more than a thread's stack, and less than the four of a map's value before Linux 5.11. */
+/* Three MiB: more than a thread has of stack, less than what Linux 5.10 allows a value. */
 #define COUNTS (3 << 17)
 __u64 counts[COUNTS] = {};
 struct stats stats = {};
