@@ -67,11 +67,14 @@ impl OpenObject {
         let btf = contexts.btf.as_ref().or(object.btf());
         let btf = match types::load(btf, features) {
             Ok(btf) => btf,
-            Err(why) => {
+            Err(types::Rejection { why, is_denied }) => {
                 warnings.push(format!(
                     "{why}; it is loaded without types and source lines"
                 ));
-                *rejection = Some(why);
+                // What is denied next says why by itself.
+                if !is_denied {
+                    *rejection = Some(why);
+                }
                 None
             }
         };

@@ -1,5 +1,6 @@
 //! The object's own types in the kernel: function and line information, and the types of maps, refer to them.
 
+use std::io;
 use std::os::fd::OwnedFd;
 
 use crate::btf::Btf;
@@ -7,18 +8,29 @@ use crate::btf::sanitize::sanitize;
 use crate::probe::{Features, btf_feature};
 use crate::sys;
 
+/// Failure to load the object's BTF.
+pub(super) struct Rejection {
+    /// The kernel's reason and error.
+    pub(super) why: String,
+    /// Set if this process may not load BTF, whatever is in it.
+    pub(super) is_denied: bool,
+}
+
 /// Loads the object's BTF, and returns its fd or why the kernel rejected it.
 ///
 /// Programs and maps work without BTF, except those with locks, timers and the like. As in libbpf,
 /// a rejection alone is not an error; it is reported with the error of what fails for lack of BTF.
-pub(super) fn load(btf: Option<&Btf>, features: &Features) -> Result<Option<OwnedFd>, String> {
+pub(super) fn load(btf: Option<&Btf>, features: &Features) -> Result<Option<OwnedFd>, Rejection> {
     let Some(btf) = btf else { return Ok(None) };
     let btf = sanitize(btf, |feature| features.knows(btf_feature(feature)));
     sys::btf_load(&btf, features.token())
         .map(Some)
-        .map_err(|(e, log)| match reason(&log) {
-            Some(reason) => format!("the kernel rejected the object's BTF: {reason} ({e})"),
-            None => format!("the kernel rejected the object's BTF: {e}"),
+        .map_err(|(e, log)| Rejection {
+            why: match reason(&log) {
+                Some(reason) => format!("the kernel rejected the object's BTF: {reason} ({e})"),
+                None => format!("the kernel rejected the object's BTF: {e}"),
+            },
+            is_denied: e.kind() == io::ErrorKind::PermissionDenied,
         })
 }
 

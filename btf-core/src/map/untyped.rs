@@ -333,8 +333,8 @@ impl Map {
                 Some(Restriction::Frozen) => {
                     "it is frozen: user space reads its values and changes none".to_owned()
                 }
-                Some(Restriction::ReadOnly) => "its descriptor was opened for reading only".to_owned(),
-                Some(Restriction::WriteOnly) => "its descriptor was opened for writing only".to_owned(),
+                Some(Restriction::ReadOnly) => "its fd was opened for reading only".to_owned(),
+                Some(Restriction::WriteOnly) => "its fd was opened for writing only".to_owned(),
                 None => sys::privileges_hint(Capabilities::BPF),
             }),
             _ => None,

@@ -319,7 +319,11 @@ fn bytes_of_a_map() {
     map.freeze().unwrap();
     let e = skel.maps.hash.insert(&1, &1).unwrap_err();
     assert_eq!(e.kind(), ErrorKind::Permission);
-    assert!(e.to_string().contains("the map may be frozen"), "{e}");
+    assert!(
+        e.to_string()
+            .contains("it is frozen: user space reads its values"),
+        "{e}"
+    );
     frozen.works();
 }
 
