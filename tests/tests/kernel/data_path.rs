@@ -34,7 +34,11 @@ fn open() -> OpenDataPath {
 #[test]
 fn shows_untyped_samples_as_a_type() {
     let ring = Feature::since("map: ringbuf without a type of its samples", (5, 8)).unwrap();
-    let perf = Feature::since("map: perf_event_array without one", (4, 4)).unwrap();
+    let perf = Feature::since(
+        "map: perf_event_array without a type of its samples",
+        (4, 4),
+    )
+    .unwrap();
     let skel = open().load().unwrap();
     let (mut seen, mut names, mut lost) = (Vec::new(), Vec::new(), 0);
     let mut reports = skel
