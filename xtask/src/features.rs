@@ -1,7 +1,7 @@
 //! The table of features by kernel: what the kernel cases have seen loaded, attached and fired. It is kept in
 //! `docs/features.md`, which a test of all kernels holds to be true.
 
-use crate::{Result, disk, program};
+use crate::{Result, blessed, program};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -40,23 +40,8 @@ impl Features {
     /// # Errors
     /// If they differ, naming the rows, or the file cannot be read or written.
     pub(crate) fn settle(&self, bless: bool) -> Result<()> {
-        let (path, text) = (path(), self.text());
-        if bless {
-            return disk::write(&path, text.as_bytes());
-        }
-        let kept = disk::read_to_string(&path)?;
-        if kept == text {
-            return Ok(());
-        }
-        let mut differs = format!("{} is not what was seen:", path.display());
-        for line in kept.lines().filter(|line| !text.contains(line)) {
-            let _ = write!(differs, "\n  - {line}");
-        }
-        for line in text.lines().filter(|line| !kept.contains(line)) {
-            let _ = write!(differs, "\n  + {line}");
-        }
-        differs += "\nif that is right, write it with `cargo xtask test --bless`";
-        Err(differs)
+        let command = "cargo xtask test --bless";
+        blessed::settle(&path(), &self.text(), bless, command)
     }
 
     fn text(&self) -> String {

@@ -3,6 +3,7 @@
 mod apt;
 mod arch;
 mod bench;
+mod blessed;
 mod build;
 mod cache;
 mod cases;

@@ -197,8 +197,8 @@ pub(crate) fn install(needs: &[&[Tool]]) -> Result<()> {
         .into_iter()
         .chain(packages)
         .collect();
-    // Images of containers come without package lists, others with old ones. Without a list, apt takes `g++` for a pattern
-    // of installed packages, and succeeds.
+    // Container images come without package lists, others with old ones. Without a list, apt reads
+    // `g++` as a pattern of installed packages, and succeeds.
     if apt(&install).is_err() || need(needs).is_err() {
         apt(&["update"])?;
         apt(&install)?;

@@ -6,7 +6,7 @@ use crate::guest::Guest;
 use crate::kernel::Selection;
 use crate::machine::{self, Port};
 use crate::tally::Lines;
-use crate::{Result, build, cases, disk, program, tool, unexpected, vm};
+use crate::{Result, blessed, build, cases, disk, program, tool, unexpected, vm};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -136,23 +136,8 @@ impl Found {
 
     /// Holds the kept tables to be these, or writes them.
     fn settle(&self, bless: bool) -> Result<()> {
-        let (path, text) = (path(), self.text());
-        if bless {
-            return disk::write(&path, text.as_bytes());
-        }
-        let kept = disk::read_to_string(&path)?;
-        if kept == text {
-            return Ok(());
-        }
-        let mut differs = format!("{} is not what was seen:", path.display());
-        for line in kept.lines().filter(|line| !text.contains(line)) {
-            let _ = write!(differs, "\n  - {line}");
-        }
-        for line in text.lines().filter(|line| !kept.contains(line)) {
-            let _ = write!(differs, "\n  + {line}");
-        }
-        differs += "\nif that is right, write it with `cargo xtask conformance faults --bless`";
-        Err(differs)
+        let command = "cargo xtask conformance faults --bless";
+        blessed::settle(&path(), &self.text(), bless, command)
     }
 
     fn text(&self) -> String {
