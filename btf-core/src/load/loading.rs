@@ -71,7 +71,7 @@ impl OpenObject {
                 warnings.push(format!(
                     "{why}; it is loaded without types and source lines"
                 ));
-                // What is denied next says why by itself.
+                // The error of the map or program that is denied next has the reason.
                 if !is_denied {
                     *rejection = Some(why);
                 }

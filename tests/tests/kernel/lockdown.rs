@@ -1,5 +1,5 @@
-//! A kernel that is locked down. A kernel stays locked down until it is booted again, so the case is ignored by default, and
-//! `cargo xtask test` runs it in a machine of its own (`LOCKDOWN` in `xtask/src/cases.rs`).
+//! A locked-down kernel. It stays so until it is booted again, so the case is ignored by default,
+//! and `cargo xtask test` runs it in a machine of its own (`LOCKDOWN` in `xtask/src/cases.rs`).
 
 use btf_core::load::OpenObject;
 use btf_core::{Error, ErrorKind};
@@ -25,7 +25,8 @@ fn explains_refusals() {
         ErrorKind::Verifier,
         "object `refused`: program `looks`: the verifier refused instruction 5 of `looks` (refused.bpf.c:208: \
          `bpf_probe_read_kernel(&sink, sizeof(sink), (void *)bpf_get_current_task());`): ",
-        // The probe for bpf_probe_read_kernel fails in such a kernel, so the older helper is called instead, as by libbpf.
+        // The probe for bpf_probe_read_kernel fails in such a kernel, so the older helper is called
+        // instead, as by libbpf.
         "bpf_probe_read#4 (the kernel is locked down (/sys/kernel/security/lockdown): for confidentiality it takes \
          bpf_probe_read and its like from all programs, and bpf_probe_write_user for integrity already; fentry and tp_btf \
          programs read kernel memory through their arguments without it)",
