@@ -42,6 +42,7 @@
 #[cfg(feature = "load")]
 pub mod binary;
 pub mod btf;
+mod effort;
 mod error;
 pub mod helper;
 pub mod insn;

@@ -1,8 +1,8 @@
 //! When a type of the target may stand for one of the object: for a field, and for a type as a whole.
 
-use super::effort::Effort;
 use super::{essential_name, kinds_compatible};
 use crate::btf::{Kind, Type};
+use crate::effort::Effort;
 use crate::error::{Error, ErrorKind, Result};
 
 /// As deep as libbpf follows pointers, arrays and prototypes.

@@ -6,11 +6,11 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::access::{Accessor, Spec};
-use super::effort::Effort;
 use super::rules::{self, Rules};
 use super::{Relo, Relocator, Targets, describe, essential_name};
 use crate::btf::ext::CoreKind;
 use crate::btf::{Btf, Kind, Type, TypeId};
+use crate::effort::Effort;
 use crate::error::Result;
 use crate::relo::Fixup;
 
@@ -40,7 +40,7 @@ impl Footprint {
     ) -> Vec<Result<Fixup>> {
         let targets = Targets::new(target);
         let mut relocator = Relocator::new(local, &targets, relos);
-        let mut effort = Effort::for_relocations(relos.len());
+        let mut effort = super::effort_for(local, relos);
         let mut seen = HashSet::new();
         let mut answers = Vec::with_capacity(relos.len());
         for relo in relos {

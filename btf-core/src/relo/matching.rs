@@ -1,9 +1,9 @@
 //! Following an access of the object through a candidate of the target (libbpf's `bpf_core_spec_match`).
 
 use super::access::{Accessor, MAX_LEN, Spec, is_flexible};
-use super::effort::Effort;
 use super::{compat, essential_name};
 use crate::btf::{Member, Type};
+use crate::effort::Effort;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The same path in `candidate`; `None` if it does not have it.

@@ -9,7 +9,6 @@
 mod access;
 mod candidates;
 mod compat;
-mod effort;
 mod explain;
 mod fixup;
 pub(crate) mod footprint;
@@ -26,10 +25,10 @@ use std::fmt;
 
 use crate::btf::ext::CoreKind;
 use crate::btf::{Btf, Kind, Type, TypeId};
+use crate::effort::Effort;
 use crate::error::{Error, ErrorKind, Result};
 use access::Spec;
 use candidates::Candidates;
-use effort::Effort;
 use explain::types::titled;
 use rules::Rules;
 
@@ -149,7 +148,7 @@ impl<'l, 't> Relocator<'l, 't> {
             targets: *targets,
             found: Candidates::find(roots, targets),
             left: HashMap::new(),
-            effort: Effort::for_relocations(relos.len()),
+            effort: effort_for(local, relos),
             absent: Vec::new(),
         }
     }
@@ -172,6 +171,15 @@ impl<'l, 't> Relocator<'l, 't> {
         let rules = self.targets.rules;
         one(rules, relo.kind, &spec, candidates, &mut self.effort)
     }
+}
+
+/// Returns the budget for comparing types on behalf of `relos`.
+fn effort_for(local: &Btf, relos: &[Relo<'_>]) -> Effort {
+    Effort::for_bytes(
+        local.as_bytes().len().saturating_add(16 * relos.len()),
+        ErrorKind::Relocation,
+        "the types of the object and of the target are too entangled to compare",
+    )
 }
 
 /// Answers from those candidates that match, which are the only ones from then on.
@@ -246,7 +254,7 @@ fn ambiguous(first: Type<'_>, a: &Fixup, second: Type<'_>, b: &Fixup) -> Error {
 /// [`ErrorKind::Relocation`] if the types are nested or entangled too deeply to compare.
 #[cfg(feature = "load")]
 pub(crate) fn types_are_compatible(local: Type<'_>, target: Type<'_>) -> Result<bool> {
-    compat::types(local, target, &mut Effort::for_relocations(1))
+    compat::types(local, target, &mut effort_for(local.btf(), &[]))
 }
 
 /// The part of a name that counts: up to the last `___` between two characters that are no underscore.

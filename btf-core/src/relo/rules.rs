@@ -1,11 +1,11 @@
 //! What is asked of whole types and of enumerators, as functions: an object that asks for fields alone is relocated without.
 
 use super::access::Spec;
-use super::effort::Effort;
 use super::explain::{Explanation, enumerators, types};
 use super::{Targets, compat, matching, types_match};
 use crate::btf::Type;
 use crate::btf::ext::CoreKind;
+use crate::effort::Effort;
 use crate::error::{Error, ErrorKind, Result};
 
 type Match = for<'t> fn(CoreKind, &Spec<'_>, Type<'t>, &mut Effort) -> Result<Option<Spec<'t>>>;

@@ -1,8 +1,8 @@
 //! When a type of the target is like one of the object down to its members (libbpf's `bpf_core_types_match`).
 
-use super::effort::Effort;
 use super::essential_name;
 use crate::btf::{IntEncoding, Kind, Type};
+use crate::effort::Effort;
 use crate::error::{Error, ErrorKind, Result};
 
 /// As many structs and prototypes within each other as libbpf follows, and as many pointers and arrays in each.

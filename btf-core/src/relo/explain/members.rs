@@ -5,9 +5,9 @@ use std::collections::HashSet;
 use super::types::{name_of, titled};
 use super::{Explanation, renames, spelled};
 use crate::btf::{Member, Type, utf8_prefix};
+use crate::effort::Effort;
 use crate::near::{add_similar, same_core};
 use crate::relo::access::{Accessor, Spec};
-use crate::relo::effort::Effort;
 use crate::relo::{Fixup, compat, essential_name, matching};
 
 /// How many members of one type are looked at, those of anonymous members included. A hostile type may contain itself.

@@ -3,8 +3,8 @@
 use super::{Explanation, enumerators, members, renames, spelled};
 use crate::btf::ext::CoreKind;
 use crate::btf::{Btf, Kind, Type, utf8_prefix};
+use crate::effort::Effort;
 use crate::near::add_similar;
-use crate::relo::effort::Effort;
 use crate::relo::{Targets, compat, essential_name, kinds_compatible, types_match};
 
 /// The name of a type without what makes a flavor of it.
