@@ -16,6 +16,8 @@ pub(crate) struct FileSystem(u32);
 impl FileSystem {
     pub(crate) const BPF: FileSystem = FileSystem(0xcafe_4a11);
     pub(crate) const CGROUP2: FileSystem = FileSystem(0x6367_7270);
+    pub(crate) const PROC: FileSystem = FileSystem(0x9fa0);
+    pub(crate) const SYSFS: FileSystem = FileSystem(0x6265_6572);
 
     /// That of an open file.
     pub(crate) fn of(file: impl AsFd) -> io::Result<FileSystem> {
@@ -48,11 +50,10 @@ mod tests {
 
     #[test]
     fn of_a_file_and_at_a_path() {
-        const PROC: FileSystem = FileSystem(0x9fa0);
         let path = Path::new("/proc/self/stat");
-        assert_eq!(FileSystem::at(path).unwrap(), PROC);
+        assert_eq!(FileSystem::at(path).unwrap(), FileSystem::PROC);
         let file = std::fs::File::open(path).unwrap();
-        assert_eq!(FileSystem::of(file).unwrap(), PROC);
+        assert_eq!(FileSystem::of(file).unwrap(), FileSystem::PROC);
         assert!(FileSystem::at(Path::new("/no/such/place")).is_err());
         assert!(FileSystem::at(Path::new("/with\0zero")).is_err());
     }

@@ -1,9 +1,11 @@
 //! The running kernel's BTF and that of its modules, as `/sys/kernel/btf` has them.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use super::FileSystem;
 use super::mmap::{Access, Mapping};
 use crate::btf::{Btf, Bytes};
 use crate::error::{Context, Error, Result};
@@ -20,11 +22,14 @@ pub(crate) fn has_kernel_btf() -> bool {
 /// Reads the running kernel's BTF; memory-mapped where the kernel allows it (from 6.16 on), which is faster and shares
 /// its pages.
 ///
+/// Only a file of sysfs is mapped, which nobody can truncate or write. What else lies at the path is
+/// read.
+///
 /// # Errors
 ///
 /// [`crate::ErrorKind::NotFound`] if the kernel offers none; those of reading the file and of [`Btf::parse`].
 pub fn kernel_btf() -> Result<Btf> {
-    let file = File::open(VMLINUX).map_err(|e| match e.kind() {
+    let mut file = File::open(VMLINUX).map_err(|e| match e.kind() {
         io::ErrorKind::NotFound => {
             Error::not_found(format!("this kernel has no BTF: there is no {VMLINUX}")).hint(
                 "boot a kernel built with CONFIG_DEBUG_INFO_BTF=y, pass BTF made for this kernel with set_kernel_btf, or carry it \
@@ -33,26 +38,31 @@ pub fn kernel_btf() -> Result<Btf> {
         }
         _ => cannot_read(VMLINUX, e),
     })?;
-    Btf::parse(bytes(&file, VMLINUX)?).context(|| format!("the kernel's BTF in {VMLINUX}"))
+    Btf::parse(bytes(&mut file).map_err(|e| cannot_read(VMLINUX, e))?)
+        .context(|| format!("the kernel's BTF in {VMLINUX}"))
 }
 
 fn cannot_read(path: &str, e: io::Error) -> Error {
     Error::os(format!("cannot read the kernel's BTF from {path}"), e)
 }
 
-fn bytes(file: &File, path: &str) -> Result<Bytes> {
-    let len = file.metadata().map_err(|e| cannot_read(path, e))?.len() as usize;
-    if len > 0
-        && let Ok(mapping) = Mapping::new(file, 0, len, Access::ReadPrivate)
+fn bytes(file: &mut File) -> io::Result<Bytes> {
+    let metadata = file.metadata()?;
+    // Of the files in sysfs, those that can be written may be mapped memory of a device.
+    let is_constant = FileSystem::of(&*file)? == FileSystem::SYSFS && metadata.mode() & 0o222 == 0;
+    let len = metadata.len() as usize;
+    if is_constant
+        && len > 0
+        && let Ok(mapping) = Mapping::new(&*file, 0, len, Access::ReadPrivate)
     {
         return Ok(Bytes::from_owner(Mapped(mapping)));
     }
-    std::fs::read(path)
-        .map(Bytes::from)
-        .map_err(|e| cannot_read(path, e))
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok(Bytes::from(bytes))
 }
 
-/// A read-only mapping of a file that the kernel never changes.
+/// A read-only mapping of a file of sysfs that the kernel never changes.
 struct Mapped(Mapping);
 
 impl AsRef<[u8]> for Mapped {
@@ -87,6 +97,24 @@ pub(crate) fn module_btf(name: &str, vmlinux: &Btf) -> Result<Btf> {
 mod tests {
     use super::*;
     use crate::btf::Kind;
+
+    #[test]
+    fn a_file_that_is_truncated_meanwhile_was_read() {
+        let path = std::env::temp_dir().join(format!("btf truncated {}", std::process::id()));
+        let contents: Vec<u8> = (0..64 << 10).map(|n| n as u8).collect();
+        std::fs::write(&path, &contents).unwrap();
+        let mut file = File::open(&path).unwrap();
+        let bytes = bytes(&mut file).unwrap();
+        File::options()
+            .write(true)
+            .open(&path)
+            .unwrap()
+            .set_len(0)
+            .unwrap();
+        std::fs::remove_file(&path).unwrap();
+        // A mapping would raise SIGBUS here.
+        assert!(*bytes == *contents);
+    }
 
     #[test]
     fn the_running_kernel_has_tasks_if_it_has_btf() {
