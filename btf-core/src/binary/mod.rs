@@ -55,6 +55,10 @@ impl Binary {
     /// directories of libraries, `bash` in those of programs. `base.apk!/lib/arm64-v8a/libx.so` is
     /// a library that is stored uncompressed in an archive (zip).
     ///
+    /// `LD_LIBRARY_PATH` and `PATH` count as in secure_getenv(3): not in a process with more rights
+    /// than its caller (set-user-ID, file capabilities), where the usual directories alone are
+    /// searched.
+    ///
     /// # Errors
     ///
     /// [`crate::ErrorKind::NotFound`] if there is no such file, and other errors of the file

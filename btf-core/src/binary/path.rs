@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::sys;
 
 /// Directory of this architecture's libraries, on systems that have libraries of several.
 const LIBRARIES: &str = if cfg!(target_arch = "x86_64") {
@@ -33,7 +34,7 @@ pub(super) fn resolve(name: &str) -> Result<PathBuf> {
     } else {
         ("PATH", ["/usr/bin", "/usr/sbin", "/bin"])
     };
-    let own = std::env::var_os(variable).unwrap_or_default();
+    let own = sys::variable(variable).unwrap_or_default();
     std::env::split_paths(&own)
         .filter(|dir| !dir.as_os_str().is_empty())
         .chain(rest.map(PathBuf::from))

@@ -5,13 +5,12 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::probe::Probed;
-use super::{Taken, tracefs};
+use super::{Taken, event_line, tracefs};
 use crate::error::{Error, Result};
 use crate::sys::{self, Event, Scope};
 
@@ -92,7 +91,7 @@ fn add(
     explain: &dyn Fn(io::Error) -> Error,
 ) -> Result<(Listed, Option<File>)> {
     let (kind, name) = (if is_return { 'r' } else { 'p' }, probed.name());
-    let (place, held) = probed.place().map_err(explain)?;
+    let (place, held) = probed.place(explain)?;
     let (file, group) = match (&probed, is_return) {
         (Probed::Kernel { .. }, false) => ("kprobe_events", "kprobes"),
         (Probed::Kernel { .. }, true) => ("kprobe_events", "kretprobes"),
@@ -147,37 +146,27 @@ impl Probed<'_> {
     }
 
     /// The place as the kernel reads it, and the file that must be open meanwhile.
-    fn place(&self) -> io::Result<(String, Option<File>)> {
+    fn place(&self, explain: &dyn Fn(io::Error) -> Error) -> Result<(String, Option<File>)> {
         match *self {
-            Probed::Kernel {
-                function,
-                offset: 0,
-            } => Ok((function.to_owned(), None)),
-            Probed::Kernel { function, offset } => Ok((format!("{function}+{offset:#x}"), None)),
+            Probed::Kernel { function, offset } => {
+                let function = event_line::function(function)?;
+                Ok(match offset {
+                    0 => (function.to_owned(), None),
+                    _ => (format!("{function}+{offset:#x}"), None),
+                })
+            }
             Probed::Binary {
                 path,
                 offset,
                 counter,
             } => {
-                let (path, held) = nameable(path)?;
+                let (path, held) = event_line::path(path).map_err(explain)?;
                 let counter = match counter {
                     0 => String::new(),
                     _ => format!("({counter:#x})"),
                 };
                 Ok((format!("{path}:{offset:#x}{counter}"), held))
             }
-        }
-    }
-}
-
-/// The path, unless the kernel would not read all of it: a line is split at spaces and ends at `#`. Then the file by its descriptor.
-fn nameable(path: &Path) -> io::Result<(String, Option<File>)> {
-    let is_plain = |c: char| !c.is_whitespace() && !c.is_control() && c != '#';
-    match path.to_str().filter(|path| path.chars().all(is_plain)) {
-        Some(path) => Ok((path.to_owned(), None)),
-        None => {
-            let file = File::open(path)?;
-            Ok((format!("/proc/self/fd/{}", file.as_raw_fd()), Some(file)))
         }
     }
 }
@@ -200,7 +189,8 @@ mod tests {
 
     #[test]
     fn places_are_written_as_the_kernel_reads_them() {
-        let place = |probed: Probed<'_>| probed.place().unwrap().0;
+        let explain = |e| Error::os("cannot attach", e);
+        let place = |probed: Probed<'_>| probed.place(&explain).unwrap().0;
         let function = "vfs_unlink";
         assert_eq!(
             place(Probed::Kernel {
@@ -217,21 +207,18 @@ mod tests {
             "vfs_unlink+0x10"
         );
         let binary = |path, counter| Probed::Binary {
-            path: Path::new(path),
+            path: std::path::Path::new(path),
             offset: 0x1234,
             counter,
         };
         assert_eq!(place(binary("/lib/x.so", 0)), "/lib/x.so:0x1234");
         assert_eq!(place(binary("/lib/x.so", 8)), "/lib/x.so:0x1234(0x8)");
-        assert!(binary("/no such/file", 0).place().is_err());
-
-        let dir = std::env::temp_dir().join(format!("btf legacy {}", std::process::id()));
-        std::fs::write(&dir, "x").unwrap();
-        let (place, held) = binary(dir.to_str().unwrap(), 0).place().unwrap();
-        std::fs::remove_file(&dir).unwrap();
-        assert!(
-            held.is_some() && place.starts_with("/proc/self/fd/"),
-            "{place}"
-        );
+        assert!(binary("/no such/file", 0).place(&explain).is_err());
+        let odd = Probed::Kernel {
+            function: "vfs_unlink\n-:kprobes/other",
+            offset: 16,
+        };
+        let e = odd.place(&explain).unwrap_err();
+        assert_eq!(e.kind(), crate::ErrorKind::InvalidInput);
     }
 }

@@ -6,6 +6,7 @@ mod bound;
 mod cgroup;
 mod cookie;
 mod detach_error;
+mod event_line;
 mod freplace;
 mod functions;
 mod info;

@@ -1,10 +1,10 @@
 //! Which token an object is loaded with, if any.
 
-use std::env;
 use std::path::{Path, PathBuf};
 
 use crate::error::Result;
 use crate::probe::{Features, Token};
+use crate::sys;
 
 /// The variable that libbpf reads, too.
 const VARIABLE: &str = "LIBBPF_BPF_TOKEN_PATH";
@@ -29,7 +29,7 @@ impl TokenSource {
         let path = match self {
             TokenSource::Given(token) => return Ok(features.with_token(token)),
             TokenSource::Path(path) => Some(path),
-            TokenSource::Usual => env::var_os(VARIABLE).map(PathBuf::from),
+            TokenSource::Usual => sys::variable(VARIABLE).map(PathBuf::from),
         };
         match path {
             Some(path) if path == Path::new("") => Ok(features),

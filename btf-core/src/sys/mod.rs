@@ -9,6 +9,7 @@ mod attach;
 mod attr;
 mod btf;
 mod cpus;
+mod environment;
 mod fdinfo;
 mod file_system;
 mod kernel_btf;
@@ -51,6 +52,7 @@ pub(crate) use btf::{
     btf_by_id, btf_bytes, btf_has_name, btf_info, btf_load, btf_try, module_btf_fd, next_btf_id,
 };
 pub(crate) use cpus::possible_cpus;
+pub(crate) use environment::variable;
 pub(crate) use fdinfo::Restriction;
 pub(crate) use file_system::FileSystem;
 pub use kernel_btf::kernel_btf;
