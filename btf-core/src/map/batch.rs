@@ -2,7 +2,7 @@
 
 use super::keys::{KeyBuffer, Keys};
 use super::{Flags, Map, MapType};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Context, Error, ErrorKind, Result};
 use crate::pod::{self, Pod};
 use crate::sys::{BatchRead, ENOTSUPP, Position};
 
@@ -31,6 +31,9 @@ use crate::sys::{BatchRead, ENOTSUPP, Position};
 pub struct Batched<'a, K, V> {
     map: &'a Map,
     position: Position,
+    /// Entries for which the buffers have room. It is counted, not computed from their lengths: keys
+    /// may have no bytes.
+    room: usize,
     keys: Vec<u8>,
     values: Vec<u8>,
     /// Bytes of a key and of a value in the buffers.
@@ -55,7 +58,8 @@ impl<'a, K: Pod, V> Batched<'a, K, V> {
         Batched {
             map,
             position: map.fd.batch_start(),
-            keys: vec![0; size.clamp(1, MOST) * map.fd.key_len()],
+            room: size.clamp(1, MOST),
+            keys: Vec::new(),
             values: Vec::new(),
             key_len: map.fd.key_len(),
             value_len: 0,
@@ -109,10 +113,15 @@ impl<'a, K: Pod, V> Batched<'a, K, V> {
 
     /// Fetches the next batch.
     fn fetch(&mut self) -> Result<()> {
-        let (key_len, value_len) = (self.key_len, self.map.value_len()?);
-        self.value_len = value_len;
+        let map = self.map;
+        map.require().context(|| map.what())?;
+        if self.key_len == 0 {
+            return Err(map.unfit("its keys have no bytes, so it has no batches".into()));
+        }
+        self.value_len = map.value_len()?;
         loop {
-            self.values.resize(self.keys.len() / key_len * value_len, 0);
+            resize(&mut self.keys, self.room, self.key_len).context(|| map.what())?;
+            resize(&mut self.values, self.room, self.value_len).context(|| map.what())?;
             let (keys, values) = (&mut self.keys, &mut self.values);
             let read = self
                 .map
@@ -121,8 +130,8 @@ impl<'a, K: Pod, V> Batched<'a, K, V> {
             (self.filled, self.is_last) = match read {
                 Ok(BatchRead::Some(read)) => (read, false),
                 Ok(BatchRead::Last(read)) => (read, true),
-                Ok(BatchRead::TooFew) if self.keys.len() / key_len < MOST => {
-                    self.keys.resize(self.keys.len() * 2, 0);
+                Ok(BatchRead::TooFew) if self.room < MOST => {
+                    self.room *= 2;
                     continue;
                 }
                 Ok(BatchRead::TooFew) => {
@@ -144,6 +153,16 @@ impl<'a, K: Pod, V> Batched<'a, K, V> {
 
 /// What bounds the memory of a batch, in entries.
 const MOST: usize = 1 << 24;
+
+/// Gives a buffer room for so many items.
+fn resize(buffer: &mut Vec<u8>, items: usize, size: usize) -> Result<()> {
+    let len = items.checked_mul(size).ok_or_else(|| {
+        let why = format!("{items} entries of {size} bytes exceed the address space");
+        Error::new(ErrorKind::InvalidInput, why).hint("read fewer at a time")
+    })?;
+    buffer.resize(len, 0);
+    Ok(())
+}
 
 /// Whether the kernel does not know the operation, or not for this type of map.
 fn is_unknown(e: &std::io::Error) -> bool {
@@ -240,6 +259,7 @@ impl<K: Pod, V> Iterator for Single<'_, K, V> {
 impl Map {
     /// Writes many entries, whose bytes lie one behind the other.
     pub(super) fn update_many(&self, keys: &[u8], values: &[u8], flags: Flags) -> Result<()> {
+        self.require().context(|| self.what())?;
         let count = keys.len() / self.fd.key_len().max(1);
         if count == 0 {
             return Ok(());
@@ -254,6 +274,7 @@ impl Map {
 
     /// Removes many keys, whose bytes lie one behind the other; returns how many were there.
     pub(super) fn delete_many(&self, keys: &[u8]) -> Result<usize> {
+        self.require().context(|| self.what())?;
         let key_len = self.fd.key_len().max(1);
         let (mut at, count, mut removed) = (0, keys.len() / key_len, 0);
         while at < count {
@@ -310,5 +331,65 @@ impl Map {
         };
         self.unsupported(doing, since)
             .hint(format!("kernels from {since} on can; here {instead}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Hash, Info, PerCpuHash, possible_cpus};
+    use super::*;
+
+    /// A map that is not created, and whose declaration has no sizes.
+    fn absent(map_type: MapType) -> Map {
+        Map::absent(Info {
+            name: "none".into(),
+            map_type,
+            key_size: 0,
+            value_size: 0,
+            max_entries: 0,
+            flags: 0,
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn maps_without_sizes_return_errors() {
+        let hash: Hash<(), ()> = absent(MapType::HASH).try_into().unwrap();
+        let per_cpu: PerCpuHash<(), ()> = absent(MapType::PERCPU_HASH).try_into().unwrap();
+        let units = vec![(); possible_cpus().unwrap()];
+        let errors = [
+            hash.get(&()).unwrap_err(),
+            hash.insert(&(), &()).unwrap_err(),
+            hash.take(&()).unwrap_err(),
+            hash.remove(&()).unwrap_err(),
+            hash.try_iter().next().unwrap().unwrap_err(),
+            hash.batched(4).next().unwrap().unwrap_err(),
+            hash.drain(0).next().unwrap().unwrap_err(),
+            hash.batched(4).or_one_by_one().err().unwrap(),
+            hash.insert_many(&[()], &[()]).unwrap_err(),
+            hash.remove_many(&[()]).unwrap_err(),
+            per_cpu.get(&()).unwrap_err(),
+            per_cpu.insert(&(), &units).unwrap_err(),
+            per_cpu.take(&()).unwrap_err(),
+            per_cpu.batched(usize::MAX).next().unwrap().unwrap_err(),
+            per_cpu.insert_many(&[()], [&units[..]]).unwrap_err(),
+        ];
+        for e in errors {
+            assert_eq!(e.kind(), ErrorKind::InvalidInput, "{e}");
+            assert!(e.to_string().contains("was not created"), "{e}");
+        }
+    }
+
+    #[test]
+    fn unknown_map_types_have_keys_and_no_values() {
+        let map = absent(MapType(99));
+        let errors = [
+            map.get_bytes(&[]).unwrap_err(),
+            map.set_bytes(&[], &[], Flags::ANY).unwrap_err(),
+        ];
+        for e in errors {
+            assert_eq!(e.kind(), ErrorKind::Unsupported);
+            assert!(e.to_string().contains("map type 99"), "{e}");
+        }
     }
 }

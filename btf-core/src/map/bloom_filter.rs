@@ -21,6 +21,7 @@ impl<V: Pod> TryFrom<Map> for BloomFilter<V> {
 
     fn try_from(map: Map) -> Result<Self> {
         map.expect_type("a Bloom filter", &[MapType::BLOOM_FILTER])?;
+        map.expect_no_keys()?;
         map.expect_size::<V>("value", map.value_size())?;
         Ok(BloomFilter {
             map,

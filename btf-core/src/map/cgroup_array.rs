@@ -19,6 +19,7 @@ impl TryFrom<Map> for CgroupArray {
 
     fn try_from(map: Map) -> Result<Self> {
         map.expect_type("an array of cgroups", &[MapType::CGROUP_ARRAY])?;
+        map.expect_numbers()?;
         Ok(CgroupArray { map })
     }
 }

@@ -38,6 +38,7 @@ impl<V: Pod> TryFrom<Map> for LocalStorage<V> {
                 MapType::CGRP_STORAGE,
             ],
         )?;
+        map.expect_numbers()?;
         map.expect_size::<V>("value", map.value_size())?;
         Ok(LocalStorage {
             map,

@@ -101,6 +101,7 @@ impl<M: InnerMap> TryFrom<Map> for ArrayOfMaps<M> {
 
     fn try_from(map: Map) -> Result<Self> {
         map.expect_type("an array of maps", &[MapType::ARRAY_OF_MAPS])?;
+        map.expect_numbers()?;
         Ok(ArrayOfMaps {
             map,
             inner: PhantomData,

@@ -33,6 +33,7 @@ impl<T: Sample + ?Sized> TryFrom<Map> for PerfEventArray<T> {
 
     fn try_from(map: Map) -> Result<Self> {
         map.expect_type("a perf event array", &[MapType::PERF_EVENT_ARRAY])?;
+        map.expect_numbers()?;
         Ok(PerfEventArray {
             map,
             sample: PhantomData,

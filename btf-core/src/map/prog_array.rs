@@ -32,6 +32,7 @@ impl TryFrom<Map> for ProgArray {
 
     fn try_from(map: Map) -> Result<Self> {
         map.expect_type("an array of programs", &[MapType::PROG_ARRAY])?;
+        map.expect_numbers()?;
         Ok(ProgArray { map })
     }
 }

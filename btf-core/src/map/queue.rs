@@ -28,6 +28,7 @@ macro_rules! values_in_order {
 
             fn try_from(map: Map) -> Result<Self> {
                 map.expect_type($what, &[MapType::$map_type])?;
+                map.expect_no_keys()?;
                 map.expect_size::<V>("value", map.value_size())?;
                 Ok($name {
                     map,

@@ -73,6 +73,7 @@ impl Map {
 
     fn expect_redirects(&self, wanted: &str, map_type: MapType) -> Result<()> {
         self.expect_type(wanted, &[map_type])?;
+        self.expect_numbers()?;
         match self.value_size() {
             4 | 8 => Ok(()),
             n => Err(self.unfit(format!("its values have {n} bytes instead of 4 or 8"))),

@@ -69,6 +69,7 @@ macro_rules! sockets_by_number {
 
             fn try_from(map: Map) -> Result<Self> {
                 map.expect_sockets($what, MapType::$map_type)?;
+                map.expect_numbers()?;
                 Ok($name { map })
             }
         }

@@ -223,11 +223,14 @@ impl Map {
             .map_err(|e| self.os("freeze its contents", e).context(self.what()))
     }
 
-    /// The value of a key, if it is there; of a per-CPU map those of all CPUs, each padded to eight bytes.
+    /// Returns the value of a key, if it is there; of a per-CPU map those of all CPUs, each padded to
+    /// eight bytes.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`] for a key of another size than the map's; else what the kernel answers, with the map's name.
+    /// [`ErrorKind::InvalidInput`] for a key of another size than the map's;
+    /// [`ErrorKind::Unsupported`] for a map type that this version does not know: the kernel may
+    /// write more than [`Map::value_size`] for it. Otherwise the kernel's error, with the map's name.
     pub fn get_bytes(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
         self.expect_len("keys", key.len(), self.fd.key_len())?;
         let mut value = vec![0; self.value_len()?];
@@ -239,7 +242,8 @@ impl Map {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`] for a key or value of another size than the map's; else what the kernel answers, with the map's
+    /// [`ErrorKind::InvalidInput`] for a key or value of another size than the map's;
+    /// [`ErrorKind::Unsupported`] as [`Map::get_bytes`]. Otherwise the kernel's error, with the map's
     /// name.
     pub fn set_bytes(&self, key: &[u8], value: &[u8], flags: Flags) -> Result<()> {
         self.expect_len("keys", key.len(), self.fd.key_len())?;
@@ -386,14 +390,24 @@ impl Map {
 
     /// Bytes of a value as the kernel exchanges it.
     pub(super) fn value_len(&self) -> Result<usize> {
-        self.fd
-            .value_len()
-            .map_err(|e| self.refused("tell how many CPUs have values", e))
+        self.fd.value_len().map_err(|e| match e.kind() {
+            io::ErrorKind::Unsupported => Error::new(
+                ErrorKind::Unsupported,
+                format!(
+                    "the size of its values is unknown: btf-core does not know map type {}, whose \
+                     values may be per CPU",
+                    self.info.map_type
+                ),
+            )
+            .hint("use a version of btf-core that knows the type; keys can be read with key_bytes")
+            .context(self.what()),
+            _ => self.refused("tell how many CPUs have values", e),
+        })
     }
 
     /// The one value of the array that holds a section of globals.
     pub(crate) fn first(&self) -> Result<Vec<u8>> {
-        let mut value = vec![0; self.value_size() as usize];
+        let mut value = vec![0; self.value_len()?];
         self.lookup(&0u32.to_ne_bytes(), &mut value)?;
         Ok(value)
     }
@@ -452,6 +466,23 @@ impl Map {
             std::any::type_name::<T>(),
             size_of::<T>()
         )))
+    }
+
+    /// Checks that keys are numbers of four bytes (indices, devices, fds), as the kernel requires of
+    /// such maps. A map that is not created is used by nobody, whatever its declaration says.
+    pub(super) fn expect_numbers(&self) -> Result<()> {
+        match self.is_created() {
+            true => self.expect_size::<u32>("key", self.key_size()),
+            false => Ok(()),
+        }
+    }
+
+    /// Checks that it has no keys. A map that is not created is as [`Map::expect_numbers`] says.
+    pub(super) fn expect_no_keys(&self) -> Result<()> {
+        match self.is_created() {
+            true => self.expect_size::<()>("key", self.key_size()),
+            false => Ok(()),
+        }
     }
 
     /// Checks that an index is one of an array's.

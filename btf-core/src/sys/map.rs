@@ -67,9 +67,31 @@ pub(crate) struct MapFd {
     fd: OwnedFd,
     is_created: bool,
     key_len: usize,
-    /// Bytes of a value as system calls exchange it; `None` if it depends on the number of CPUs.
-    value_len: Option<usize>,
-    value_size: usize,
+    value: Value,
+}
+
+/// How much system calls read and write for a value (the kernel's `bpf_map_value_size`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Value {
+    /// One value of so many bytes.
+    One(usize),
+    /// One for each possible CPU, so many bytes apart.
+    PerCpu(usize),
+    /// Unknown, because this version does not know the map type: a value may be per CPU.
+    Unknown,
+}
+
+impl Value {
+    fn of(map_type: MapType, size: u32) -> Value {
+        let size = size as usize;
+        match map_type {
+            _ if map_type.def().is_none() => Value::Unknown,
+            // Values of 4 bytes whatever the size says: an fd, or the ID of what it refers to.
+            _ if map_type.has_descriptors() => Value::One(size_of::<u32>()),
+            _ if map_type.is_per_cpu() => Value::PerCpu(size.next_multiple_of(8)),
+            _ => Value::One(size),
+        }
+    }
 }
 
 impl AsFd for MapFd {
@@ -161,17 +183,11 @@ impl MapFd {
     }
 
     fn sized(fd: OwnedFd, map_type: MapType, key_size: u32, value_size: u32) -> MapFd {
-        // Whatever the value's size says, the kernel exchanges one number for what has a descriptor.
-        let value_size = match map_type.has_descriptors() {
-            true => size_of::<u32>(),
-            false => value_size as usize,
-        };
         MapFd {
             fd,
             is_created: true,
             key_len: key_size as usize,
-            value_len: (!map_type.is_per_cpu()).then_some(value_size),
-            value_size,
+            value: Value::of(map_type, value_size),
         }
     }
 
@@ -197,16 +213,24 @@ impl MapFd {
         self.key_len
     }
 
-    /// Bytes between the values of two CPUs in a per-CPU map.
+    /// Bytes between the values of two CPUs in a per-CPU map; never 0, so that buffers can be
+    /// divided by it.
     pub(crate) fn stride(&self) -> usize {
-        self.value_size.next_multiple_of(8)
+        match self.value {
+            Value::One(size) | Value::PerCpu(size) => size.max(1),
+            Value::Unknown => 1,
+        }
     }
 
-    /// Bytes of a value as the kernel reads and writes it: in a per-CPU map that is one for each possible CPU.
+    /// Bytes of a value as the kernel reads and writes it: in a per-CPU map one value for each
+    /// possible CPU. Fails with `Unsupported` for a map type that this version does not know.
     pub(crate) fn value_len(&self) -> io::Result<usize> {
-        match self.value_len {
-            Some(len) => Ok(len),
-            None => Ok(self.stride() * possible_cpus().map_err(io::Error::other)?),
+        match self.value {
+            Value::One(len) => Ok(len),
+            Value::PerCpu(stride) => stride
+                .checked_mul(possible_cpus().map_err(io::Error::other)?)
+                .ok_or_else(|| io::ErrorKind::InvalidInput.into()),
+            Value::Unknown => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 
@@ -336,4 +360,41 @@ fn info(fd: &OwnedFd) -> io::Result<MapFdInfo> {
         extra: info.map_extra,
         btf_id: info.btf_id,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_have_the_size_that_the_kernel_exchanges() {
+        assert_eq!(Value::of(MapType::HASH, 5), Value::One(5));
+        assert_eq!(Value::of(MapType::STACK_TRACE, 1016), Value::One(1016));
+        assert_eq!(Value::of(MapType::HASH_OF_MAPS, 8), Value::One(4));
+        for map_type in [
+            MapType::PERCPU_HASH,
+            MapType::LRU_PERCPU_HASH,
+            MapType::PERCPU_ARRAY,
+            MapType::PERCPU_CGROUP_STORAGE,
+        ] {
+            assert_eq!(Value::of(map_type, 5), Value::PerCpu(8));
+        }
+    }
+
+    #[test]
+    fn reads_no_values_of_unknown_map_types() {
+        let map = MapFd::absent(MapType(99), 4, 8).unwrap();
+        let unsupported = io::ErrorKind::Unsupported;
+        assert_eq!(map.value_len().unwrap_err().kind(), unsupported);
+        let mut value = [0; 8];
+        let e = map.lookup(&[0; 4], &mut value, 0).unwrap_err();
+        assert_eq!(e.kind(), unsupported);
+        let e = map.lookup_and_delete(&[0; 4], &mut value).unwrap_err();
+        assert_eq!(e.kind(), unsupported);
+        let e = map.update(&[0; 4], &value, 0).unwrap_err();
+        assert_eq!(e.kind(), unsupported);
+        let mut position = map.batch_start();
+        let e = map.read_batch(&mut position, &mut [0; 8], &mut [0; 16], false);
+        assert_eq!(e.unwrap_err().kind(), unsupported);
+    }
 }
