@@ -30,6 +30,7 @@ mod batch;
 mod bloom_filter;
 mod cgroup_array;
 mod cgroup_storage;
+mod claims;
 mod consumers;
 mod create;
 mod elements;

@@ -3,10 +3,9 @@
 
 use std::marker::PhantomData;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use super::claims::ClaimId;
 use super::consumers::Consume;
 use super::ring::Reader;
 use super::{Map, MapType};
@@ -73,8 +72,8 @@ impl Sample for [u8] {
 /// ```
 pub struct RingBuf<T: Sample + ?Sized> {
     map: Map,
-    /// Whether a consumer is at work: a second one would read samples that the first has given back.
-    is_consumed: Arc<AtomicBool>,
+    /// A second consumer would return samples to the kernel that the first one still reads.
+    claim_id: ClaimId,
     sample: PhantomData<fn(&T)>,
 }
 
@@ -83,9 +82,10 @@ impl<T: Sample + ?Sized> TryFrom<Map> for RingBuf<T> {
 
     fn try_from(map: Map) -> Result<Self> {
         map.expect_type("a ring buffer", &[MapType::RINGBUF])?;
+        map.expect_no_keys()?;
         Ok(RingBuf {
+            claim_id: ClaimId::of(&map),
             map,
-            is_consumed: Arc::default(),
             sample: PhantomData,
         })
     }
@@ -115,11 +115,14 @@ impl<T: Sample + ?Sized> RingBuf<T> {
     /// The callback takes `&T`. Of a buffer whose declaration lacks `__type(value, …)` that is
     /// `&[u8]`; [`RingBuf::consumer_as`] shows such samples as a type.
     ///
+    /// A ring buffer has one consumer at a time. That holds for all processes that share the map: a
+    /// consumer elsewhere, or this one used by a child of fork(2) too, returns samples to the kernel
+    /// while they are read here.
+    ///
     /// # Errors
     ///
-    /// [`crate::ErrorKind::InvalidInput`] if there is a consumer already: a ring buffer has one at
-    /// a time, counting those of other processes that share the map. Otherwise the kernel's error
-    /// from mapping its memory.
+    /// [`crate::ErrorKind::InvalidInput`] if this process has a consumer of the map already, made
+    /// from this handle or another one. Otherwise the kernel's error from mapping its memory.
     pub fn consumer<F>(&self, on_sample: F) -> Result<Consumer<T, F>>
     where
         // rustc shows this line, with its remark, below the error about a callback of another type.
@@ -140,7 +143,7 @@ impl<T: Sample + ?Sized> RingBuf<T> {
             .as_fd()
             .try_clone_to_owned()
             .map_err(|e| self.map.refused("duplicate its descriptor", e))?;
-        Ok((fd, Reader::new(&self.map, &self.is_consumed)?))
+        Ok((fd, Reader::new(&self.map, self.claim_id)?))
     }
 }
 
@@ -189,7 +192,7 @@ impl RingBuf<[u8]> {
     pub fn typed<S: Pod>(&self) -> Result<RingBuf<S>> {
         Ok(RingBuf {
             map: self.map.another()?,
-            is_consumed: Arc::clone(&self.is_consumed),
+            claim_id: self.claim_id,
             sample: PhantomData,
         })
     }

@@ -4,10 +4,10 @@
 use std::marker::PhantomData;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use super::claims::{Claim, ClaimId, Role};
 use super::{Map, MapType, typed};
 use crate::error::{Error, Result};
 use crate::pod::{self, Pod};
@@ -22,8 +22,8 @@ const BUSY: u32 = 1 << 31;
 /// `bpf_user_ringbuf_drain`).
 pub struct UserRingBuf<T: Pod> {
     map: Map,
-    /// Whether a producer is at work: a second one would write over the first one's samples.
-    is_produced: Arc<AtomicBool>,
+    /// A second producer would write over the first one's samples.
+    claim_id: ClaimId,
     sample: PhantomData<fn(T)>,
 }
 typed!(UserRingBuf<T: Pod>);
@@ -33,21 +33,25 @@ impl<T: Pod> TryFrom<Map> for UserRingBuf<T> {
 
     fn try_from(map: Map) -> Result<Self> {
         map.expect_type("a user ring buffer", &[MapType::USER_RINGBUF])?;
+        map.expect_no_keys()?;
         Ok(UserRingBuf {
+            claim_id: ClaimId::of(&map),
             map,
-            is_produced: Arc::default(),
             sample: PhantomData,
         })
     }
 }
 
 impl<T: Pod> UserRingBuf<T> {
-    /// A producer. It holds the buffer itself and borrows nothing from here.
+    /// Returns a producer. It holds the buffer itself and borrows nothing from here.
+    ///
+    /// A user ring buffer has one producer at a time, which holds for all processes that share the
+    /// map, children of fork(2) included.
     ///
     /// # Errors
     ///
-    /// [`crate::ErrorKind::InvalidInput`] if there is a producer already: only one may write a ring buffer at a time, in other
-    /// processes that share the map too. Else what the kernel answers to mapping its memory.
+    /// [`crate::ErrorKind::InvalidInput`] if this process has a producer of the map already, made
+    /// from this handle or another one. Otherwise the kernel's error from mapping its memory.
     pub fn producer(&self) -> Result<Producer<T>> {
         let fd = self
             .map
@@ -62,16 +66,13 @@ impl<T: Pod> UserRingBuf<T> {
                 size_of::<T>()
             )));
         }
-        if self.is_produced.swap(true, Ordering::AcqRel) {
-            return Err(self.map.unfit("it has a producer already".into()));
-        }
-        // From here on the claim is given back when this is dropped.
-        let claim = Claim(Arc::clone(&self.is_produced));
+        let claim = self.claim_id.claim(&self.map, Role::Producer)?;
         let map = |offset, len, access| {
             Mapping::new(&self.map, offset, len, access)
                 .map_err(|e| self.map.refused("map its memory", e))
         };
         Ok(Producer {
+            _claim: claim,
             consumer: map(0, page, Access::Read)?,
             // The data is mapped twice in a row, so that a sample that wraps around is in one piece.
             producer: map(page, page + 2 * size, Access::ReadWrite)?,
@@ -80,22 +81,14 @@ impl<T: Pod> UserRingBuf<T> {
             name: self.map.name().to_owned(),
             fd,
             sample: PhantomData,
-            _claim: claim,
         })
-    }
-}
-
-/// The right to write a ring buffer.
-struct Claim(Arc<AtomicBool>);
-
-impl Drop for Claim {
-    fn drop(&mut self) {
-        self.0.store(false, Ordering::Release);
     }
 }
 
 /// Writes samples into a user ring buffer. Made by [`UserRingBuf::producer`].
 pub struct Producer<T: Pod> {
+    /// The first field, so that it is dropped before the memory.
+    _claim: Claim,
     /// One page with the kernel's position.
     consumer: Mapping,
     /// One page with ours, then the data twice.
@@ -106,7 +99,6 @@ pub struct Producer<T: Pod> {
     name: String,
     fd: OwnedFd,
     sample: PhantomData<fn(T)>,
-    _claim: Claim,
 }
 
 /// The map's descriptor, which polls as writable when there is room.
@@ -125,8 +117,14 @@ impl<T: Pod> std::fmt::Debug for Producer<T> {
 }
 
 impl<T: Pod> Producer<T> {
-    /// Adds a sample, which a program reads when it next drains the buffer; `false` if there is no room for it.
-    pub fn send(&mut self, sample: &T) -> bool {
+    /// Adds a sample, which a program reads when it next drains the buffer. Returns `false` if there
+    /// is no room for it.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::ErrorKind::Malformed`] if another process that shares the map has left a position in
+    /// it that is none.
+    pub fn send(&mut self, sample: &T) -> Result<bool> {
         let (len, total) = (
             size_of::<T>(),
             (HEADER + size_of::<T>()).next_multiple_of(HEADER),
@@ -135,8 +133,12 @@ impl<T: Pod> Producer<T> {
         let at = produced.load(Ordering::Relaxed);
         // Pairs with the kernel's release: it has read what it gives back.
         let used = at.wrapping_sub(position(&self.consumer).load(Ordering::Acquire));
-        if used > self.size || self.size - used < total {
-            return false;
+        // The kernel's position is read-only here, ours is written by all who map the buffer.
+        if used > self.size || !at.is_multiple_of(HEADER) {
+            return Err(self.damaged(at, used));
+        }
+        if self.size - used < total {
+            return Ok(false);
         }
         // SAFETY: the offset is less than a page and the size of the data, which is mapped twice.
         let header = unsafe {
@@ -145,18 +147,29 @@ impl<T: Pod> Producer<T> {
                 .add(self.page + (at & (self.size - 1)))
         };
         let length = header.cast::<AtomicU32>();
-        // SAFETY: the header is mapped while `self` lives and aligned to eight bytes, as are all positions; the kernel reads it
-        // atomically.
+        // SAFETY: the header is mapped while `self` lives and aligned to eight bytes, as the position
+        // (checked above) and the data are; the kernel reads it atomically.
         let length = unsafe { length.as_ref() };
         length.store(len as u32 | BUSY, Ordering::Relaxed);
         write(header, sample);
         // Release: the sample is written before the kernel sees that it is there.
         length.store(len as u32, Ordering::Release);
         produced.store(at.wrapping_add(total), Ordering::Release);
-        true
+        Ok(true)
     }
 
-    /// Waits until there is room, for `timeout` at most; whether there is. The kernel says so when a program has drained it.
+    #[cold]
+    fn damaged(&self, at: usize, used: usize) -> Error {
+        Error::malformed(format!(
+            "the user ring buffer is damaged: {used} of its {} bytes are used at position {at}",
+            self.size
+        ))
+        .hint("another process that shares the map may have written to it")
+        .context(format!("map `{}`", self.name))
+    }
+
+    /// Waits until there is room, for `timeout` at most, and returns `true` if there is. The kernel
+    /// reports it when a program has drained the buffer.
     ///
     /// # Errors
     ///

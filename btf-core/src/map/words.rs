@@ -303,6 +303,29 @@ mod tests {
         assert_eq!(bytes(start + 4092, 4), [0xee, 1, 2, 3]);
     }
 
+    /// A variable that one thread sets as a whole, another one by its elements, and a third one reads,
+    /// as `Global::set`, `elements` and `Mapped::fetch` do.
+    #[test]
+    fn a_whole_and_its_elements_are_accessed_by_several_threads() {
+        const ROUNDS: u8 = if cfg!(miri) { 10 } else { 250 };
+        let (_mapping, start) = memory();
+        std::thread::scope(|scope| {
+            // SAFETY: the bytes lie in the mapping.
+            let set = |at, value: &[u8]| unsafe { store(start + at, value) };
+            scope.spawn(move || (0..ROUNDS).for_each(|n| set(0, &[n; 16])));
+            scope.spawn(move || (0..ROUNDS).for_each(|n| set(3, &[n])));
+            for _ in 0..ROUNDS {
+                // Whatever comes of the fourth element, the others of a word are of one round.
+                let whole = bytes(start, 16);
+                assert!(whole[4..8].iter().all(|b| *b == whole[0]), "{whole:?}");
+                assert!(whole[8..].iter().all(|b| *b == whole[8]), "{whole:?}");
+                // SAFETY: as above.
+                let element = unsafe { get::<u8>(start + 3) };
+                assert!(element < ROUNDS || element == 0xee);
+            }
+        });
+    }
+
     #[test]
     fn parts_of_a_word_are_set_by_several_threads_without_loss() {
         let (_mapping, start) = memory();

@@ -489,7 +489,7 @@ fn user_ring_buffer(_: &Place) -> Result<()> {
     subject();
     let ring: UserRingBuf<u64> = loaded.take_map("orders")?.try_into()?;
     let mut producer = ring.producer()?;
-    producer.send(&7);
+    producer.send(&7)?;
     Ok(())
 }
 

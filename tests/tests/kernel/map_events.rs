@@ -141,7 +141,7 @@ fn user_ring_buffers() {
     let skel = MapOrders::open().unwrap().load().unwrap();
     let mut producer = skel.maps.orders.producer().unwrap();
     let e = skel.maps.orders.producer().unwrap_err();
-    assert_eq!(e.to_string(), "map `orders`: it has a producer already");
+    assert!(e.to_string().contains("already has a producer"), "{e}");
     let mut sent = 0;
     for _ in 0..5 {
         // Until it is full: 4096 bytes are 170 samples of 24.
@@ -150,7 +150,7 @@ fn user_ring_buffers() {
             seq,
             square: seq * seq,
         };
-        while producer.send(&order(sent + 1)) {
+        while producer.send(&order(sent + 1)).unwrap() {
             sent += 1;
         }
         assert_eq!(sent - first, 170);

@@ -130,7 +130,7 @@ fn a_ring_buffer_has_one_consumer_at_a_time() {
     let ring: RingBuf<Event> = typed(&mut loaded, "events");
     let first = ring.consumer(|_| {}).unwrap();
     let e = ring.consumer(|_| {}).unwrap_err();
-    assert_eq!(e.to_string(), "map `events`: it has a consumer already");
+    assert!(e.to_string().contains("already has a consumer"), "{e}");
     drop(first);
     assert!(ring.consumer(|_| {}).is_ok());
 }

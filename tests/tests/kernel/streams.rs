@@ -127,7 +127,7 @@ fn ring_buffers_stream() {
     let _entered = runtime.enter();
     let mut stream: Samples<Event> = events.stream().unwrap();
     let e = events.consumer(|_| ()).unwrap_err();
-    assert_eq!(e.to_string(), "map `events`: it has a consumer already");
+    assert!(e.to_string().contains("already has a consumer"), "{e}");
     runtime.block_on(is_idle(&mut stream));
     in_turn(&runtime, &mut stream, 1, || {
         skel.progs.one_of_each.test_run(&NOTHING).unwrap();

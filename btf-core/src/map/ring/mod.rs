@@ -1,53 +1,41 @@
-//! Reader of a ring buffer: the claim to be the only one, and the order of looks at its memory.
+//! Reader of a ring buffer: the only one of this process, and the order of looks at its memory.
 
 mod memory;
 mod overwrite;
 
 use std::marker::PhantomData;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::sync::atomic::{Ordering, fence};
 
 use self::memory::Memory;
 use self::overwrite::Copy;
+use super::claims::{Claim, ClaimId, Role};
 use super::{Map, Sample};
 use crate::error::{Error, ErrorKind, Result};
 use crate::obj::map_flags::RB_OVERWRITE;
 
 /// Reader of a ring buffer. There is one at a time.
 pub(super) struct Reader<T: Sample + ?Sized> {
+    /// The first field, so that it is dropped before the memory.
+    _claim: Claim,
     memory: Memory,
     /// Of a buffer whose programs overwrite the oldest records: the record that was copied last.
     copy: Option<Copy>,
     name: String,
     sample: PhantomData<fn(&T)>,
-    _claim: Claim,
-}
-
-/// The right to read a ring buffer.
-struct Claim(Arc<AtomicBool>);
-
-impl Drop for Claim {
-    fn drop(&mut self) {
-        self.0.store(false, Ordering::Release);
-    }
 }
 
 impl<T: Sample + ?Sized> Reader<T> {
-    /// Maps the memory of a ring buffer. `is_consumed` is set for as long as the reader lives.
-    pub(super) fn new(map: &Map, is_consumed: &Arc<AtomicBool>) -> Result<Self> {
-        if is_consumed.swap(true, Ordering::AcqRel) {
-            return Err(map.unfit("it has a consumer already".into()));
-        }
-        // From here on the claim is released when this is dropped.
-        let claim = Claim(Arc::clone(is_consumed));
+    /// Claims a ring buffer for as long as the reader lives, and maps its memory.
+    pub(super) fn new(map: &Map, id: ClaimId) -> Result<Self> {
+        let claim = id.claim(map, Role::Consumer)?;
         let memory = Memory::new(map, map.max_entries() as usize)
             .map_err(|e| map.refused("map its memory", e))?;
         Ok(Reader {
+            _claim: claim,
             memory,
             copy: (map.map_flags() & RB_OVERWRITE != 0).then(Copy::default),
             name: map.name().to_owned(),
             sample: PhantomData,
-            _claim: claim,
         })
     }
 
