@@ -38,8 +38,8 @@ pub(super) fn function(name: &str) -> Result<&str> {
     ))
 }
 
-/// Returns the path of a binary, and a file that must be open while the kernel reads it: a path that
-/// the kernel would read otherwise is replaced by that of the open file in procfs.
+/// Returns the path of a binary, and a file that must be open while the kernel reads it: a path
+/// that the kernel would read otherwise is replaced by that of the open file in procfs.
 pub(super) fn path(path: &Path) -> io::Result<(String, Option<File>)> {
     let is_plain = |b: u8| b.is_ascii_graphic() && b != b'#' && b != b':';
     let bytes = path.as_os_str().as_bytes();

@@ -211,8 +211,8 @@ impl OpenObject {
     /// if the path is empty. Unless this or [`OpenObject::set_token`] is called, the path is that in the variable
     /// `LIBBPF_BPF_TOKEN_PATH`, else `/sys/fs/bpf` if that delegates something.
     ///
-    /// The variable counts as in secure_getenv(3): not in a process with more rights than its caller
-    /// (set-user-ID, file capabilities).
+    /// The variable counts as in secure_getenv(3): not in a process with more rights than its
+    /// caller (set-user-ID, file capabilities).
     pub fn set_token_path(&mut self, path: impl Into<PathBuf>) {
         self.token = TokenSource::Path(path.into());
     }

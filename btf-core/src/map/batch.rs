@@ -31,8 +31,8 @@ use crate::sys::{BatchRead, ENOTSUPP, Position};
 pub struct Batched<'a, K, V> {
     map: &'a Map,
     position: Position,
-    /// Entries for which the buffers have room. It is counted, not computed from their lengths: keys
-    /// may have no bytes.
+    /// Entries for which the buffers have room. It is counted, not computed from their lengths:
+    /// keys may have no bytes.
     room: usize,
     keys: Vec<u8>,
     values: Vec<u8>,

@@ -100,7 +100,8 @@ pub use user_ring_buf::{Producer, UserRingBuf};
 ///
 /// # Errors
 ///
-/// Those of reading the kernel's list of CPUs from sysfs.
+/// Those of reading the kernel's list of CPUs from sysfs, or from procfs if something else lies at
+/// its path.
 pub fn possible_cpus() -> Result<usize> {
     crate::sys::possible_cpus()
 }

@@ -116,8 +116,8 @@ impl<T: Sample + ?Sized> RingBuf<T> {
     /// `&[u8]`; [`RingBuf::consumer_as`] shows such samples as a type.
     ///
     /// A ring buffer has one consumer at a time. That holds for all processes that share the map: a
-    /// consumer elsewhere, or this one used by a child of fork(2) too, returns samples to the kernel
-    /// while they are read here.
+    /// consumer elsewhere, or this one used by a child of fork(2) too, returns samples to the
+    /// kernel while they are read here.
     ///
     /// # Errors
     ///

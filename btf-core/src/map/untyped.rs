@@ -223,14 +223,15 @@ impl Map {
             .map_err(|e| self.os("freeze its contents", e).context(self.what()))
     }
 
-    /// Returns the value of a key, if it is there; of a per-CPU map those of all CPUs, each padded to
-    /// eight bytes.
+    /// Returns the value of a key, if it is there; of a per-CPU map those of all CPUs, each padded
+    /// to eight bytes.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::InvalidInput`] for a key of another size than the map's;
     /// [`ErrorKind::Unsupported`] for a map type that this version does not know: the kernel may
-    /// write more than [`Map::value_size`] for it. Otherwise the kernel's error, with the map's name.
+    /// write more than [`Map::value_size`] for it. Otherwise the kernel's error, with the map's
+    /// name.
     pub fn get_bytes(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
         self.expect_len("keys", key.len(), self.fd.key_len())?;
         let mut value = vec![0; self.value_len()?];
@@ -243,8 +244,8 @@ impl Map {
     /// # Errors
     ///
     /// [`ErrorKind::InvalidInput`] for a key or value of another size than the map's;
-    /// [`ErrorKind::Unsupported`] as [`Map::get_bytes`]. Otherwise the kernel's error, with the map's
-    /// name.
+    /// [`ErrorKind::Unsupported`] as [`Map::get_bytes`]. Otherwise the kernel's error, with the
+    /// map's name.
     pub fn set_bytes(&self, key: &[u8], value: &[u8], flags: Flags) -> Result<()> {
         self.expect_len("keys", key.len(), self.fd.key_len())?;
         self.expect_len("values", value.len(), self.value_len()?)?;
@@ -468,8 +469,8 @@ impl Map {
         )))
     }
 
-    /// Checks that keys are numbers of four bytes (indices, devices, fds), as the kernel requires of
-    /// such maps. A map that is not created is used by nobody, whatever its declaration says.
+    /// Checks that keys are numbers of four bytes (indices, devices, fds), as the kernel requires
+    /// of such maps. A map that is not created is used by nobody, whatever its declaration says.
     pub(super) fn expect_numbers(&self) -> Result<()> {
         match self.is_created() {
             true => self.expect_size::<u32>("key", self.key_size()),

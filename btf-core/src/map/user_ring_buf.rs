@@ -117,13 +117,13 @@ impl<T: Pod> std::fmt::Debug for Producer<T> {
 }
 
 impl<T: Pod> Producer<T> {
-    /// Adds a sample, which a program reads when it next drains the buffer. Returns `false` if there
-    /// is no room for it.
+    /// Adds a sample, which a program reads when it next drains the buffer. Returns `false` if
+    /// there is no room for it.
     ///
     /// # Errors
     ///
-    /// [`crate::ErrorKind::Malformed`] if another process that shares the map has left a position in
-    /// it that is none.
+    /// [`crate::ErrorKind::Malformed`] if another process that shares the map has left a position
+    /// in it that is none.
     pub fn send(&mut self, sample: &T) -> Result<bool> {
         let (len, total) = (
             size_of::<T>(),
@@ -147,8 +147,8 @@ impl<T: Pod> Producer<T> {
                 .add(self.page + (at & (self.size - 1)))
         };
         let length = header.cast::<AtomicU32>();
-        // SAFETY: the header is mapped while `self` lives and aligned to eight bytes, as the position
-        // (checked above) and the data are; the kernel reads it atomically.
+        // SAFETY: the header is mapped while `self` lives and aligned to eight bytes, as the
+        // position (checked above) and the data are; the kernel reads it atomically.
         let length = unsafe { length.as_ref() };
         length.store(len as u32 | BUSY, Ordering::Relaxed);
         write(header, sample);

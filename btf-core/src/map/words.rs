@@ -303,8 +303,8 @@ mod tests {
         assert_eq!(bytes(start + 4092, 4), [0xee, 1, 2, 3]);
     }
 
-    /// A variable that one thread sets as a whole, another one by its elements, and a third one reads,
-    /// as `Global::set`, `elements` and `Mapped::fetch` do.
+    /// A variable that one thread sets as a whole, another one by its elements, and a third one
+    /// reads, as `Global::set`, `elements` and `Mapped::fetch` do.
     #[test]
     fn a_whole_and_its_elements_are_accessed_by_several_threads() {
         const ROUNDS: u8 = if cfg!(miri) { 10 } else { 250 };

@@ -13,9 +13,10 @@ use crate::sys;
 /// `delegate_attachs` of the mount), from Linux 6.9 on: what a container's process loads with that has no rights otherwise.
 ///
 /// Loading makes one by itself where it can, of the file system at `/sys/fs/bpf`, at
-/// [`OpenObject::set_token_path`](crate::load::OpenObject::set_token_path), or at `LIBBPF_BPF_TOKEN_PATH`
-/// (unless the process has more rights than its caller, as with secure_getenv(3)).
-/// [`Features::of_token`](super::Features::of_token) tells what can be done with it.
+/// [`OpenObject::set_token_path`](crate::load::OpenObject::set_token_path), or at
+/// `LIBBPF_BPF_TOKEN_PATH` (unless the process has more rights than its caller, as with
+/// secure_getenv(3)). [`Features::of_token`](super::Features::of_token) tells what can be done with
+/// it.
 #[derive(Clone, Debug)]
 pub struct Token {
     fd: Arc<OwnedFd>,

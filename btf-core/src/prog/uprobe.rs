@@ -19,7 +19,8 @@ impl Uprobe {
     }
 
     /// Attaches it to a function of a binary, in every process: `libc.so.6` and `malloc`, or `memcpy@GLIBC_2.2.5`. A binary
-    /// without a `/` in its name is searched for where libraries or programs are.
+    /// without a `/` in its name is searched for as by
+    /// [`Binary::open`](crate::binary::Binary::open).
     ///
     /// # Errors
     ///

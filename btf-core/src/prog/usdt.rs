@@ -13,7 +13,8 @@ attaches!(Usdt);
 
 impl Usdt {
     /// Attaches it to a USDT probe of a binary, in every process: `libc.so.6`, `libc` and `setjmp`.
-    /// A binary without a `/` in its name is searched for where libraries or programs are.
+    /// A binary without a `/` in its name is searched for as by
+    /// [`Binary::open`](crate::binary::Binary::open).
     ///
     /// # Errors
     ///

@@ -18,13 +18,11 @@ const TABLE: &str = "/proc/softirqs";
 /// may say it. Containers have sysfs replaced in part (lxcfs).
 pub(crate) fn possible_cpus() -> Result<usize> {
     static CPUS: OnceLock<usize> = OnceLock::new();
-    match CPUS.get() {
-        Some(n) => Ok(*n),
-        None => Ok(*CPUS.get_or_init({
-            let n = read(Path::new(LIST), Path::new(TABLE))?;
-            move || n
-        })),
+    if let Some(n) = CPUS.get() {
+        return Ok(*n);
     }
+    let n = read(Path::new(LIST), Path::new(TABLE))?;
+    Ok(*CPUS.get_or_init(|| n))
 }
 
 fn read(list: &Path, table: &Path) -> Result<usize> {

@@ -22,8 +22,8 @@ pub(crate) fn has_kernel_btf() -> bool {
 /// Reads the running kernel's BTF; memory-mapped where the kernel allows it (from 6.16 on), which is faster and shares
 /// its pages.
 ///
-/// Only a file of sysfs is mapped, which nobody can truncate or write. What else lies at the path is
-/// read.
+/// Only a file of sysfs is mapped, which nobody can truncate or write. What else lies at the path
+/// is read.
 ///
 /// # Errors
 ///
@@ -49,7 +49,8 @@ fn cannot_read(path: &str, e: io::Error) -> Error {
 fn bytes(file: &mut File) -> io::Result<Bytes> {
     let metadata = file.metadata()?;
     // Of the files in sysfs, those that can be written may be mapped memory of a device.
-    let is_constant = FileSystem::of(&*file)? == FileSystem::SYSFS && metadata.mode() & 0o222 == 0;
+    let is_in_sysfs = FileSystem::of(&*file).is_ok_and(|found| found == FileSystem::SYSFS);
+    let is_constant = is_in_sysfs && metadata.mode() & 0o222 == 0;
     let len = metadata.len() as usize;
     if is_constant
         && len > 0
