@@ -16,6 +16,7 @@ const TABLE: &str = "/proc/softirqs";
 ///
 /// The kernel writes a value for each into buffers that are made by this number, so only the kernel
 /// may say it. Containers have sysfs replaced in part (lxcfs).
+#[inline]
 pub(crate) fn possible_cpus() -> Result<usize> {
     static CPUS: OnceLock<usize> = OnceLock::new();
     if let Some(n) = CPUS.get() {
@@ -25,6 +26,7 @@ pub(crate) fn possible_cpus() -> Result<usize> {
     Ok(*CPUS.get_or_init(|| n))
 }
 
+#[cold]
 fn read(list: &Path, table: &Path) -> Result<usize> {
     let failed = |path: &Path, e| {
         Error::os(

@@ -224,12 +224,16 @@ impl MapFd {
 
     /// Bytes of a value as the kernel reads and writes it: in a per-CPU map one value for each
     /// possible CPU. Fails with `Unsupported` for a map type that this version does not know.
+    #[inline]
     pub(crate) fn value_len(&self) -> io::Result<usize> {
         match self.value {
             Value::One(len) => Ok(len),
-            Value::PerCpu(stride) => stride
-                .checked_mul(possible_cpus().map_err(io::Error::other)?)
-                .ok_or_else(|| io::ErrorKind::InvalidInput.into()),
+            Value::PerCpu(stride) => {
+                let cpus = possible_cpus().map_err(io::Error::other)?;
+                Ok(stride
+                    .checked_mul(cpus)
+                    .ok_or(io::ErrorKind::InvalidInput)?)
+            }
             Value::Unknown => Err(io::ErrorKind::Unsupported.into()),
         }
     }
