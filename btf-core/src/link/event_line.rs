@@ -21,11 +21,16 @@ use crate::error::{Error, ErrorKind, Result};
 /// Bytes of a path in a line, which has room for 4095 (`WRITE_BUFSIZE`).
 const LONGEST_PATH: usize = 3072;
 
-/// Returns the name of a kernel function, if the kernel reads nothing else in it.
+/// Returns the name of a kernel function, `FUNCTION` or `MODULE:FUNCTION`, if the kernel reads nothing
+/// else in it.
 pub(super) fn function(name: &str) -> Result<&str> {
     let is_plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'.';
-    let is_number = name.starts_with(|c: char| c.is_ascii_digit());
-    if !name.is_empty() && !is_number && name.bytes().all(is_plain) {
+    let is_symbol = |part: &str| {
+        let is_number = part.starts_with(|c: char| c.is_ascii_digit());
+        !part.is_empty() && !is_number && part.bytes().all(is_plain)
+    };
+    let (module, function) = name.split_once(':').unwrap_or(("module", name));
+    if is_symbol(module) && is_symbol(function) {
         return Ok(name);
     }
     Err(Error::new(
@@ -84,6 +89,7 @@ mod tests {
             "f.constprop.0",
             "_RNvC6kernel3foo",
             ".L1",
+            "ext4:ext4_sync_file",
         ] {
             assert_eq!(function(name).unwrap(), name);
         }
@@ -98,7 +104,9 @@ mod tests {
             "vfs_read+8",
             "vfs_read-8",
             "vfs_read%return",
-            "ext4:ext4_sync_file",
+            "ext4:",
+            ":ext4_sync_file",
+            "a:b:c",
             "vfs_read $arg1",
             "vfs_read\n-:kprobes/other",
             "vfs_read\tx",
