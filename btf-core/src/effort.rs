@@ -59,6 +59,17 @@ impl Effort {
         }
     }
 
+    /// Charges for a name of `bytes` bytes, which is hashed, compared and copied several times, or
+    /// for contents of that size that are kept. Each byte is a step, so that what is kept stays
+    /// below [`Self::PER_BYTE`] times the input.
+    ///
+    /// # Errors
+    ///
+    /// As [`Effort::spend`].
+    pub(crate) fn charge_kept(&mut self, bytes: usize) -> Result<()> {
+        self.charge(bytes)
+    }
+
     /// Charges for copying or scanning `bytes` bytes.
     ///
     /// # Errors

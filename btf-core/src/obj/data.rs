@@ -4,6 +4,7 @@ use super::MapType;
 use super::externs::KCONFIG;
 use super::maps::MapSpec;
 use crate::btf::{Btf, Kind, Linkage, TypeId};
+use crate::effort::Effort;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sort;
 
@@ -149,29 +150,38 @@ pub(super) fn fix_btf<'a>(
     btf: Btf,
     place_of: impl Fn(&str) -> Option<Place<'a>>,
     is_hidden: impl Fn(&str) -> bool,
+    effort: &mut Effort,
 ) -> Result<Btf> {
     let mut edits: Vec<(TypeId, Edit)> = Vec::new();
     for t in btf.types() {
-        if t.kind() == Kind::FUNC && t.linkage() == Some(Linkage::GLOBAL) && is_hidden(t.name()) {
-            edits.push((t.id(), Edit::Static));
+        if t.kind() == Kind::FUNC && t.linkage() == Some(Linkage::GLOBAL) {
+            let name = t.name();
+            effort.charge_kept(name.len())?;
+            if is_hidden(name) {
+                edits.push((t.id(), Edit::Static));
+            }
         }
         if t.kind() != Kind::DATASEC {
             continue;
         }
-        let Some(place) = place_of(t.name()) else {
+        let section = t.name();
+        effort.charge_kept(section.len())?;
+        let Some(place) = place_of(section) else {
             continue;
         };
+        let is_config = section == KCONFIG;
         // A static linker says where variables are; of several static ones of one name, nobody else knows.
         let is_linked = t.own_size() != Some(0);
         let mut vars = Vec::with_capacity(t.vlen());
         for v in t.variables().iter() {
             let is_extern = v.ty().linkage() == Some(Linkage::EXTERN);
-            let is_config = t.name() == KCONFIG;
+            let name = v.name();
+            effort.charge_kept(name.len())?;
             // A damaged section may list something else, whose record is shorter.
             if v.ty().kind() == Kind::VAR {
                 if is_extern && is_config {
                     edits.push((v.ty().id(), Edit::Defined));
-                } else if v.ty().linkage() == Some(Linkage::GLOBAL) && is_hidden(v.name()) {
+                } else if v.ty().linkage() == Some(Linkage::GLOBAL) && is_hidden(name) {
                     edits.push((v.ty().id(), Edit::Hidden));
                 }
             }
@@ -179,21 +189,19 @@ pub(super) fn fix_btf<'a>(
             let offset = if (is_extern || is_linked) && !is_config {
                 v.offset().into()
             } else {
-                (place.offset_of)(v.name()).ok_or_else(|| {
+                (place.offset_of)(name).ok_or_else(|| {
                     Error::malformed(format!(
-                        "variable `{}` of section {} is in BTF but not in the symbol table",
-                        v.name(),
-                        t.name()
+                        "variable `{name}` of section {section} is in BTF but not in the symbol table"
                     ))
                 })?
             };
-            vars.push([v.ty().id().0, narrow(offset, t.name())?, v.size()]);
+            vars.push([v.ty().id().0, narrow(offset, section)?, v.size()]);
         }
         sort::by_key(&mut vars, |v| v[1]);
         edits.push((
             t.id(),
             Edit::Datasec {
-                size: narrow(place.section_size, t.name())?,
+                size: narrow(place.section_size, section)?,
                 vars,
             },
         ));
@@ -294,7 +302,8 @@ mod tests {
                 })
             };
             let btf = Btf::parse(btf.as_bytes().to_vec()).unwrap();
-            fix_btf(btf, place, |name| is_hidden && name == "lock").unwrap()
+            let is_hidden = |name: &str| is_hidden && name == "lock";
+            fix_btf(btf, place, is_hidden, &mut crate::obj::elf::effort(0)).unwrap()
         };
         let (seen, hidden) = (fixed(false), fixed(true));
         assert!(data.is_visible(&seen) && !data.is_visible(&hidden));
@@ -321,7 +330,8 @@ mod tests {
                 offset_of: &|_| Some(0),
             })
         };
-        let fixed = fix_btf(b.finish().unwrap(), place, |_| true).unwrap();
+        let effort = &mut crate::obj::elf::effort(0);
+        let fixed = fix_btf(b.finish().unwrap(), place, |_| true, effort).unwrap();
         assert_eq!(fixed.ty(function).linkage(), Some(Linkage::STATIC));
     }
 

@@ -16,6 +16,7 @@ use std::collections::HashMap;
 use super::DataKind;
 use crate::btf::raw::Info;
 use crate::btf::{Btf, Kind, Type, TypeId, assemble};
+use crate::effort::Effort;
 use crate::error::Result;
 
 /// Words of a DATASEC's record before those of its variables.
@@ -46,18 +47,46 @@ impl<'s> Symbols<'s> {
 }
 
 /// Variables by section, as words of DATASECs.
-type Moved<'s> = Vec<(&'s str, Vec<u32>)>;
+#[derive(Default)]
+struct Moved<'s> {
+    sections: Vec<(&'s str, Vec<u32>)>,
+    positions: HashMap<&'s str, usize>,
+}
+
+impl<'s> Moved<'s> {
+    fn words_of(&mut self, section: &'s str) -> &mut Vec<u32> {
+        let at = *self.positions.entry(section).or_insert_with(|| {
+            self.sections.push((section, Vec::new()));
+            self.sections.len() - 1
+        });
+        &mut self.sections[at].1
+    }
+
+    /// Takes what moved to a section, if anything did.
+    fn take(&mut self, section: &str) -> Option<Vec<u32>> {
+        let at = self.positions.remove(section)?;
+        let (_, words) = self.sections.swap_remove(at);
+        if let Some((last, _)) = self.sections.get(at) {
+            self.positions.insert(last, at);
+        }
+        Some(words)
+    }
+}
 
 /// Moves variables between DATASECs to where their symbols are. IDs stay.
-pub(super) fn correct(btf: Btf, symbols: &Symbols<'_>) -> Result<Btf> {
-    let mut moved = Moved::new();
+pub(super) fn correct(btf: Btf, symbols: &Symbols<'_>, effort: &mut Effort) -> Result<Btf> {
+    let mut moved = Moved::default();
     let mut left: HashMap<TypeId, Vec<u32>> = HashMap::new();
     for section in btf.types().filter(is_unlinked) {
         let mut stay = Vec::new();
+        let section_name = section.name();
+        effort.charge_kept(section_name.len())?;
         for variable in section.variables().iter() {
             let words = [variable.ty().id().0, variable.offset(), variable.size()];
-            match symbols.other(variable.name(), section.name()) {
-                Some(to) => words_of(&mut moved, to).extend(words),
+            let name = variable.name();
+            effort.charge_kept(name.len())?;
+            match symbols.other(name, section_name) {
+                Some(to) => moved.words_of(to).extend(words),
                 None => stay.extend(words),
             }
         }
@@ -65,7 +94,7 @@ pub(super) fn correct(btf: Btf, symbols: &Symbols<'_>) -> Result<Btf> {
             left.insert(section.id(), stay);
         }
     }
-    if moved.is_empty() {
+    if moved.sections.is_empty() {
         return Ok(btf);
     }
     let mut types = Vec::new();
@@ -73,10 +102,12 @@ pub(super) fn correct(btf: Btf, symbols: &Symbols<'_>) -> Result<Btf> {
         let old = btf.record(ty.id());
         let stay = left.get(&ty.id()).map(Vec::as_slice);
         let stay = stay.unwrap_or(old.get(FIXED..).unwrap_or_default());
-        match moved.iter().position(|(name, _)| *name == ty.name()) {
-            Some(at) if is_unlinked(&ty) => {
-                types.extend(record(old[0], &[stay, &moved.swap_remove(at).1]));
-            }
+        let come = match is_unlinked(&ty) {
+            true => moved.take(ty.name()),
+            false => None,
+        };
+        match come {
+            Some(come) => types.extend(record(old[0], &[stay, &come])),
             // Kernels reject a section without variables, and something must have the ID.
             _ if stay.is_empty() && left.contains_key(&ty.id()) => {
                 types.extend([0, Info::new(Kind::PTR, false, 0).0, TypeId::VOID.0]);
@@ -86,7 +117,7 @@ pub(super) fn correct(btf: Btf, symbols: &Symbols<'_>) -> Result<Btf> {
         }
     }
     let mut strings = btf.string_section().to_vec();
-    for (section, variables) in moved {
+    for (section, variables) in moved.sections {
         let name = strings.len() as u32;
         strings.extend_from_slice(section.as_bytes());
         strings.push(0);
@@ -100,15 +131,6 @@ pub(super) fn correct(btf: Btf, symbols: &Symbols<'_>) -> Result<Btf> {
 /// offsets.
 fn is_unlinked(ty: &Type<'_>) -> bool {
     ty.kind() == Kind::DATASEC && ty.own_size() == Some(0) && DataKind::of(ty.name()).is_some()
-}
-
-fn words_of<'m, 's>(moved: &'m mut Moved<'s>, section: &'s str) -> &'m mut Vec<u32> {
-    let at = moved.iter().position(|(name, _)| *name == section);
-    let at = at.unwrap_or_else(|| {
-        moved.push((section, Vec::new()));
-        moved.len() - 1
-    });
-    &mut moved[at].1
 }
 
 /// The record of a DATASEC whose size is not known yet.
@@ -144,7 +166,8 @@ mod tests {
             symbols.add(name, section);
         }
         let before = types(sections);
-        let after = correct(types(sections), &symbols).unwrap();
+        let effort = &mut crate::obj::elf::effort(0);
+        let after = correct(types(sections), &symbols, effort).unwrap();
         let variables = |btf: &Btf| {
             let all = btf.types().filter(|ty| ty.kind() == Kind::VAR);
             all.map(|ty| (ty.id(), ty.name().to_owned()))

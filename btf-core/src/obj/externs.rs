@@ -3,9 +3,11 @@
 //! Source: libbpf's `bpf_object__collect_externs`, whose order of configuration values in `.kconfig` is kept.
 
 use std::cmp::Ordering;
+use std::collections::HashSet;
 
 use super::elf::Numbers;
 use crate::btf::{Btf, IntEncoding, Kind, Type, TypeId};
+use crate::effort::Effort;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sort;
 
@@ -98,7 +100,10 @@ impl ConfigForm {
             .then_some(ConfigForm::Tristate),
             Kind::ARRAY => {
                 let array = ty.array()?;
-                let of_chars = matches!(Self::of(array.element), Some(ConfigForm::Char { .. }));
+                // Of a type that is no array itself: arrays may be nested without end.
+                let element = array.element.strip();
+                let of_chars = element.kind() == Kind::INT
+                    && matches!(Self::of(element), Some(ConfigForm::Char { .. }));
                 (array.len > 0 && of_chars).then_some(ConfigForm::Chars)
             }
             _ => None,
@@ -131,25 +136,30 @@ impl Externs {
 pub(super) fn collect<'a>(
     btf: Option<&Btf>,
     symbols: impl Iterator<Item = (&'a str, bool)>,
+    effort: &mut Effort,
 ) -> Result<Externs> {
     let mut declared: Vec<(&str, Type<'_>)> = Vec::new();
     let mut positions = Numbers::new();
     if let Some(btf) = btf {
         for section in btf.types().filter(|t| t.kind() == Kind::DATASEC) {
+            let section_name = section.name();
             for v in section.variables().iter() {
+                let name = v.name();
+                effort.charge_kept(name.len())?;
                 // The first of a name counts.
-                if !positions.contains_key(v.name()) {
-                    positions.insert(v.name(), declared.len() as u64);
-                    declared.push((section.name(), v.ty()));
+                if !positions.contains_key(name) {
+                    positions.insert(name, declared.len() as u64);
+                    declared.push((section_name, v.ty()));
                 }
             }
         }
     }
     let mut specs: Vec<ExternSpec> = Vec::new();
+    let mut known = HashSet::new();
     // Size and alignment of configuration values.
     let mut config: Vec<(usize, u64, u64)> = Vec::new();
     for (name, weak) in symbols {
-        if name.is_empty() || specs.iter().any(|s| s.name == name) {
+        if name.is_empty() || !known.insert(name) {
             continue;
         }
         let at = positions.get(name).map(|at| *at as usize);
@@ -164,6 +174,7 @@ pub(super) fn collect<'a>(
             let (offset, size) = (0, size as usize);
             kind = ExternKind::Config(ConfigExtern { form, offset, size });
         }
+        effort.charge_kept(name.len() + section.unwrap_or_default().len())?;
         specs.push(ExternSpec {
             name: name.to_owned(),
             weak,
@@ -284,6 +295,10 @@ mod tests {
         b.finish().unwrap()
     }
 
+    fn collected<'a>(btf: &Btf, symbols: impl Iterator<Item = (&'a str, bool)>) -> Result<Externs> {
+        collect(Some(btf), symbols, &mut crate::obj::elf::effort(0))
+    }
+
     #[test]
     fn configuration_values_lie_as_libbpf_lays_them() {
         let names = [
@@ -293,7 +308,7 @@ mod tests {
             "CONFIG_LONG",
             "CONFIG_TRI",
         ];
-        let externs = collect(Some(&btf()), names.iter().map(|n| (*n, false))).unwrap();
+        let externs = collected(&btf(), names.iter().map(|n| (*n, false))).unwrap();
         assert!(externs.specs.is_sorted_by(|a, b| in_order(a, b).is_lt()));
         assert_eq!(externs.specs[0].name, "CONFIG_LONG");
         let offset = |name: &str| match externs.specs.iter().find(|s| s.name == name).unwrap().kind
@@ -312,7 +327,7 @@ mod tests {
     #[test]
     fn symbols_are_told_apart_by_their_types() {
         let names = ["bpf_prog_active", "_text", "bpf_f", "other", "_text"];
-        let externs = collect(Some(&btf()), names.iter().map(|n| (*n, *n == "bpf_f"))).unwrap();
+        let externs = collected(&btf(), names.iter().map(|n| (*n, *n == "bpf_f"))).unwrap();
         let externs = externs.specs.iter();
         let kinds: Vec<_> = externs.map(|s| (&*s.name, s.kind, s.weak)).collect();
         assert_eq!(
@@ -334,7 +349,7 @@ mod tests {
         let var = b.variable("CONFIG_X", pointer, Linkage::EXTERN);
         b.section(KCONFIG, 0, [(var, 0, 8)]);
         let btf = b.finish().unwrap();
-        let e = collect(Some(&btf), [("CONFIG_X", false)].into_iter()).unwrap_err();
+        let e = collected(&btf, [("CONFIG_X", false)].into_iter()).unwrap_err();
         assert_eq!(
             e.to_string(),
             "extern `CONFIG_X`: no configuration value can be kept in `int *CONFIG_X` (declare it as bool, \

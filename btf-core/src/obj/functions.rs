@@ -28,10 +28,57 @@ pub struct Function {
 }
 
 impl Function {
+    /// Its section and its first instruction there.
+    fn position(&self) -> (usize, usize) {
+        (self.section_index, self.first_insn)
+    }
+
     /// The source line that an instruction comes from.
     pub fn line_of(&self, insn: usize) -> Option<&LineSite> {
         let after = self.lines.partition_point(|l| l.insn <= insn);
         self.lines[..after].last()
+    }
+}
+
+/// The first of the functions that start at this instruction of a section. They are in order of
+/// section and instruction.
+pub(super) fn starting_at(functions: &[Function], section: usize, insn: usize) -> Option<usize> {
+    let wanted = (section, insn);
+    let at = functions.partition_point(|f| f.position() < wanted);
+    functions
+        .get(at)
+        .is_some_and(|f| f.position() == wanted)
+        .then_some(at)
+}
+
+/// The functions by the instructions that they consist of.
+pub(super) struct Extents {
+    /// For each function, the end of the longest of those of its section up to itself.
+    ends: Vec<usize>,
+}
+
+impl Extents {
+    /// Indexes functions, which are in order of section and instruction.
+    pub(super) fn of(functions: &[Function]) -> Extents {
+        let mut ends: Vec<usize> = Vec::with_capacity(functions.len());
+        for (at, f) in functions.iter().enumerate() {
+            let end = f.first_insn + f.insns.len();
+            let before = at
+                .checked_sub(1)
+                .filter(|before| functions[*before].section_index == f.section_index);
+            ends.push(before.map_or(end, |before| end.max(ends[before])));
+        }
+        Extents { ends }
+    }
+
+    /// The first of the functions that have this instruction of a section.
+    pub(super) fn at(&self, functions: &[Function], section: usize, insn: usize) -> Option<usize> {
+        let start = functions.partition_point(|f| f.section_index < section);
+        let len = functions[start..].partition_point(|f| f.section_index == section);
+        // Where the longest end first exceeds the instruction, it is that function's own.
+        let at = start + self.ends[start..start + len].partition_point(|end| *end <= insn);
+        let has = |f: &Function| f.section_index == section && f.first_insn <= insn;
+        functions.get(at).is_some_and(has).then_some(at)
     }
 }
 

@@ -3,9 +3,12 @@
 //! Subprograms follow in the order in which libbpf appends them (`bpf_object__reloc_code`): at the first call, and what
 //! that subprogram calls right after it.
 
-use super::functions::{ElfReloc, Function, LineSite, RelocTarget};
+use std::collections::{HashMap, HashSet};
+
+use super::functions::{self, ElfReloc, Function, LineSite, RelocTarget};
 use super::{Object, ProgramSpec};
 use crate::btf::{Kind, Linkage, Type, TypeId};
+use crate::effort::Effort;
 use crate::error::{Error, ErrorKind, Result};
 use crate::insn::Insn;
 
@@ -35,16 +38,108 @@ impl Image {
 
 pub(super) fn reachable(object: &Object, program: &ProgramSpec) -> Result<Vec<usize>> {
     let mut order = vec![program.function];
-    follow(object, program.function, &mut order)?;
+    let mut seen = HashSet::from([program.function]);
+    follow(object, program.function, &mut order, &mut seen)?;
     // Nothing calls it: the kernel does.
     if let Some(callback) = exception_callback(object, program)?
-        && !order.contains(&callback)
+        && seen.insert(callback)
     {
         order.push(callback);
-        follow(object, callback, &mut order)?;
+        follow(object, callback, &mut order, &mut seen)?;
     }
     Ok(order)
 }
+
+/// Checks that programs do not share so many functions that linking all of them, each with copies
+/// of its own, takes far more than the object has.
+///
+/// # Errors
+///
+/// That of `effort`. A call that leads nowhere is none: the program may never be loaded.
+pub(super) fn check_size(object: &Object, effort: &mut Effort) -> Result<()> {
+    let of_function = |(at, f): (usize, &Function)| {
+        let callees = (0..f.insns.len()).filter_map(|insn| callee(object, at, insn).ok().flatten());
+        callees.collect::<Vec<usize>>()
+    };
+    let callees: Vec<Vec<usize>> = object
+        .functions
+        .iter()
+        .enumerate()
+        .map(of_function)
+        .collect();
+    // The program that has reached a function last.
+    let mut reached = vec![usize::MAX; object.functions.len()];
+    for (n, program) in object.programs.iter().enumerate() {
+        let callback = exception_callback(object, program).ok().flatten();
+        let mut open = vec![program.function];
+        open.extend(callback);
+        while let Some(function) = open.pop() {
+            if std::mem::replace(&mut reached[function], n) == n {
+                continue;
+            }
+            let f = &object.functions[function];
+            effort.charge(1 + f.insns.len() + f.lines.len() + f.relocs.len())?;
+            open.extend(
+                callees[function]
+                    .iter()
+                    .filter(|callee| reached[**callee] != n),
+            );
+        }
+    }
+    Ok(())
+}
+
+/// The functions that programs name as their exception callbacks.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Callbacks {
+    /// By the FUNC that a tag is on; `None` if there are several tags.
+    tags: HashMap<TypeId, Option<Callback>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Callback {
+    /// The tag.
+    tag: TypeId,
+    /// The position of the first function of that name in `.text`.
+    function: Option<usize>,
+}
+
+impl Callbacks {
+    pub(super) fn of(object: &Object, effort: &mut Effort) -> Result<Callbacks> {
+        let mut callbacks = Callbacks::default();
+        let mut by_name: Option<HashMap<&str, usize>> = None;
+        for tag in object.btf().iter().flat_map(|btf| btf.types()) {
+            if tag.kind() != Kind::DECL_TAG || tag.component() != Some(-1) {
+                continue;
+            }
+            let name = tag.name();
+            effort.charge_kept(name.len())?;
+            let (Some(name), Some(on)) = (name.strip_prefix(PREFIX), tag.target()) else {
+                continue;
+            };
+            let functions = by_name.get_or_insert_with(|| {
+                let mut by_name = HashMap::new();
+                let functions = object.functions.iter().enumerate();
+                for (at, f) in functions.filter(|(_, f)| f.section == ".text") {
+                    by_name.entry(f.name.as_str()).or_insert(at);
+                }
+                by_name
+            });
+            let callback = Callback {
+                tag: tag.id(),
+                function: functions.get(name).copied(),
+            };
+            let known = callbacks.tags.entry(on.id());
+            known
+                .and_modify(|known| *known = None)
+                .or_insert(Some(callback));
+        }
+        Ok(callbacks)
+    }
+}
+
+/// What comes before the name of an exception callback.
+const PREFIX: &str = "exception_callback:";
 
 /// The function that a program names as the one to run after `bpf_throw` (libbpf's `bpf_prog_assign_exc_cb`).
 fn exception_callback(object: &Object, program: &ProgramSpec) -> Result<Option<usize>> {
@@ -52,44 +147,42 @@ fn exception_callback(object: &Object, program: &ProgramSpec) -> Result<Option<u
     let (Some(btf), Some(id)) = (object.btf(), main.btf_id) else {
         return Ok(None);
     };
-    let mut names = btf
-        .types()
-        .filter(|t| t.kind() == Kind::DECL_TAG && t.component() == Some(-1))
-        .filter(|t| t.target().is_some_and(|f| f.id() == id))
-        .filter_map(|t| t.name().strip_prefix("exception_callback:"));
     // Of several, the verifier says that they are too many.
-    let (Some(name), None) = (names.next(), names.next()) else {
+    let Some(Callback { tag, function }) = object.callbacks.tags.get(&id).copied().flatten() else {
         return Ok(None);
     };
+    let name = || btf.ty(tag).name().strip_prefix(PREFIX).unwrap_or_default();
     let is_global = |f: &Function| {
         let ty = f.btf_id.map(|id| btf.ty(id));
         ty.and_then(Type::linkage) == Some(Linkage::GLOBAL)
     };
-    let found = object
-        .functions
-        .iter()
-        .position(|f| f.section == ".text" && f.name == name);
-    match found {
+    match function {
         Some(callback) if is_global(&object.functions[callback]) => Ok(Some(callback)),
         Some(_) => Err(Error::new(
             ErrorKind::InvalidInput,
-            format!("its exception callback `{name}` is static or hidden"),
+            format!("its exception callback `{}` is static or hidden", name()),
         )
         .hint("the kernel verifies it by itself, for which it must be global")),
         None => Err(Error::not_found(format!(
-            "the object has no function `{name}`, which is to be its exception callback"
+            "the object has no function `{}`, which is to be its exception callback",
+            name()
         ))),
     }
 }
 
 /// Adds to `order` the functions that this one reaches.
-fn follow(object: &Object, function: usize, order: &mut Vec<usize>) -> Result<()> {
+fn follow(
+    object: &Object,
+    function: usize,
+    order: &mut Vec<usize>,
+    seen: &mut HashSet<usize>,
+) -> Result<()> {
     // Explicit stack of (function, next instruction): depth is bounded by the number of functions.
     let mut stack = vec![(function, 0)];
     while let Some((function, from)) = stack.pop() {
         let f = &object.functions[function];
         let next = (from..f.insns.len()).find_map(|at| match callee(object, function, at) {
-            Ok(Some(callee)) if !order.contains(&callee) => Some(Ok((at, callee))),
+            Ok(Some(callee)) if seen.insert(callee) => Some(Ok((at, callee))),
             Ok(_) => None,
             Err(e) => Some(Err(e)),
         });
@@ -121,10 +214,9 @@ fn callee(object: &Object, function: usize, at: usize) -> Result<Option<usize>> 
     }
     // A call within one section needs no relocation: the immediate counts from the next instruction.
     let target = (f.first_insn + at) as i64 + i64::from(insn.imm) + 1;
-    object
-        .functions
-        .iter()
-        .position(|g| g.section_index == f.section_index && g.first_insn as i64 == target)
+    usize::try_from(target)
+        .ok()
+        .and_then(|first| functions::starting_at(&object.functions, f.section_index, first))
         .map(Some)
         .ok_or_else(|| {
             Error::malformed(format!(
@@ -170,18 +262,13 @@ pub(super) fn link<'a>(
 }
 
 fn resolve_calls(object: &Object, image: &mut Image) -> Result<()> {
-    let start_of = |parts: &[(usize, usize)], function| {
-        parts
-            .iter()
-            .find(|(_, f)| *f == function)
-            .map(|(start, _)| *start as i64)
-    };
+    let starts: HashMap<usize, usize> = image.parts.iter().map(|(start, f)| (*f, *start)).collect();
     for &(start, function) in &image.parts {
         for at in 0..object.functions[function].insns.len() {
             let Some(callee) = callee(object, function, at)? else {
                 continue;
             };
-            let Some(target) = start_of(&image.parts, callee) else {
+            let Some(target) = starts.get(&callee).map(|start| *start as i64) else {
                 continue;
             };
             let here = (start + at) as i64;

@@ -5,6 +5,7 @@
 
 use super::MapType;
 use crate::btf::{Btf, Kind, Linkage, Type, TypeId};
+use crate::effort::Effort;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sort;
 
@@ -69,6 +70,7 @@ pub(super) fn parse(
     btf: &Btf,
     offset_of: impl Fn(&str) -> Option<u64>,
     is_local: impl Fn(&str) -> bool,
+    effort: &mut Effort,
 ) -> Result<Vec<MapSpec>> {
     let Some(section) = btf.find(".maps", Kind::DATASEC) else {
         return Err(Error::not_found("section .maps has no counterpart in BTF")
@@ -77,6 +79,7 @@ pub(super) fn parse(
     let mut maps = Vec::with_capacity(section.vlen());
     for var in section.variables().iter() {
         let name = var.name();
+        effort.charge_kept(name.len())?;
         let in_map = |e: Error| e.context(format!("map `{name}`"));
         if var.ty().linkage() == Some(Linkage::EXTERN) {
             return Err(in_map(elsewhere()));
@@ -84,7 +87,7 @@ pub(super) fn parse(
         if is_local(name) {
             return Err(in_map(is_static()));
         }
-        let mut map = declaration(var.ty()).map_err(in_map)?;
+        let mut map = declaration(var.ty(), effort).map_err(in_map)?;
         map.offset = offset_of(name)
             .ok_or_else(|| in_map(Error::malformed("it is in BTF but not in the symbol table")))?;
         maps.push(map);
@@ -112,20 +115,25 @@ fn is_static() -> Error {
 }
 
 /// Reads the declaration of one map, a VAR.
-pub(super) fn declaration(var: Type<'_>) -> Result<MapSpec> {
+pub(super) fn declaration(var: Type<'_>, effort: &mut Effort) -> Result<MapSpec> {
     match var.target().map(Type::strip) {
-        Some(def) if def.kind() == Kind::STRUCT => parse_one(var.name(), def, false),
+        Some(def) if def.kind() == Kind::STRUCT => parse_one(var.name(), def, false, effort),
         _ => Err(Error::malformed("its declaration is not a struct")),
     }
 }
 
 /// Reads one declaration; `is_inner` is one that stands within another.
-fn parse_one(name: &str, def: Type<'_>, is_inner: bool) -> Result<MapSpec> {
+fn parse_one(name: &str, def: Type<'_>, is_inner: bool, effort: &mut Effort) -> Result<MapSpec> {
+    /// Steps for an attribute: its type may be behind many others.
+    const ATTRIBUTE: usize = 16;
+    effort.charge_kept(name.len())?;
     let mut map = MapSpec {
         name: name.to_owned(),
         ..MapSpec::default()
     };
     for m in def.members().iter() {
+        // Many maps may be of one type.
+        effort.charge(ATTRIBUTE)?;
         let bad = |what: &str| Error::malformed(format!("attribute `{}` is not {what}", m.name()));
         let int = || uint(m.ty()).ok_or_else(|| bad("an integer given with __uint"));
         let typed = || pointee(m.ty()).ok_or_else(|| bad("a type given with __type"));
@@ -154,7 +162,7 @@ fn parse_one(name: &str, def: Type<'_>, is_inner: bool) -> Result<MapSpec> {
             }
             "values" if is_inner => return Err(bad("allowed in a map that is itself a value")),
             "values" => {
-                values(&mut map, m.ty()).map_err(|e| e.context("attribute `values`"))?;
+                values(&mut map, m.ty(), effort).map_err(|e| e.context("attribute `values`"))?;
                 map.values_offset = Some(u64::from(m.bit_offset() / 8));
             }
             "pinning" if is_inner => return Err(bad("allowed in a map that is a value")),
@@ -186,7 +194,7 @@ fn parse_one(name: &str, def: Type<'_>, is_inner: bool) -> Result<MapSpec> {
 }
 
 /// `__array(values, …)`: a struct that declares the maps which are values, or the prototype of programs.
-fn values(map: &mut MapSpec, ty: Type<'_>) -> Result<()> {
+fn values(map: &mut MapSpec, ty: Type<'_>, effort: &mut Effort) -> Result<()> {
     let element = ty.strip_modifiers().array().map(|array| array.element);
     let Some(element) = element.and_then(pointee).map(Type::strip) else {
         return Err(Error::malformed("it is not an array given with __array"));
@@ -198,7 +206,7 @@ fn values(map: &mut MapSpec, ty: Type<'_>) -> Result<()> {
     match element.kind() {
         Kind::STRUCT if map.map_type.is_of_maps() => {
             let name = format!("{}.inner", map.name);
-            let inner = parse_one(&name, element, true)?;
+            let inner = parse_one(&name, element, true, effort)?;
             if inner.map_type.is_of_maps() {
                 return Err(Error::malformed(
                     "maps of maps of maps are more than the kernel has",

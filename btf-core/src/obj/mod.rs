@@ -16,6 +16,7 @@ pub(crate) mod map_flags;
 mod map_type;
 mod maps;
 mod minimise;
+mod overlap;
 pub(crate) mod place;
 mod programs;
 mod records;
@@ -65,6 +66,7 @@ pub struct Object {
     struct_ops: Vec<StructOpsSpec>,
     externs: Vec<ExternSpec>,
     jump_tables: Vec<JumpTable>,
+    callbacks: image::Callbacks,
 }
 
 /// A program: a function in a section whose name says what it attaches to.

@@ -1,16 +1,21 @@
 //! Records of `.BTF.ext`, which are by section, given to the functions that they are about.
 
+use std::collections::HashMap;
+
 use super::Object;
 use super::elf::INSN_SIZE;
-use super::functions::{CoreSite, Function, LineSite};
+use super::functions::{CoreSite, Extents, Function, LineSite};
 use crate::btf::ext::{BtfExt, ExtSection};
+use crate::effort::Effort;
 use crate::error::{Context, Error, Result};
 use crate::sort;
 
 /// Gives each function its records of `.BTF.ext`.
-pub(super) fn place(object: &mut Object, ext: BtfExt) -> Result<()> {
+pub(super) fn place(object: &mut Object, ext: BtfExt, effort: &mut Effort) -> Result<()> {
+    let places = Places::of(&object.functions);
     each_record(
         &mut object.functions,
+        &places,
         ext.line_info,
         |r| r.insn_off,
         |f, insn, info| {
@@ -25,6 +30,7 @@ pub(super) fn place(object: &mut Object, ext: BtfExt) -> Result<()> {
     // Which function has which type is known by name, and func_info must agree.
     each_record(
         &mut object.functions,
+        &places,
         ext.func_info,
         |r| r.insn_off,
         |f, insn, info| {
@@ -42,7 +48,7 @@ pub(super) fn place(object: &mut Object, ext: BtfExt) -> Result<()> {
     )
     .context(|| ".BTF.ext func_info")?;
     let mut positions = 0..;
-    each_record(&mut object.functions, ext.core_relo, |r| r.insn_off, |f, insn, relo| {
+    each_record(&mut object.functions, &places, ext.core_relo, |r| r.insn_off, |f, insn, relo| {
         let position = positions.next().unwrap_or_default();
         let access = btf.string(relo.access_str_off).ok_or_else(|| {
             Error::malformed(format!(
@@ -56,6 +62,8 @@ pub(super) fn place(object: &mut Object, ext: BtfExt) -> Result<()> {
                 f.name, relo.type_id
             )));
         }
+        // Any number of relocations may refer to one long string.
+        effort.charge_kept(access.len())?;
         f.core.push(CoreSite { position, insn, kind: relo.kind, root: relo.type_id, access: access.to_owned() });
         Ok(())
     })
@@ -67,21 +75,42 @@ pub(super) fn place(object: &mut Object, ext: BtfExt) -> Result<()> {
     Ok(())
 }
 
+/// Functions by their places.
+struct Places {
+    extents: Extents,
+    /// Index of a section by its name.
+    sections: HashMap<String, usize>,
+}
+
+impl Places {
+    fn of(functions: &[Function]) -> Places {
+        let mut sections = HashMap::new();
+        let mut last = None;
+        for f in functions {
+            if last != Some(f.section_index) {
+                sections.entry(f.section.clone()).or_insert(f.section_index);
+                last = Some(f.section_index);
+            }
+        }
+        Places {
+            extents: Extents::of(functions),
+            sections,
+        }
+    }
+}
+
 /// Hands each record to its function, with the index of its instruction there.
 ///
 /// Records of sections and places without a function (dropped by a linker) are passed over, as libbpf does.
 fn each_record<R: Copy>(
     functions: &mut [Function],
+    places: &Places,
     sections: Vec<ExtSection<R>>,
     offset_of: impl Fn(&R) -> u32,
     mut give: impl FnMut(&mut Function, usize, R) -> Result<()>,
 ) -> Result<()> {
     for s in sections {
-        let Some(index) = functions
-            .iter()
-            .find(|f| f.section == s.section)
-            .map(|f| f.section_index)
-        else {
+        let Some(index) = places.sections.get(&s.section).copied() else {
             continue;
         };
         // Records mostly come in order, so the function of the last one is tried first.
@@ -100,7 +129,7 @@ fn each_record<R: Copy>(
                     && (f.first_insn..f.first_insn + f.insns.len()).contains(&place)
             };
             if !functions.get(last).is_some_and(holds) {
-                match functions.iter().position(holds) {
+                match places.extents.at(functions, index, place) {
                     Some(n) => last = n,
                     None => continue,
                 }

@@ -10,20 +10,27 @@ const POINTER: u64 = 8;
 
 /// Notes that the pointer at `offset` of `.maps` refers to `target`.
 pub(super) fn add(object: &mut Object, offset: u64, target: SlotTarget) -> Result<()> {
-    let what = match target {
-        SlotTarget::Map(n) => format!("map `{}`", object.maps[n].name),
+    let what = |maps: &[MapSpec]| match target {
+        SlotTarget::Map(n) => format!("map `{}`", maps[n].name),
         SlotTarget::Function(n) => format!("function `{}`", object.functions[n].name),
     };
     // Declarations are in order of their offsets.
     let after = object.maps.partition_point(|map| map.offset <= offset);
-    let Some(map) = object.maps[..after].last_mut() else {
+    let maps = &object.maps;
+    let Some(at) = after.checked_sub(1) else {
         return Err(Error::malformed(format!(
-            "{what} is referred to at byte {offset} of section .maps, where no map is"
+            "{} is referred to at byte {offset} of section .maps, where no map is",
+            what(maps)
         )));
     };
+    let map = &maps[at];
     let in_map = |why: String| Error::malformed(why).context(format!("map `{}`", map.name));
-    let slot = slot(map, offset)
-        .ok_or_else(|| in_map(format!("{what} is referred to outside its `values`")))?;
+    let slot = slot(map, offset).ok_or_else(|| {
+        in_map(format!(
+            "{} is referred to outside its `values`",
+            what(maps)
+        ))
+    })?;
     let fits = match target {
         SlotTarget::Map(_) => map.inner.is_some(),
         SlotTarget::Function(_) => map.inner.is_none(),
@@ -31,10 +38,11 @@ pub(super) fn add(object: &mut Object, offset: u64, target: SlotTarget) -> Resul
     if !fits {
         let kind = map.map_type;
         return Err(in_map(format!(
-            "{what} cannot be a value of a map of type {kind}"
+            "{} cannot be a value of a map of type {kind}",
+            what(maps)
         )));
     }
-    map.slots.push((slot, target));
+    object.maps[at].slots.push((slot, target));
     Ok(())
 }
 

@@ -2,8 +2,12 @@
 //!
 //! Source: libbpf's `init_struct_ops_maps` and `bpf_object__collect_st_ops_relos`.
 
+use std::collections::HashMap;
+
 use crate::btf::{Btf, Kind, Type, TypeId};
+use crate::effort::Effort;
 use crate::error::{Context, Error, Result};
+use crate::sort;
 
 /// A variable that holds operations.
 #[derive(Clone, Debug)]
@@ -46,6 +50,7 @@ pub(super) fn parse(
     name: &str,
     index: usize,
     bytes: &[u8],
+    effort: &mut Effort,
 ) -> Result<Vec<StructOpsSpec>> {
     let Some((section, autocreate)) = section(name) else {
         return Ok(Vec::new());
@@ -59,6 +64,8 @@ pub(super) fn parse(
     let mut all = Vec::with_capacity(datasec.vlen());
     for variable in datasec.variables().iter() {
         let place = u64::from(variable.offset());
+        let name = variable.name();
+        effort.charge_kept(name.len())?;
         let spec = structure(variable.ty())
             .and_then(|ty| {
                 let size = ty.byte_size().unwrap_or(0);
@@ -69,8 +76,10 @@ pub(super) fn parse(
                 let contents = contents.ok_or_else(|| {
                     Error::malformed(format!("it reaches past the end of section {name}"))
                 })?;
+                // Variables may overlap.
+                effort.charge_kept(contents.len())?;
                 Ok(StructOpsSpec {
-                    name: variable.name().to_owned(),
+                    name: name.to_owned(),
                     section: section.to_owned(),
                     autocreate,
                     ty: ty.id(),
@@ -79,7 +88,7 @@ pub(super) fn parse(
                     place: (index, place),
                 })
             })
-            .context(|| format!("operations `{}`", variable.name()))?;
+            .context(|| format!("operations `{name}`"))?;
         all.push(spec);
     }
     Ok(all)
@@ -92,34 +101,84 @@ fn structure(variable: Type<'_>) -> Result<Type<'_>> {
     }
 }
 
-/// Notes that there is a pointer to a function at a place of a section.
-pub(super) fn set_program(
-    all: &mut [StructOpsSpec],
-    btf: &Btf,
-    (index, offset): (usize, u64),
-    function: &str,
-) -> Result<()> {
-    let holds = |spec: &&mut StructOpsSpec| {
-        let (section, start) = spec.place;
-        section == index && (start..start + spec.bytes.len() as u64).contains(&offset)
-    };
-    let Some(spec) = all.iter_mut().find(holds) else {
-        return Err(Error::malformed("it lies in no variable"));
-    };
-    let at = u32::try_from(offset - spec.place.1).unwrap_or(u32::MAX);
-    let members = btf.ty(spec.ty).members();
-    let member = members
-        .iter()
-        .find(|m| m.bit_offset() == at.saturating_mul(8))
-        .ok_or_else(|| Error::malformed("no member of the struct begins there"))?;
-    if !is_function_pointer(member.ty()) {
-        return Err(Error::malformed(format!(
-            "member `{}` is no pointer to a function",
-            member.name()
-        )));
+/// The variables of an object, by their places.
+pub(super) struct Places {
+    /// Section, offset and position of each variable, sorted.
+    variables: Vec<(usize, u64, usize)>,
+    /// For each type, its members by their bit offsets.
+    members: HashMap<TypeId, HashMap<u32, usize>>,
+}
+
+impl Places {
+    pub(super) fn of(all: &[StructOpsSpec]) -> Places {
+        let with_place = |(at, spec): (usize, &StructOpsSpec)| (spec.place.0, spec.place.1, at);
+        let mut variables: Vec<_> = all.iter().enumerate().map(with_place).collect();
+        sort::by_key(&mut variables, |variable| *variable);
+        Places {
+            variables,
+            members: HashMap::new(),
+        }
     }
-    spec.programs.push((at, function.to_owned()));
-    Ok(())
+
+    /// Notes that there is a pointer to a function at a place of a section.
+    pub(super) fn set_program(
+        &mut self,
+        all: &mut [StructOpsSpec],
+        btf: &Btf,
+        (index, offset): (usize, u64),
+        function: &str,
+        effort: &mut Effort,
+    ) -> Result<()> {
+        let spec = self.holding(all, index, offset, effort)?;
+        let spec = spec.ok_or_else(|| Error::malformed("it lies in no variable"))?;
+        let spec = &mut all[spec];
+        let at = u32::try_from(offset - spec.place.1).unwrap_or(u32::MAX);
+        let members = btf.ty(spec.ty).members();
+        let by_offset = self.members.entry(spec.ty).or_insert_with(|| {
+            let mut by_offset = HashMap::new();
+            for (n, member) in members.iter().enumerate() {
+                by_offset.entry(member.bit_offset()).or_insert(n);
+            }
+            by_offset
+        });
+        let member = by_offset.get(&at.saturating_mul(8));
+        let member = member
+            .and_then(|n| members.get(*n))
+            .ok_or_else(|| Error::malformed("no member of the struct begins there"))?;
+        if !is_function_pointer(member.ty()) {
+            return Err(Error::malformed(format!(
+                "member `{}` is no pointer to a function",
+                member.name()
+            )));
+        }
+        effort.charge_kept(function.len())?;
+        spec.programs.push((at, function.to_owned()));
+        Ok(())
+    }
+
+    /// The position of the first variable that has this byte of a section.
+    fn holding(
+        &self,
+        all: &[StructOpsSpec],
+        section: usize,
+        offset: u64,
+        effort: &mut Effort,
+    ) -> Result<Option<usize>> {
+        let after = self
+            .variables
+            .partition_point(|(s, start, _)| (*s, *start) <= (section, offset));
+        // Variables do not overlap, except in a damaged object: the nearest before it has it.
+        for (s, start, at) in self.variables[..after].iter().rev() {
+            effort.spend()?;
+            if *s != section {
+                break;
+            }
+            if offset - start < all[*at].bytes.len() as u64 {
+                return Ok(Some(*at));
+            }
+        }
+        Ok(None)
+    }
 }
 
 /// Whether a type is a pointer to a function.

@@ -8,7 +8,8 @@ mod records;
 
 use super::externs::KCONFIG;
 use super::{
-    DataKind, DataSection, ExternKind, MapSpec, Object, RelocTarget, SlotTarget, programs,
+    DataKind, DataSection, ExternKind, Function, MapSpec, Object, RelocTarget, SlotTarget, elf,
+    image, programs,
 };
 use crate::btf::{Btf, TypeId};
 use crate::error::{Error, Result};
@@ -50,6 +51,7 @@ impl Object {
             struct_ops: Record::read(&mut reader),
             externs: Record::read(&mut reader),
             jump_tables: Record::read(&mut reader),
+            callbacks: Default::default(),
             btf: None,
         };
         object.btf = match reader.end().ok_or_else(damaged)? {
@@ -60,7 +62,10 @@ impl Object {
             return Err(damaged());
         }
         // A section's name says it all.
-        object.programs = programs::of(&object.functions)?;
+        let effort = &mut elf::effort(digest.len());
+        object.programs = programs::of(&object.functions, effort)?;
+        object.callbacks = image::Callbacks::of(&object, effort)?;
+        image::check_size(&object, effort)?;
         Ok(object)
     }
 }
@@ -75,20 +80,23 @@ fn holds_together(object: &Object) -> bool {
         let btf = object.btf.as_ref();
         btf.is_some_and(|btf| btf.get(id).is_some())
     };
-    let functions = object.functions.iter().all(|f| {
-        let target = |target| match target {
-            RelocTarget::Map(n) => n < object.maps.len(),
-            RelocTarget::Data { section, .. } => section < object.data.len(),
-            RelocTarget::Function(n) => n < object.functions.len(),
-            RelocTarget::Extern(n) => n < object.externs.len(),
-            RelocTarget::JumpTable(n) => n < object.jump_tables.len(),
-        };
-        let has = |insn| insn < f.insns.len();
-        f.btf_id.is_none_or(is_type)
-            && f.first_insn.checked_add(f.insns.len()).is_some()
-            && f.relocs.iter().all(|r| has(r.insn) && target(r.target))
-            && f.core.iter().all(|c| has(c.insn) && is_type(c.root))
-    });
+    let position = |f: &Function| (f.section_index, f.first_insn);
+    let are_in_order = object.functions.is_sorted_by_key(position);
+    let functions = are_in_order
+        && object.functions.iter().all(|f| {
+            let target = |target| match target {
+                RelocTarget::Map(n) => n < object.maps.len(),
+                RelocTarget::Data { section, .. } => section < object.data.len(),
+                RelocTarget::Function(n) => n < object.functions.len(),
+                RelocTarget::Extern(n) => n < object.externs.len(),
+                RelocTarget::JumpTable(n) => n < object.jump_tables.len(),
+            };
+            let has = |insn| insn < f.insns.len();
+            f.btf_id.is_none_or(is_type)
+                && f.first_insn.checked_add(f.insns.len()).is_some()
+                && f.relocs.iter().all(|r| has(r.insn) && target(r.target))
+                && f.core.iter().all(|c| has(c.insn) && is_type(c.root))
+        });
     let is_map = |map: &MapSpec| map.key.is_none_or(is_type) && map.value.is_none_or(is_type);
     let maps = object.maps.iter().all(|map| {
         let target = |target| match target {
@@ -110,13 +118,13 @@ fn holds_together(object: &Object) -> bool {
         };
         is_named && is_sized && d.datasec.is_none_or(is_type)
     });
+    let config = object.data.iter().find(|d| d.kind == DataKind::Kconfig);
     let struct_ops = object.struct_ops.iter().all(|ops| is_type(ops.ty));
     let externs = object.externs.iter().all(|e| {
         let has_place = match e.kind {
-            ExternKind::Config(config) => {
-                let mut sections = object.data.iter().filter(|d| d.kind == DataKind::Kconfig);
-                let end = config.offset.checked_add(config.size);
-                let section = sections.next().zip(end);
+            ExternKind::Config(place) => {
+                let end = place.offset.checked_add(place.size);
+                let section = config.zip(end);
                 section.is_some_and(|(section, end)| end <= section.size)
             }
             _ => true,

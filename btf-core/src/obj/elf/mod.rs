@@ -3,7 +3,7 @@
 mod file;
 mod relocations;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use object::Endianness;
 use object::elf;
@@ -12,9 +12,10 @@ use object::read::elf::{SectionHeader, Sym};
 use super::data::{self, DataKind, DataSection, Place};
 use super::externs::{self, Externs, KCONFIG};
 use super::functions::Function;
-use super::{MapSpec, Object, StructOpsSpec, datasec, maps, programs, records, struct_ops};
+use super::{MapSpec, Object, StructOpsSpec, datasec, image, maps, programs, records, struct_ops};
 use crate::btf::ext::BtfExt;
 use crate::btf::{Btf, Kind, TypeId};
+use crate::effort::Effort;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::insn::Insn;
 use crate::sort;
@@ -27,8 +28,19 @@ pub(super) type Numbers<'a> = HashMap<&'a str, u64>;
 pub(super) const INSN_SIZE: u64 = 8;
 
 pub(super) fn parse(name: &str, bytes: &[u8]) -> Result<Object> {
-    let elf = Elf::read(bytes)?;
-    let (btf, externs) = elf.btf()?;
+    parse_within(name, bytes, &mut effort(bytes.len()))
+}
+
+/// The budget for reading an object of so many bytes.
+pub(super) fn effort(bytes: usize) -> Effort {
+    const EXCEEDED: &str =
+        "it takes too much work for its size: names, functions or types in it overlap or repeat";
+    Effort::for_bytes(bytes, ErrorKind::Malformed, EXCEEDED)
+}
+
+fn parse_within(name: &str, bytes: &[u8], effort: &mut Effort) -> Result<Object> {
+    let elf = Elf::read(bytes, effort)?;
+    let (btf, externs) = elf.btf(effort)?;
     let ext = match (&btf, elf.section_bytes(".BTF.ext")?) {
         (Some(btf), Some(ext)) => Some(BtfExt::parse(ext, btf)?),
         _ => None,
@@ -37,34 +49,38 @@ pub(super) fn parse(name: &str, bytes: &[u8]) -> Result<Object> {
         name: name.to_owned(),
         license: elf.license()?,
         little_endian: elf.endian == Endianness::Little,
-        maps: elf.maps(btf.as_ref())?,
-        data: elf.data(btf.as_ref(), &externs)?,
-        struct_ops: elf.struct_ops(btf.as_ref())?,
-        functions: elf.functions(btf.as_ref())?,
+        maps: elf.maps(btf.as_ref(), effort)?,
+        data: elf.data(btf.as_ref(), &externs, effort)?,
+        struct_ops: elf.struct_ops(btf.as_ref(), effort)?,
+        functions: elf.functions(btf.as_ref(), effort)?,
         programs: Vec::new(),
         externs: externs.specs,
         jump_tables: Vec::new(),
         has_btf_ext: ext.is_some(),
+        callbacks: Default::default(),
         btf,
     };
     data::check_arena(&object.maps, &object.data)?;
-    object.programs = programs::of(&object.functions)?;
-    elf.relocations(&mut object)?;
+    object.programs = programs::of(&object.functions, effort)?;
+    elf.relocations(&mut object, effort)?;
     elf.slots(&mut object)?;
     if let Some(ext) = ext {
-        records::place(&mut object, ext)?;
+        records::place(&mut object, ext, effort)?;
     }
+    object.callbacks = image::Callbacks::of(&object, effort)?;
+    image::check_size(&object, effort)?;
     Ok(object)
 }
 
 impl Elf<'_> {
     /// The object's BTF with what only the symbol table knows, and what is external.
-    fn btf(&self) -> Result<(Option<Btf>, Externs)> {
+    fn btf(&self, effort: &mut Effort) -> Result<(Option<Btf>, Externs)> {
         let Some(bytes) = self.section_bytes(".BTF")? else {
-            return Ok((None, externs::collect(None, self.undefined())?));
+            let externs = externs::collect(None, self.undefined(), effort)?;
+            return Ok((None, externs));
         };
         let btf = Btf::parse(bytes.to_vec()).context(|| "section .BTF")?;
-        let externs = externs::collect(Some(&btf), self.undefined())?;
+        let externs = externs::collect(Some(&btf), self.undefined(), effort)?;
         let mut places: Vec<(&str, u64, Numbers<'_>)> = self
             .all_sections()
             .map(|(index, s, name)| (name, s.sh_size(self.endian), self.offsets_in(index)))
@@ -78,24 +94,30 @@ impl Elf<'_> {
             .iter()
             .map(|(name, size, offsets)| (*name, *size, move |var: &str| offsets.get(var).copied()))
             .collect();
-        let hidden: Vec<&str> = self
-            .symbols
+        // Of several sections of one name, the last counts.
+        let by_name: Numbers<'_> = lookups
             .iter()
-            .filter(|s| matches!(s.st_visibility(), elf::STV_HIDDEN | elf::STV_INTERNAL))
-            .map(|s| self.symbol_name(s))
+            .zip(0..)
+            .map(|((name, ..), at)| (*name, at))
+            .collect();
+        let hidden: HashSet<&str> = self
+            .named_symbols()
+            .filter(|(s, _)| matches!(s.st_visibility(), elf::STV_HIDDEN | elf::STV_INTERNAL))
+            .map(|(_, name)| name)
             .collect();
         let place_of = |name: &str| {
-            let place = lookups.iter().rfind(|(section, ..)| *section == name);
-            place.map(|(_, size, offset_of)| Place {
+            let (_, size, offset_of) = &lookups[*by_name.get(name)? as usize];
+            Some(Place {
                 section_size: *size,
                 offset_of,
             })
         };
-        let btf = datasec::correct(btf, &self.symbols_of_data())?;
-        data::fix_btf(btf, place_of, |name| hidden.contains(&name)).map(|btf| (Some(btf), externs))
+        let btf = datasec::correct(btf, &self.symbols_of_data(), effort)?;
+        let btf = data::fix_btf(btf, place_of, |name| hidden.contains(&name), effort)?;
+        Ok((Some(btf), externs))
     }
 
-    fn maps(&self, btf: Option<&Btf>) -> Result<Vec<MapSpec>> {
+    fn maps(&self, btf: Option<&Btf>, effort: &mut Effort) -> Result<Vec<MapSpec>> {
         if self.all_sections().any(|(_, _, name)| name == "maps") {
             return Err(
                 Error::new(ErrorKind::Unsupported, "it has a legacy section `maps`")
@@ -112,20 +134,31 @@ impl Elf<'_> {
             .hint("compile it with `clang -target bpf -g`, and don't strip .BTF"));
         };
         let offsets = self.offsets_in(index);
-        let is_local = |name: &str| {
-            let mut symbols = self.symbols.iter();
-            symbols.any(|s| {
-                usize::from(s.st_shndx(self.endian).0) == index
-                    && s.st_bind() == elf::STB_LOCAL
-                    && s.st_type() == elf::STT_OBJECT
-                    && self.symbol_name(s) == name
-            })
-        };
-        maps::parse(btf, |name| offsets.get(name).copied(), is_local)
+        let is_local = |s: &Symbol| s.st_bind() == elf::STB_LOCAL && s.st_type() == elf::STT_OBJECT;
+        let local: HashSet<&str> = self
+            .symbols_in(index)
+            .filter(|(symbol, _)| is_local(symbol))
+            .map(|(_, name)| name)
+            .collect();
+        let offset_of = |name: &str| offsets.get(name).copied();
+        maps::parse(btf, offset_of, |name| local.contains(name), effort)
     }
 
-    fn data(&self, btf: Option<&Btf>, externs: &Externs) -> Result<Vec<DataSection>> {
+    fn data(
+        &self,
+        btf: Option<&Btf>,
+        externs: &Externs,
+        effort: &mut Effort,
+    ) -> Result<Vec<DataSection>> {
         let mut out = Vec::new();
+        let mut datasecs: HashMap<&str, TypeId> = HashMap::new();
+        for ty in btf.iter().flat_map(|btf| btf.types()) {
+            if ty.kind() == Kind::DATASEC {
+                let name = ty.name();
+                effort.charge_kept(name.len())?;
+                datasecs.entry(name).or_insert(ty.id());
+            }
+        }
         for (index, section, name) in self.all_sections() {
             let Some(kind) = DataKind::of(name) else {
                 continue;
@@ -144,15 +177,12 @@ impl Elf<'_> {
             } else {
                 self.contents(section, name)?.to_vec()
             };
-            let datasec = btf
-                .and_then(|b| b.find(name, Kind::DATASEC))
-                .map(|t| t.id());
             out.push(DataSection {
                 name: name.to_owned(),
                 kind,
                 size: size as usize,
                 bytes,
-                datasec,
+                datasec: datasecs.get(name).copied(),
                 index,
             });
         }
@@ -162,16 +192,14 @@ impl Elf<'_> {
                 kind: DataKind::Kconfig,
                 size: externs.config_size,
                 bytes: Vec::new(),
-                datasec: btf
-                    .and_then(|b| b.find(KCONFIG, Kind::DATASEC))
-                    .map(|t| t.id()),
+                datasec: datasecs.get(KCONFIG).copied(),
                 index: usize::MAX,
             });
         }
         Ok(out)
     }
 
-    fn struct_ops(&self, btf: Option<&Btf>) -> Result<Vec<StructOpsSpec>> {
+    fn struct_ops(&self, btf: Option<&Btf>, effort: &mut Effort) -> Result<Vec<StructOpsSpec>> {
         let mut out = Vec::new();
         for (index, section, name) in self.all_sections() {
             let holds_data = section.sh_type(self.endian) == elf::SHT_PROGBITS;
@@ -189,13 +217,14 @@ impl Elf<'_> {
                 name,
                 index,
                 self.contents(section, name)?,
+                effort,
             )?);
         }
         Ok(out)
     }
 
     /// All functions in order of section and place.
-    fn functions(&self, btf: Option<&Btf>) -> Result<Vec<Function>> {
+    fn functions(&self, btf: Option<&Btf>, effort: &mut Effort) -> Result<Vec<Function>> {
         let mut out = Vec::new();
         for (index, section, name) in self.all_sections() {
             if !self.is_code(section) {
@@ -209,20 +238,22 @@ impl Elf<'_> {
                 )));
             }
             let first = out.len();
-            for symbol in self.symbols.iter() {
-                let here = usize::from(symbol.st_shndx(self.endian).0) == index;
-                if here && symbol.st_type() == elf::STT_FUNC {
-                    out.push(self.function(symbol, index, name, code)?);
+            for (symbol, own) in self.symbols_in(index) {
+                if symbol.st_type() == elf::STT_FUNC {
+                    // Several may have the same instructions, and all have the section's name.
+                    effort.charge_kept(name.len() + own.len())?;
+                    out.push(self.function((symbol, own), (index, name), code, effort)?);
                 }
             }
             sort::by_key(&mut out[first..], |f| f.first_insn);
         }
         if let Some(btf) = btf {
-            let ids: Numbers<'_> = btf
-                .types()
-                .filter(|t| t.kind() == Kind::FUNC)
-                .map(|t| (t.name(), t.id().0.into()))
-                .collect();
+            let mut ids = Numbers::new();
+            for ty in btf.types().filter(|t| t.kind() == Kind::FUNC) {
+                let name = ty.name();
+                effort.charge_kept(name.len())?;
+                ids.insert(name, ty.id().0.into());
+            }
             for f in &mut out {
                 f.btf_id = ids.get(f.name.as_str()).map(|id| TypeId(*id as u32));
             }
@@ -232,12 +263,11 @@ impl Elf<'_> {
 
     fn function(
         &self,
-        symbol: &Symbol,
-        index: usize,
-        section: &str,
+        (symbol, name): (&Symbol, &str),
+        (index, section): (usize, &str),
         code: &[u8],
+        effort: &mut Effort,
     ) -> Result<Function> {
-        let name = self.symbol_name(symbol);
         let (start, size) = (symbol.st_value(self.endian), symbol.st_size(self.endian));
         let end = start
             .checked_add(size)
@@ -257,6 +287,7 @@ impl Elf<'_> {
                 "a program with a SEC() must not be static; a subprogram must not have a SEC()",
             ));
         }
+        effort.charge_kept((end - start) as usize)?;
         let little = self.endian == Endianness::Little;
         let (chunks, _) = code[start as usize..end as usize].as_chunks::<8>();
         Ok(Function {

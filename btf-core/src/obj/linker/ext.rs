@@ -1,12 +1,15 @@
 //! `.BTF.ext` of what is linked: functions, lines and CO-RE relocations, section by section.
 
+use std::collections::HashMap;
+
 use super::source::Source;
 use super::types::{Ids, Types};
 use super::write::Out;
-use super::{Output, Place};
+use super::{Linker, Output, Place};
 use crate::btf::MAGIC;
+use crate::btf::TypeId;
 use crate::btf::ext::{CoreRelo, ExtSection, FuncInfo, LineInfo};
-use crate::btf::{Btf, TypeId};
+use crate::effort::Effort;
 use crate::error::{Error, Result};
 
 /// Records of one section.
@@ -17,16 +20,40 @@ pub(super) struct Ext {
     relos: Vec<CoreRelo>,
 }
 
-/// Adds the records of an object.
-pub(super) fn add(
+impl Linker {
+    /// Adds the records of an object.
+    pub(super) fn add_ext(
+        &mut self,
+        source: &Source<'_>,
+        places: &[Option<Place>],
+        ids: &Ids,
+    ) -> Result<()> {
+        let (types, effort) = (&mut self.types, &mut self.effort);
+        add(&mut self.sections, types, source, places, ids, effort)
+    }
+}
+
+fn add(
     sections: &mut [Output],
     types: &mut Types,
     source: &Source<'_>,
     places: &[Option<Place>],
     ids: &Ids,
+    effort: &mut Effort,
 ) -> Result<()> {
     let (Some(btf), Some(ext)) = (&source.btf, &source.ext) else {
         return Ok(());
+    };
+    // Offsets of strings by those that they have in the object: many lines are of one file.
+    let mut known = HashMap::new();
+    let mut string = |offset: u32| -> Result<u32> {
+        if let Some(known) = known.get(&offset) {
+            return Ok(*known);
+        }
+        let text = btf.string_bytes(offset).unwrap_or_default();
+        let at = types.string(text, effort)?;
+        known.insert(offset, at);
+        Ok(at)
     };
     let id = |id: TypeId| TypeId(ids.get(id.0 as usize).copied().unwrap_or(0));
     each(source, places, &ext.func_info, |place, base, r| {
@@ -41,8 +68,8 @@ pub(super) fn add(
     each(source, places, &ext.line_info, |place, base, r| {
         sections[place].ext.lines.push(LineInfo {
             insn_off: moved(r.insn_off, base)?,
-            file_name_off: string(types, btf, r.file_name_off)?,
-            line_off: string(types, btf, r.line_off)?,
+            file_name_off: string(r.file_name_off)?,
+            line_off: string(r.line_off)?,
             line_col: r.line_col,
         });
         Ok(())
@@ -51,7 +78,7 @@ pub(super) fn add(
         sections[place].ext.relos.push(CoreRelo {
             insn_off: moved(r.insn_off, base)?,
             type_id: id(r.type_id),
-            access_str_off: string(types, btf, r.access_str_off)?,
+            access_str_off: string(r.access_str_off)?,
             kind: r.kind,
         });
         Ok(())
@@ -80,10 +107,6 @@ fn each<R: Copy>(
 fn moved(offset: u32, base: u64) -> Result<u32> {
     u32::try_from(u64::from(offset) + base)
         .map_err(|_| Error::malformed("a record of .BTF.ext lies past 4 GiB"))
-}
-
-fn string(types: &mut Types, btf: &Btf, offset: u32) -> Result<u32> {
-    types.string(btf.string_bytes(offset).unwrap_or_default())
 }
 
 /// Writes the section. `names` are those of the sections among BTF's strings, and `ids` the types' numbers now.

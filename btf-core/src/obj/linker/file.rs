@@ -17,14 +17,15 @@ impl Linker {
                 } else {
                     0
                 };
+                let (name, variables) = (&section.name, &section.variables);
                 self.types
-                    .add_section(&section.name, size, &section.variables)?;
+                    .add_section(name, size, variables, &mut self.effort)?;
             }
         }
         let names: Vec<u32> = self
             .sections
             .iter()
-            .map(|s| self.types.string(s.name.as_bytes()))
+            .map(|s| self.types.string(s.name.as_bytes(), &mut self.effort))
             .collect::<Result<_>>()?;
         let (btf, ids) = self.types.finish(self.little_endian)?;
         let ext = ext::write(&self.sections, &names, &ids, self.little_endian);

@@ -17,9 +17,12 @@ use std::collections::HashMap;
 use object::elf;
 
 use crate::btf::Kind;
+use crate::effort::Effort;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::insn::op;
+use crate::obj::elf as elf_reader;
 use ext::Ext;
+use matching::Same;
 use source::{Section, Source};
 use symbols::{Global, OutSymbol};
 use types::{Globals, Ids, Types, is_global};
@@ -48,9 +51,11 @@ const MAPS: &str = ".maps";
 /// for sections of one name that do not go together, and for objects of several byte orders; [`ErrorKind::Malformed`] and
 /// [`ErrorKind::Unsupported`] for what cannot be read.
 pub fn link_objects(objects: &[(&str, &[u8])]) -> Result<Vec<u8>> {
+    let size = objects.iter().map(|(_, bytes)| bytes.len()).sum();
+    let mut effort = elf_reader::effort(size);
     let mut sources = Vec::with_capacity(objects.len());
     for (name, bytes) in objects {
-        let source = Source::read(bytes).context(|| format!("object `{name}`"))?;
+        let source = Source::read(bytes, &mut effort).context(|| format!("object `{name}`"))?;
         sources.push((*name, source));
     }
     let Some((_, first)) = sources.first() else {
@@ -62,9 +67,12 @@ pub fn link_objects(objects: &[(&str, &[u8])]) -> Result<Vec<u8>> {
     let mut linker = Linker {
         little_endian: first.little_endian,
         sections: Vec::new(),
+        positions: HashMap::new(),
         symbols: Vec::new(),
         globals: HashMap::new(),
         types: Types::new(),
+        same: Same::new(),
+        effort,
     };
     for at in 0..sources.len() {
         linker
@@ -108,9 +116,13 @@ struct Place {
 struct Linker {
     little_endian: bool,
     sections: Vec<Output>,
+    /// Positions of sections by name.
+    positions: HashMap<String, usize>,
     symbols: Vec<OutSymbol>,
     globals: Globals,
     types: Types,
+    same: Same,
+    effort: Effort,
 }
 
 impl Linker {
@@ -123,20 +135,25 @@ impl Linker {
         let places = self.add_sections(source)?;
         let symbols = self.add_symbols(sources, at, &places)?;
         self.add_relocs(source, &places, &symbols)?;
-        let ids = self.types.add(source, &mut self.globals)?;
+        let ids = self
+            .types
+            .add(source, &mut self.globals, &mut self.effort)?;
         self.add_variables(sources, at, &places, &ids)?;
-        ext::add(&mut self.sections, &mut self.types, source, &places, &ids)
+        self.add_ext(source, &places, &ids)
     }
 
-    fn output(&mut self, name: &str) -> usize {
-        let known = self.sections.iter().position(|s| s.name == name);
-        known.unwrap_or_else(|| {
-            self.sections.push(Output {
-                name: name.to_owned(),
-                ..Output::default()
-            });
-            self.sections.len() - 1
-        })
+    fn output(&mut self, name: &str) -> Result<usize> {
+        if let Some(known) = self.positions.get(name) {
+            return Ok(*known);
+        }
+        self.effort.charge_kept(name.len())?;
+        let at = self.sections.len();
+        self.positions.insert(name.to_owned(), at);
+        self.sections.push(Output {
+            name: name.to_owned(),
+            ..Output::default()
+        });
+        Ok(at)
     }
 
     /// Puts the contents of an object's sections behind those that are there.
@@ -145,9 +162,9 @@ impl Linker {
         for section in &source.sections {
             places.push(match section.is_kept() {
                 true => {
-                    let output = self.output(section.name);
+                    let output = self.output(section.name)?;
                     let out = &mut self.sections[output];
-                    let place = out.extend(section);
+                    let place = out.extend(section, &mut self.effort);
                     let (base, is_repeated) =
                         place.context(|| format!("section {}", section.name))?;
                     Some(Place {
@@ -236,14 +253,16 @@ impl Linker {
             return Ok(());
         };
         for section in btf.types().filter(|t| t.kind() == Kind::DATASEC) {
-            let index = source.section(section.name());
+            let section_name = section.name();
+            self.effort.charge_kept(section_name.len())?;
+            let index = source.section(section_name);
             let place = index.and_then(|i| places.get(i).copied().flatten());
             let (output, base) = match place {
                 Some(place) if place.is_repeated => continue,
                 Some(place) => (place.output, place.base),
                 // Declarations of what the kernel or another object has.
-                None if index.is_none() && section.name() != EXTERN => {
-                    (self.output(section.name()), 0)
+                None if index.is_none() && section_name != EXTERN => {
+                    (self.output(section_name)?, 0)
                 }
                 None => continue,
             };
@@ -256,16 +275,17 @@ impl Linker {
                         v.name()
                     )));
                 }
+                let name = v.name();
+                self.effort.charge_kept(name.len())?;
                 let global = match is_global(v.ty()) {
-                    true => self.globals.get_mut(v.name()),
+                    true => self.globals.get_mut(name),
                     false => None,
                 };
                 let mut offset = u64::from(v.offset());
                 let mut size = v.size();
                 if let Some(global) = global {
                     if global.output != Some(output) {
-                        let why =
-                            format!("`{}` is declared in section {}", v.name(), section.name());
+                        let why = format!("`{name}` is declared in section {section_name}");
                         return Err(Error::new(ErrorKind::InvalidInput, why)
                             .hint("declare it in the section that it is defined in"));
                     }
@@ -305,7 +325,7 @@ impl Linker {
 
 impl Output {
     /// Puts a section's contents behind those that are there; returns where they start, and whether they were there already.
-    fn extend(&mut self, section: &Section<'_>) -> Result<(u64, bool)> {
+    fn extend(&mut self, section: &Section<'_>, effort: &mut Effort) -> Result<(u64, bool)> {
         if !self.is_in_file {
             (self.kind, self.flags) = (section.kind, section.flags);
             self.is_in_file = true;
@@ -330,6 +350,8 @@ impl Output {
         let end = base.checked_add(section.size).ok_or_else(too_large)?;
         narrow(end)?;
         if section.kind != elf::SHT_NOBITS {
+            // Alignment may ask for far more than the section has.
+            effort.charge_kept((end - self.size) as usize)?;
             self.bytes.resize(base as usize, 0);
             self.bytes.extend_from_slice(&section.bytes);
         }

@@ -1,15 +1,18 @@
 //! One of the objects that are linked: its sections, symbols, relocations and types.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use object::elf;
 use object::read::elf::{FileHeader, Rel, SectionHeader, Sym};
 use object::{Endianness, SymbolIndex};
 
-use crate::btf::Btf;
+use super::types::is_global;
 use crate::btf::ext::BtfExt;
+use crate::btf::{Btf, Kind, Type, TypeId};
+use crate::effort::Effort;
 use crate::error::{Context, Error, ErrorKind, Result};
-use crate::obj::{datasec, jump_tables};
+use crate::obj::{datasec, jump_tables, overlap};
 
 type Header = elf::FileHeader64<Endianness>;
 
@@ -18,10 +21,19 @@ pub(super) struct Source<'d> {
     pub(super) little_endian: bool,
     /// By ELF index; the first is none.
     pub(super) sections: Vec<Section<'d>>,
+    /// Indices of sections by name; the first of each.
+    positions: HashMap<&'d str, usize>,
     /// By ELF index; the first is none.
     pub(super) symbols: Vec<Symbol<'d>>,
     pub(super) btf: Option<Btf>,
     pub(super) ext: Option<BtfExt>,
+    declarations: HashMap<String, Declared>,
+}
+
+/// A global VAR or FUNC, and the DATASEC that has it.
+struct Declared {
+    ty: TypeId,
+    section: Option<TypeId>,
 }
 
 /// A section with its relocations.
@@ -108,7 +120,7 @@ fn align(section: &str, align: u64) -> Result<u64> {
 }
 
 impl<'d> Source<'d> {
-    pub(super) fn read(bytes: &'d [u8]) -> Result<Source<'d>> {
+    pub(super) fn read(bytes: &'d [u8], effort: &mut Effort) -> Result<Source<'d>> {
         let not_elf = bad("it is not a 64-bit ELF object");
         let header = Header::parse(bytes).map_err(&not_elf)?;
         let endian = header.endian().map_err(&not_elf)?;
@@ -122,6 +134,7 @@ impl<'d> Source<'d> {
         let mut sections = Vec::new();
         for (_, s) in table.enumerate() {
             let name = text(table.section_name(endian, s).unwrap_or_default())?;
+            effort.charge_kept(name.len())?;
             // Its entries count from the start of another section, which lies elsewhere in what is linked.
             if name == jump_tables::SECTION {
                 let error = Error::new(ErrorKind::Unsupported, "its jump tables cannot be linked");
@@ -142,6 +155,8 @@ impl<'d> Source<'d> {
                 relocs: Vec::new(),
             });
         }
+        let names: Vec<&str> = sections.iter().map(|s| s.name).collect();
+        overlap::check(endian, &table, &names)?;
         for s in table.iter() {
             let about = s.sh_info(endian) as usize;
             let Some(section) = sections.get_mut(about) else {
@@ -155,15 +170,13 @@ impl<'d> Source<'d> {
                 }));
             }
         }
-        let symbols = symbols(header, endian, bytes, sections.len())?;
+        let symbols = symbols(header, endian, bytes, sections.len(), effort)?;
         let find = |name: &str| sections.iter().find(|s| s.name == name);
         let btf = match find(".BTF") {
             Some(s) => {
                 let btf = Btf::parse(s.bytes.to_vec()).context(|| "section .BTF")?;
-                Some(datasec::correct(
-                    btf,
-                    &symbols_of_data(&sections, &symbols),
-                )?)
+                let of_data = symbols_of_data(&sections, &symbols);
+                Some(datasec::correct(btf, &of_data, effort)?)
             }
             None => None,
         };
@@ -173,9 +186,15 @@ impl<'d> Source<'d> {
             }
             _ => None,
         };
+        let mut positions = HashMap::new();
+        for (at, name) in names.into_iter().enumerate() {
+            positions.entry(name).or_insert(at);
+        }
         Ok(Source {
             little_endian: endian == Endianness::Little,
+            declarations: declarations(btf.as_ref(), effort)?,
             sections,
+            positions,
             symbols,
             btf,
             ext,
@@ -184,8 +203,45 @@ impl<'d> Source<'d> {
 
     /// The index of the section of this name.
     pub(super) fn section(&self, name: &str) -> Option<usize> {
-        self.sections.iter().position(|s| s.name == name)
+        self.positions.get(name).copied()
     }
+
+    /// The VAR or FUNC that declares a symbol, and the section that it is said to be in.
+    pub(super) fn declaration(&self, name: &str) -> Result<(Type<'_>, Option<&str>)> {
+        let declared = self.btf.as_ref().zip(self.declarations.get(name));
+        let (btf, declared) = declared.ok_or_else(|| {
+            Error::not_found("BTF does not describe it")
+                .hint("compile with -g, and don't strip .BTF")
+        })?;
+        let section = declared.section.map(|section| btf.ty(section).name());
+        Ok((btf.ty(declared.ty), section))
+    }
+}
+
+/// The global VARs and FUNCs by name: the first that is in a section, or the first of all.
+fn declarations(btf: Option<&Btf>, effort: &mut Effort) -> Result<HashMap<String, Declared>> {
+    let mut declared = HashMap::new();
+    let Some(btf) = btf else { return Ok(declared) };
+    let mut add = |ty: Type<'_>, section: Option<TypeId>| -> Result<()> {
+        if is_global(ty) {
+            let name = ty.name();
+            effort.charge_kept(name.len())?;
+            if !declared.contains_key(name) {
+                let ty = ty.id();
+                declared.insert(name.to_owned(), Declared { ty, section });
+            }
+        }
+        Ok(())
+    };
+    for section in btf.types().filter(|t| t.kind() == Kind::DATASEC) {
+        for variable in section.variables().iter() {
+            add(variable.ty(), Some(section.id()))?;
+        }
+    }
+    for ty in btf.types() {
+        add(ty, None)?;
+    }
+    Ok(declared)
 }
 
 /// The symbols of data sections.
@@ -204,6 +260,7 @@ fn symbols<'d>(
     endian: Endianness,
     bytes: &'d [u8],
     sections: usize,
+    effort: &mut Effort,
 ) -> Result<Vec<Symbol<'d>>> {
     let table = header
         .sections(endian, bytes)
@@ -224,6 +281,7 @@ fn symbols<'d>(
             .symbol(SymbolIndex(index))
             .map_err(bad("symbol table"))?;
         let name = text(table.symbol_name(endian, s).unwrap_or_default())?;
+        effort.charge_kept(name.len())?;
         let mut section = usize::from(s.st_shndx(endian).0);
         let is_special = section >= sections;
         if is_special {

@@ -3,9 +3,8 @@
 use object::elf;
 
 use super::source::{Source, Symbol};
-use super::types::is_global;
 use super::{EXTERN, Linker, MAPS, Place, matching};
-use crate::btf::{Kind, Type, TypeId};
+use crate::btf::TypeId;
 use crate::error::{Context, Error, ErrorKind, Result};
 
 /// A symbol of what is linked.
@@ -98,12 +97,13 @@ impl Linker {
         place: Option<Place>,
     ) -> Result<usize> {
         let source = &sources[at].1;
-        let (ty, section) = declaration(source, symbol.name)?;
+        let (ty, section) = source.declaration(symbol.name)?;
         let mut output = place.map(|p| p.output);
         if let (true, Some(section)) = (symbol.is_extern(), section)
             && section != EXTERN
         {
-            output = Some(self.output(section));
+            self.effort.charge_kept(section.len())?;
+            output = Some(self.output(section)?);
         }
         let value = place.map_or(0, |p| p.base) + symbol.value;
         let Some(global) = self.globals.get(symbol.name) else {
@@ -131,7 +131,8 @@ impl Linker {
         }
         if let Some(btf) = &other_source.btf {
             let is_map = global.output.is_some_and(|o| self.sections[o].name == MAPS);
-            matching::check(btf.ty(other_id), ty, is_map)
+            let (first, second) = ((other, btf.ty(other_id)), (at, ty));
+            matching::check(first, second, is_map, &mut self.same, &mut self.effort)
                 .map_err(|e| e.context(format!("as in object `{other_name}` and here")))?;
         }
         self.resolve(symbol, (at, ty.id()), output, value);
@@ -166,22 +167,4 @@ impl Linker {
         (global.output, global.sample) = (output, sample);
         (global.is_extern, global.is_redefined) = (false, true);
     }
-}
-
-/// The VAR or FUNC that declares a symbol, and the section that it is said to be in.
-fn declaration<'a>(source: &'a Source<'_>, name: &str) -> Result<(Type<'a>, Option<&'a str>)> {
-    let missing = || {
-        Error::not_found("BTF does not describe it").hint("compile with -g, and don't strip .BTF")
-    };
-    let btf = source.btf.as_ref().ok_or_else(missing)?;
-    let sections = btf.types().filter(|t| t.kind() == Kind::DATASEC);
-    let in_section = sections
-        .flat_map(|s| s.variables().iter().map(move |v| (v.ty(), Some(s.name()))))
-        .find(|(t, _)| is_global(*t) && t.name() == name);
-    in_section
-        .or_else(|| {
-            let t = btf.types().find(|t| is_global(*t) && t.name() == name)?;
-            Some((t, None))
-        })
-        .ok_or_else(missing)
 }

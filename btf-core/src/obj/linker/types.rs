@@ -7,6 +7,7 @@ use super::source::Source;
 use crate::btf::dedup::{Deduplicated, deduplicate};
 use crate::btf::raw::{Info, Slot, slots};
 use crate::btf::{Btf, Kind, Linkage, Strings, Type, TypeId, assemble};
+use crate::effort::Effort;
 use crate::error::{Error, Result};
 
 /// Records and strings of what is linked.
@@ -28,12 +29,19 @@ impl Types {
     }
 
     /// Where a string lies.
-    pub(super) fn string(&mut self, text: &[u8]) -> Result<u32> {
+    pub(super) fn string(&mut self, text: &[u8], effort: &mut Effort) -> Result<u32> {
+        // It may be the end of another one in the object, but is a copy here.
+        effort.charge_kept(text.len())?;
         self.strings.offset(text).map_err(Error::malformed)
     }
 
     /// Adds an object's types, but for its sections and for what it declares of globals that are known.
-    pub(super) fn add(&mut self, source: &Source<'_>, globals: &mut Globals) -> Result<Ids> {
+    pub(super) fn add(
+        &mut self,
+        source: &Source<'_>,
+        globals: &mut Globals,
+        effort: &mut Effort,
+    ) -> Result<Ids> {
         let Some(btf) = &source.btf else {
             return Ok(Vec::new());
         };
@@ -48,7 +56,9 @@ impl Types {
             }
             if is_global(t) {
                 // One without a symbol is of a section that was there already: `license`.
-                let Some(global) = globals.get_mut(t.name()) else {
+                let name = t.name();
+                effort.charge_kept(name.len())?;
+                let Some(global) = globals.get_mut(name) else {
                     continue;
                 };
                 if let Some(known) = global.ty {
@@ -66,23 +76,32 @@ impl Types {
             added.push(t);
         }
         for t in added {
-            let record = self.record(btf, t, &ids)?;
+            let record = self.record(btf, t, &ids, effort)?;
             self.records.push(record);
         }
         // A definition knows its type better than a declaration did.
         for (known, t) in defined {
-            let record = self.record(btf, t, &ids)?;
+            let record = self.record(btf, t, &ids, effort)?;
             self.records[known as usize - 1] = record;
         }
         Ok(ids)
     }
 
     /// A type's record with names and ids as they are here.
-    fn record(&mut self, btf: &Btf, t: Type<'_>, ids: &[u32]) -> Result<Vec<u32>> {
+    fn record(
+        &mut self,
+        btf: &Btf,
+        t: Type<'_>,
+        ids: &[u32],
+        effort: &mut Effort,
+    ) -> Result<Vec<u32>> {
         let mut record = btf.record(t.id());
         for (slot, at) in slots(&record) {
             record[at] = match slot {
-                Slot::Name => self.string(btf.string_bytes(record[at]).unwrap_or_default())?,
+                Slot::Name => {
+                    let name = btf.string_bytes(record[at]).unwrap_or_default();
+                    self.string(name, effort)?
+                }
                 Slot::Id => match (record[at], ids.get(record[at] as usize)) {
                     (0, _) => 0,
                     (_, Some(id @ 1..)) => *id,
@@ -104,8 +123,9 @@ impl Types {
         name: &str,
         size: u32,
         variables: &[[u32; 3]],
+        effort: &mut Effort,
     ) -> Result<()> {
-        let name = self.string(name.as_bytes())?;
+        let name = self.string(name.as_bytes(), effort)?;
         let info = Info::new(Kind::DATASEC, false, variables.len() as u32);
         let mut record = vec![name, info.0, size];
         record.extend(variables.iter().flatten());
