@@ -8,12 +8,11 @@ use super::Elf;
 use super::pattern::Matching;
 use super::symbols::{Symbol, Table, Target};
 use super::unresolved;
-use crate::error::{Error, Result};
+use crate::effort::Effort;
+use crate::error::{ErrorKind, Result};
 use crate::sort;
 
-/// How much longer the names of all functions may be than the symbol and string tables together.
-/// Names share strings, but not all names of a sound binary share one long string.
-const LONGER: u64 = 4;
+const OVERLAP: &str = "the symbols' names overlap, and are longer than the tables by far";
 
 /// A function of a binary.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,26 +90,21 @@ fn names(elf: Elf<'_>, found: &Found<'_>) -> Result<Vec<String>> {
     sort::by_key(&mut order, |n| found.functions[*n].1);
     let mut names = vec![String::new(); order.len()];
     let mut rest = order.iter().peekable();
-    let mut room = LONGER * (size + found.table.size());
-    let mut is_too_long = false;
+    // Names share strings, but not all names of a sound binary share one long string.
+    let tables = usize::try_from(size.saturating_add(found.table.size())).unwrap_or(usize::MAX);
+    let mut effort = Effort::for_bytes(tables, ErrorKind::Malformed, OVERLAP);
+    let mut result = Ok(());
     elf.source.strings(offset, size, |start, text| {
         let end = u64::from(start) + text.len() as u64;
         while let Some(n) = rest.next_if(|n| u64::from(found.functions[**n].1) <= end) {
             // Strings begin where the last one ended, so that the name does not begin before.
             let name = &text[(found.functions[*n].1 - start) as usize..];
-            match room.checked_sub(name.len() as u64) {
-                Some(less) => {
-                    room = less;
-                    names[*n] = String::from_utf8_lossy(name).into_owned();
-                }
-                None => is_too_long = true,
+            if result.is_ok() {
+                let name = String::from_utf8_lossy(name);
+                result = effort.charge_kept(name.len());
+                names[*n] = name.into_owned();
             }
         }
     })?;
-    if is_too_long {
-        return Err(Error::malformed(
-            "the symbols' names overlap, and are longer than the tables by far",
-        ));
-    }
-    Ok(names)
+    result.map(|()| names)
 }

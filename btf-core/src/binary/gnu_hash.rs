@@ -8,10 +8,14 @@ use object::elf;
 
 use super::Elf;
 use super::symbols::{Symbol, Table};
-use crate::error::Result;
+use crate::effort::Effort;
+use crate::error::{ErrorKind, Result};
 
 /// Hashes that are read at once.
 const AT_ONCE: u32 = 32;
+
+/// Steps for each hash of a bucket after those that are read first.
+const STEPS: usize = 4;
 
 /// Symbols of one hash that are compared before the table is given up. Few names have the same
 /// hash, and a name has few versions; many are a sign of a file made to take long.
@@ -63,8 +67,19 @@ impl<'a> GnuHash<'a> {
         }))
     }
 
-    /// Returns the symbols of a name; `None` if the table is damaged.
-    pub(super) fn symbols(&self, name: &str) -> Result<Option<Vec<Symbol>>> {
+    /// Returns the budget for looking names up: a sound bucket has few symbols, and a damaged one
+    /// may have all of them.
+    pub(super) fn effort(&self) -> Effort {
+        let size = 4 * self.symbols.count() as usize;
+        Effort::for_bytes(
+            size,
+            ErrorKind::Malformed,
+            "the hash table has long buckets",
+        )
+    }
+
+    /// Returns the symbols of a name; `None` if the table is damaged, or the budget is spent.
+    pub(super) fn symbols(&self, name: &str, effort: &mut Effort) -> Result<Option<Vec<Symbol>>> {
         let (format, source) = (self.elf.headers.format, self.elf.source);
         let hash = hash(name.as_bytes());
         let bucket = u64::from(hash % self.buckets);
@@ -78,6 +93,9 @@ impl<'a> GnuHash<'a> {
         while index >= self.first && index < self.symbols.count() {
             let mut hashes = [0; 4 * AT_ONCE as usize];
             let count = AT_ONCE.min(self.symbols.count() - index);
+            if index != start && effort.charge(STEPS * count as usize).is_err() {
+                return Ok(None);
+            }
             let at = self.hashes_at + 4 * u64::from(index - self.first);
             let hashes = &mut hashes[..4 * count as usize];
             source.read(at, hashes)?;

@@ -172,15 +172,20 @@ impl<'a> Search<'a> {
 
     fn versioned(&self, table: Table<'a>) -> Result<Versioned<'a>> {
         let versions = Versions::of(self.elf, table)?;
-        let wanted = self.wanted.iter();
-        let named = |wanted: &Wanted<'_>| match wanted.version {
-            Some(version) => versions.named(version),
-            None => Ok(Vec::new()),
-        };
-        Ok(Versioned {
-            wanted: wanted.map(named).collect::<Result<_>>()?,
-            versions,
-        })
+        // Many names are of few versions.
+        let mut known: HashMap<&str, Vec<u16>> = HashMap::new();
+        let mut wanted = Vec::with_capacity(self.wanted.len());
+        for Wanted { version, .. } in &self.wanted {
+            let Some(version) = version else {
+                wanted.push(Vec::new());
+                continue;
+            };
+            if !known.contains_key(version) {
+                known.insert(version, versions.named(version)?);
+            }
+            wanted.push(known[version].clone());
+        }
+        Ok(Versioned { versions, wanted })
     }
 
     /// Looks all names up in the hash table, if there is a sound one; `true` if all are found.
@@ -189,8 +194,10 @@ impl<'a> Search<'a> {
             return Ok(false);
         };
         let versioned = self.versioned(table)?;
+        let mut effort = hash.effort();
         for n in 0..self.wanted.len() {
-            for symbol in hash.symbols(self.wanted[n].base)?.unwrap_or_default() {
+            let symbols = hash.symbols(self.wanted[n].base, &mut effort)?;
+            for symbol in symbols.unwrap_or_default() {
                 self.add(&versioned, n, symbol, InName::None)?;
             }
         }

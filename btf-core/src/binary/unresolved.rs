@@ -1,5 +1,7 @@
 //! Errors about functions that cannot be probed: the reason, and what to try.
 
+use std::collections::HashMap;
+
 use object::elf;
 
 use super::Elf;
@@ -221,9 +223,10 @@ fn close_names(elf: Elf<'_>, name: &str) -> Result<Vec<String>> {
         // Strings are also the names of variables, libraries and imported functions.
         let mut functions = vec![false; close.len()];
         if !close.is_empty() {
+            let offsets = close.iter().map(|(_, at, _)| *at);
+            let positions: HashMap<u32, usize> = offsets.zip(0..).collect();
             table.each(|symbol| {
-                let at = close.iter().position(|(_, at, _)| *at == symbol.name);
-                if let Some(at) = at
+                if let Some(at) = positions.get(&symbol.name).copied()
                     && matches!(symbol.target(elf), Target::Function(_))
                 {
                     functions[at] = true;

@@ -102,7 +102,7 @@ impl<'a> Versions<'a> {
 fn definitions(elf: Elf<'_>, section: &Section) -> Result<Vec<(u16, u32)>> {
     let format = elf.headers.format;
     let mut found = Vec::new();
-    let mut at = 0;
+    let (mut at, mut records) = (0, 0);
     while at + 20 <= section.size {
         let record: [u8; 20] = elf.source.array(section.offset + at)?;
         let [
@@ -133,7 +133,8 @@ fn definitions(elf: Elf<'_>, section: &Section) -> Result<Vec<(u16, u32)>> {
             let name = elf.source.array(section.offset + names)?;
             found.push((format.u16([i0, i1]), format.u32(name)));
         }
-        if found.len() > MOST {
+        records += 1;
+        if records > MOST {
             return Err(Error::malformed(format!(
                 "section .gnu.version_d: more than {MOST} versions"
             )));

@@ -15,6 +15,8 @@ const VERSION: u32 = 1;
 const HEADER: usize = 12;
 /// Offset and length, twice.
 const ENTRY: usize = 16;
+/// Longest release that `uname -r` tells (`__NEW_UTS_LEN`). Entries may share their names' bytes.
+const LONGEST: usize = 64;
 
 /// An archive, borrowed from its bytes.
 #[derive(Clone, Copy, Debug)]
@@ -51,9 +53,14 @@ impl<'a> Archive<'a> {
         let archive = Archive { bytes, count };
         let mut last = None;
         for n in 0..count {
-            let entry = archive.entry(n);
-            let name = entry.and_then(|(name, _)| std::str::from_utf8(name).ok());
-            let name = name.ok_or_else(|| bad(&format!("its entry {n} lies outside of it")))?;
+            let outside = || bad(&format!("its entry {n} lies outside of it"));
+            let (name, _) = archive.entry(n).ok_or_else(outside)?;
+            if name.len() > LONGEST {
+                return Err(bad(&format!(
+                    "the name of its entry {n} is longer than {LONGEST} bytes"
+                )));
+            }
+            let name = std::str::from_utf8(name).map_err(|_| outside())?;
             if last.is_some_and(|last| last >= name) {
                 return Err(bad(&format!("its entry {n} is out of order")));
             }
@@ -66,7 +73,8 @@ impl<'a> Archive<'a> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`] if it would have 4 GiB or more.
+    /// [`ErrorKind::InvalidInput`] for a release that no kernel can have, and if the archive would
+    /// have 4 GiB or more.
     pub fn write(kernels: &BTreeMap<String, Vec<u8>>) -> Result<Vec<u8>> {
         let mut out = Vec::from(MAGIC);
         out.extend_from_slice(&VERSION.to_le_bytes());
@@ -75,6 +83,12 @@ impl<'a> Archive<'a> {
         let start = HEADER + kernels.len() * ENTRY;
         let mut fields = vec![kernels.len()];
         for (name, btf) in kernels {
+            if name.len() > LONGEST {
+                return Err(Error::new(
+                    ErrorKind::InvalidInput,
+                    format!("kernel release `{name}` is longer than {LONGEST} bytes"),
+                ));
+            }
             for part in [name.as_bytes(), btf] {
                 let at = *known.entry(part).or_insert_with(|| {
                     contents.resize(contents.len().next_multiple_of(4), 0);
@@ -185,6 +199,16 @@ mod tests {
                 }
             }
         }
+        let long = BTreeMap::from([("x".repeat(LONGEST + 1), Vec::new())]);
+        assert_eq!(
+            Archive::write(&long).unwrap_err().kind(),
+            ErrorKind::InvalidInput
+        );
+        // An entry whose name is all of what follows it.
+        let mut bytes = Archive::write(&BTreeMap::from([("6.1".into(), vec![b'x'; 80])])).unwrap();
+        bytes[HEADER + 4] = 70;
+        let error = Archive::parse(&bytes).unwrap_err();
+        insta::assert_snapshot!(error, @"it is no archive of kernels' BTF: the name of its entry 0 is longer than 64 bytes");
         let error = Archive::parse(b"\x9f\xeb\x01\x00").unwrap_err();
         insta::assert_snapshot!(error, @"it is no archive of kernels' BTF: it does not begin with `BTFS`");
     }

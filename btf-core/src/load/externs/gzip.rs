@@ -7,6 +7,11 @@ use std::ops::Range;
 /// Configurations are some hundred kilobytes.
 const MOST: usize = 16 << 20;
 
+/// How much longer than the file its contents may be, and how long they may be in any case.
+/// Configurations are four to five times as long; DEFLATE allows a thousand times.
+const RATIO: usize = 32;
+const SMALL: usize = 256 << 10;
+
 /// Bits of a code that is not the longest there may be.
 const MAX_BITS: usize = 15;
 
@@ -23,8 +28,13 @@ pub(super) fn is_gzip(bytes: &[u8]) -> bool {
 pub(super) fn unpack(file: &[u8]) -> Result<Vec<u8>, &'static str> {
     let start = body(file).ok_or("its header is cut off or not gzip's")?;
     let mut bits = Bits::new(&file[start..]);
-    let mut out = Vec::new();
+    let most = file.len().saturating_mul(RATIO).clamp(SMALL, MOST);
+    let mut out = Out {
+        bytes: Vec::new(),
+        most,
+    };
     inflate(&mut bits, &mut out)?;
+    let out = out.bytes;
     let trailer = bits.rest();
     let word = |at: Range<usize>| -> Option<u32> {
         Some(u32::from_le_bytes(trailer.get(at)?.try_into().ok()?))
@@ -103,16 +113,34 @@ impl<'a> Bits<'a> {
     }
 }
 
-fn inflate(bits: &mut Bits<'_>, out: &mut Vec<u8>) -> Result<(), &'static str> {
+/// Contents, and how long they may become.
+struct Out {
+    bytes: Vec<u8>,
+    most: usize,
+}
+
+impl Out {
+    fn room(&self, more: usize) -> Result<(), &'static str> {
+        if self.bytes.len() + more > self.most {
+            return Err("it unpacks to more than any configuration");
+        }
+        Ok(())
+    }
+}
+
+fn inflate(bits: &mut Bits<'_>, out: &mut Out) -> Result<(), &'static str> {
+    // A block takes ten bits at least: what each has is not made anew.
+    let mut fixed = None;
     loop {
         let is_last = bits.take(1)? == 1;
         match bits.take(2)? {
             0 => stored(bits, out)?,
             1 => {
-                let mut lengths = [8; 288];
-                lengths[144..256].fill(9);
-                lengths[256..280].fill(7);
-                block(bits, out, &Code::of(&lengths)?, &Code::of(&[5; 30])?)?;
+                let (literals, distances) = match &mut fixed {
+                    Some(codes) => codes,
+                    none => none.insert(fixed_codes()?),
+                };
+                block(bits, out, literals, distances)?;
             }
             2 => {
                 let (literals, distances) = codes(bits)?;
@@ -126,7 +154,14 @@ fn inflate(bits: &mut Bits<'_>, out: &mut Vec<u8>) -> Result<(), &'static str> {
     }
 }
 
-fn stored(bits: &mut Bits<'_>, out: &mut Vec<u8>) -> Result<(), &'static str> {
+fn fixed_codes() -> Result<(Code, Code), &'static str> {
+    let mut lengths = [8; 288];
+    lengths[144..256].fill(9);
+    lengths[256..280].fill(7);
+    Ok((Code::of(&lengths)?, Code::of(&[5; 30])?))
+}
+
+fn stored(bits: &mut Bits<'_>, out: &mut Out) -> Result<(), &'static str> {
     bits.skip_to_byte();
     let len = bits.take(16)?;
     if bits.take(16)? != len ^ 0xffff {
@@ -134,23 +169,19 @@ fn stored(bits: &mut Bits<'_>, out: &mut Vec<u8>) -> Result<(), &'static str> {
     }
     let (bytes, rest) = bits.bytes.split_at_checked(len as usize).ok_or(SHORT)?;
     bits.bytes = rest;
-    room(out, bytes.len())?;
-    out.extend_from_slice(bytes);
-    Ok(())
-}
-
-fn room(out: &[u8], more: usize) -> Result<(), &'static str> {
-    if out.len() + more > MOST {
-        return Err("it unpacks to more than any configuration");
-    }
+    out.room(bytes.len())?;
+    out.bytes.extend_from_slice(bytes);
     Ok(())
 }
 
 /// A prefix code: how many codes there are of each length, and the symbols in order of their codes.
 struct Code {
     counts: [u16; MAX_BITS + 1],
-    symbols: Vec<u16>,
+    symbols: [u16; MOST_SYMBOLS],
 }
+
+/// Symbols of the largest code: the fixed one of literals and lengths.
+const MOST_SYMBOLS: usize = 288;
 
 impl Code {
     fn of(lengths: &[u8]) -> Result<Code, &'static str> {
@@ -167,10 +198,19 @@ impl Code {
                 return Err("a code has more symbols than it has room for");
             }
         }
-        let mut symbols: Vec<u16> = (0..lengths.len() as u16)
-            .filter(|s| lengths[usize::from(*s)] != 0)
-            .collect();
-        symbols.sort_by_key(|s| lengths[usize::from(*s)]);
+        // Where the symbols of each length begin.
+        let mut starts = [0u16; MAX_BITS + 2];
+        for (len, count) in counts.iter().enumerate() {
+            starts[len + 1] = starts[len] + count;
+        }
+        let mut symbols = [NO_SYMBOL; MOST_SYMBOLS];
+        for (symbol, len) in (0u16..).zip(lengths).filter(|(_, len)| **len != 0) {
+            let at = &mut starts[usize::from(*len)];
+            if let Some(slot) = symbols.get_mut(usize::from(*at)) {
+                *slot = symbol;
+            }
+            *at += 1;
+        }
         Ok(Code { counts, symbols })
     }
 
@@ -181,7 +221,8 @@ impl Code {
             let count = i32::from(*count);
             if code - first < count {
                 let at = index + code - first;
-                return self.symbols.get(at as usize).copied().ok_or(NO_CODE);
+                let symbol = self.symbols.get(at as usize).copied();
+                return symbol.filter(|s| *s != NO_SYMBOL).ok_or(NO_CODE);
             }
             index += count;
             first = (first + count) << 1;
@@ -190,6 +231,9 @@ impl Code {
         Err(NO_CODE)
     }
 }
+
+/// Stands for no symbol.
+const NO_SYMBOL: u16 = u16::MAX;
 
 const NO_CODE: &str = "it has a code that stands for nothing";
 
@@ -228,7 +272,7 @@ fn codes(bits: &mut Bits<'_>) -> Result<(Code, Code), &'static str> {
 
 fn block(
     bits: &mut Bits<'_>,
-    out: &mut Vec<u8>,
+    out: &mut Out,
     literals: &Code,
     distances: &Code,
 ) -> Result<(), &'static str> {
@@ -236,21 +280,25 @@ fn block(
         let symbol = literals.symbol(bits)?;
         match symbol {
             0..=255 => {
-                room(out, 1)?;
-                out.push(symbol as u8);
+                out.room(1)?;
+                out.bytes.push(symbol as u8);
             }
             256 => return Ok(()),
             _ => {
                 let len = length(symbol, bits)?;
                 let back = distance(distances.symbol(bits)?, bits)?;
                 let start = out
+                    .bytes
                     .len()
                     .checked_sub(back)
                     .ok_or("it refers to before its start")?;
-                room(out, len)?;
-                // What is copied may be what is being written.
-                for at in start..start + len {
-                    out.push(out[at]);
+                out.room(len)?;
+                // What is copied may be what is being written: at most what is there at once.
+                let mut left = len;
+                while left > 0 {
+                    let part = left.min(out.bytes.len() - start);
+                    out.bytes.extend_from_within(start..start + part);
+                    left -= part;
                 }
             }
         }
@@ -284,14 +332,26 @@ fn distance(symbol: u16, bits: &mut Bits<'_>) -> Result<usize, &'static str> {
 }
 
 fn crc32(bytes: &[u8]) -> u32 {
-    let mut sum = u32::MAX;
-    for byte in bytes {
-        sum ^= u32::from(*byte);
-        for _ in 0..8 {
+    const TABLE: [u32; 256] = table();
+    let step = |sum: u32, byte: &u8| sum >> 8 ^ TABLE[usize::from(sum as u8 ^ byte)];
+    !bytes.iter().fold(u32::MAX, step)
+}
+
+/// The checksums of single bytes.
+const fn table() -> [u32; 256] {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < table.len() {
+        let mut sum = byte as u32;
+        let mut bit = 0;
+        while bit < 8 {
             sum = sum >> 1 ^ if sum & 1 == 1 { 0xedb8_8320 } else { 0 };
+            bit += 1;
         }
+        table[byte] = sum;
+        byte += 1;
     }
-    !sum
+    table
 }
 
 #[cfg(test)]

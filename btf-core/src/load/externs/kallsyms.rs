@@ -1,6 +1,6 @@
 //! Addresses of the kernel's symbols, from `/proc/kallsyms`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 
@@ -52,7 +52,7 @@ pub(super) fn addresses(wanted: &[&str]) -> Result<HashMap<String, u64>> {
 }
 
 struct Found<'a> {
-    wanted: &'a [&'a str],
+    wanted: HashSet<&'a str>,
     addresses: HashMap<String, u64>,
     ambiguous: Option<(String, u64, u64)>,
     /// Whether any symbol at all has an address.
@@ -60,9 +60,9 @@ struct Found<'a> {
 }
 
 impl<'a> Found<'a> {
-    fn new(wanted: &'a [&'a str]) -> Self {
+    fn new(wanted: &[&'a str]) -> Self {
         Found {
-            wanted,
+            wanted: wanted.iter().copied().collect(),
             addresses: HashMap::new(),
             ambiguous: None,
             are_shown: false,
@@ -71,7 +71,7 @@ impl<'a> Found<'a> {
 
     fn see(&mut self, address: u64, name: &str) {
         self.are_shown |= address != 0;
-        if !self.wanted.contains(&name) {
+        if !self.wanted.contains(name) {
             return;
         }
         let known = *self.addresses.entry(name.to_owned()).or_insert(address);
