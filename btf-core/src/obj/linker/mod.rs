@@ -350,8 +350,8 @@ impl Output {
         let end = base.checked_add(section.size).ok_or_else(too_large)?;
         narrow(end)?;
         if section.kind != elf::SHT_NOBITS {
-            // Alignment may ask for far more than the section has.
-            effort.charge_kept((end - self.size) as usize)?;
+            // Alignment may ask for far more than the section has, here and in the file.
+            effort.charge_kept(2 * (end - self.size) as usize)?;
             self.bytes.resize(base as usize, 0);
             self.bytes.extend_from_slice(&section.bytes);
         }

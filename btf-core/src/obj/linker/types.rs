@@ -30,8 +30,8 @@ impl Types {
 
     /// Where a string lies.
     pub(super) fn string(&mut self, text: &[u8], effort: &mut Effort) -> Result<u32> {
-        // It may be the end of another one in the object, but is a copy here.
-        effort.charge_kept(text.len())?;
+        // It may be the end of another one in the object, but is a copy here and in the file.
+        effort.charge_kept(2 * text.len())?;
         self.strings.offset(text).map_err(Error::malformed)
     }
 
