@@ -16,11 +16,16 @@ type Symbol = elf::Sym64<Endianness>;
 /// Indexes of symbols that a linker must not fold, which would be wrong afterwards, and which nothing reads.
 const LLVM_ADDRSIG: elf::SectionType = elf::SectionType(0x6fff_4c03);
 
+/// How much larger than the object its names may become: those that were ends of one string are
+/// strings of their own, in each string table.
+const LARGER: usize = 4;
+
 /// Removes `.debug_*` sections with their relocations and symbols; everything else keeps its order and contents.
 ///
 /// # Errors
 ///
-/// If it is no 64-bit ELF object, or something that stays refers to something that goes.
+/// If it is no 64-bit ELF object, something that stays refers to something that goes, or sections or
+/// names overlap so that they become far larger.
 pub(crate) fn strip(bytes: &[u8]) -> Result<Vec<u8>, String> {
     let text = |e: object::Error| e.to_string();
     let header = Header::parse(bytes).map_err(text)?;
@@ -35,7 +40,7 @@ pub(crate) fn strip(bytes: &[u8]) -> Result<Vec<u8>, String> {
         places: kept_sections(endian, &sections),
         sections: &sections,
         renumbered: vec![None; symbols.len().max(1)],
-        strings: Strings::new(),
+        strings: Strings::new(LARGER * bytes.len()),
     };
     let table = stripper.symbols(&symbols)?;
     stripper.write(header, &table)
@@ -87,7 +92,7 @@ impl Stripper<'_> {
                 return Err("it has too many sections".to_owned());
             }
             let name = symbols.symbol_name(self.endian, &symbol);
-            let name = self.strings.add(name.map_err(|e| e.to_string())?);
+            let name = self.strings.add(name.map_err(|e| e.to_string())?)?;
             symbol.st_name = U32::new(self.endian, name);
             self.renumbered[index.0] = Some(kept.len() as u32);
             kept.push(symbol);
@@ -121,18 +126,25 @@ impl Stripper<'_> {
             let name = name.map_err(|e| e.to_string())?;
             let shown = String::from_utf8_lossy(name).into_owned();
             let mut section = *section;
-            section.sh_name = U32::new(self.endian, self.strings.add(name));
+            section.sh_name = U32::new(self.endian, self.strings.add(name)?);
             section.sh_link = self.referred(section.sh_link(self.endian), &shown)?;
             if section.sh_type(self.endian) == elf::SHT_STRTAB {
                 string_tables.push(table.len());
             } else {
                 let data = self.contents(&mut section, &shown, symbols)?;
                 self.put(&mut out, &mut section, &data);
+                // Alignment adds a page to each section at most.
+                if out.len() > LARGER * self.bytes.len() + 4096 * table.len() {
+                    return Err(format!("section {shown} overlaps others"));
+                }
             }
             table.push(section);
         }
         // Names of sections and symbols are in one table, as clang has them; any other is a copy of it, which is not read.
         let strings = std::mem::take(&mut self.strings.bytes);
+        if strings.len().saturating_mul(string_tables.len()) > LARGER * self.bytes.len() {
+            return Err("it has too many string tables".to_owned());
+        }
         for index in string_tables {
             self.put(&mut out, &mut table[index], &strings);
         }
@@ -217,25 +229,30 @@ fn align(out: &mut Vec<u8>, to: u64) {
 struct Strings {
     bytes: Vec<u8>,
     known: HashMap<Vec<u8>, u32>,
+    /// How many bytes may still be looked up.
+    left: usize,
 }
 
 impl Strings {
-    fn new() -> Strings {
+    fn new(most: usize) -> Strings {
         Strings {
+            left: most,
             bytes: vec![0],
             known: HashMap::from([(Vec::new(), 0)]),
         }
     }
 
-    fn add(&mut self, string: &[u8]) -> u32 {
+    fn add(&mut self, string: &[u8]) -> Result<u32, String> {
+        let left = self.left.checked_sub(string.len());
+        self.left = left.ok_or("its names overlap")?;
         if let Some(at) = self.known.get(string) {
-            return *at;
+            return Ok(*at);
         }
         let at = self.bytes.len() as u32;
         self.bytes.extend_from_slice(string);
         self.bytes.push(0);
         self.known.insert(string.to_vec(), at);
-        at
+        Ok(at)
     }
 }
 

@@ -70,6 +70,15 @@ impl Effort {
         self.charge(bytes)
     }
 
+    /// Returns how many of the steps for an input of `bytes` bytes were taken, in percent of those
+    /// that its size allows.
+    #[cfg(test)]
+    pub(crate) fn percent_of(&self, bytes: usize) -> f64 {
+        let of_size = Self::PER_BYTE * bytes as u64;
+        let taken = Self::BASE + of_size - self.left;
+        100.0 * taken as f64 / of_size as f64
+    }
+
     /// Charges for copying or scanning `bytes` bytes.
     ///
     /// # Errors

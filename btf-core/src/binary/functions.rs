@@ -39,7 +39,7 @@ pub(super) fn offsets(elf: Elf<'_>, pattern: &str) -> Result<Vec<u64>> {
 /// Returns the functions that match a pattern.
 pub(super) fn functions(elf: Elf<'_>, pattern: &str) -> Result<Vec<Function>> {
     let found = find(elf, pattern)?;
-    let names = names(elf, &found)?;
+    let names = names(elf, &found, &mut effort(found.table))?;
     let functions = found.functions.iter().zip(names);
     Ok(functions
         .map(|((offset, _), name)| Function {
@@ -83,16 +83,25 @@ fn find<'a>(elf: Elf<'a>, pattern: &str) -> Result<Found<'a>> {
     Err(unresolved::pattern(elf, pattern, ifunc))
 }
 
+/// Returns the budget for reading names of a table. They share strings, but not all names of a
+/// sound binary share one long string.
+fn effort(table: Table<'_>) -> Effort {
+    Effort::for_bytes(size(table), ErrorKind::Malformed, OVERLAP)
+}
+
+/// Size of a table with its strings.
+fn size(table: Table<'_>) -> usize {
+    let (_, strings) = table.strings();
+    usize::try_from(strings.saturating_add(table.size())).unwrap_or(usize::MAX)
+}
+
 /// Reads the names of functions, in their order.
-fn names(elf: Elf<'_>, found: &Found<'_>) -> Result<Vec<String>> {
+fn names(elf: Elf<'_>, found: &Found<'_>, effort: &mut Effort) -> Result<Vec<String>> {
     let (offset, size) = found.table.strings();
     let mut order: Vec<usize> = (0..found.functions.len()).collect();
     sort::by_key(&mut order, |n| found.functions[*n].1);
     let mut names = vec![String::new(); order.len()];
     let mut rest = order.iter().peekable();
-    // Names share strings, but not all names of a sound binary share one long string.
-    let tables = usize::try_from(size.saturating_add(found.table.size())).unwrap_or(usize::MAX);
-    let mut effort = Effort::for_bytes(tables, ErrorKind::Malformed, OVERLAP);
     let mut result = Ok(());
     elf.source.strings(offset, size, |start, text| {
         let end = u64::from(start) + text.len() as u64;
@@ -107,4 +116,26 @@ fn names(elf: Elf<'_>, found: &Found<'_>) -> Result<Vec<String>> {
         }
     })?;
     result.map(|()| names)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::binary::Binary;
+
+    /// This test's own executable has as many symbols as any.
+    #[test]
+    fn names_of_a_sound_binary_are_far_from_the_budget() {
+        let path = std::env::current_exe().unwrap();
+        let binary = Binary::open(path.to_str().unwrap()).unwrap();
+        let (count, percent) = binary
+            .read(|elf| {
+                let found = super::find(elf, "*")?;
+                let mut effort = super::effort(found.table);
+                let names = super::names(elf, &found, &mut effort)?;
+                Ok((names.len(), effort.percent_of(super::size(found.table))))
+            })
+            .unwrap();
+        println!("{count} functions: {percent:.1} % of the budget");
+        assert!(count > 1000 && percent < 10.0, "{percent}");
+    }
 }

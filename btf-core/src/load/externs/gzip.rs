@@ -413,6 +413,66 @@ mod tests {
         assert!(unpack(&[0x1f, 0x8b, 8, 0xff, 0, 0, 0, 0, 0, 0, 0xff, 0xff]).is_err());
     }
 
+    /// A file of fixed blocks with these codes: bits, the first first, and how often in a block.
+    fn fixed_blocks(blocks: usize, codes: &[(&str, usize)]) -> Vec<u8> {
+        let mut bits = String::new();
+        for block in 1..=blocks {
+            bits += if block == blocks { "1" } else { "0" };
+            // The kind, from its lowest bit on.
+            bits += "10";
+            for (code, times) in codes {
+                bits += &code.repeat(*times);
+            }
+            bits += "0000000";
+        }
+        let mut file = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0];
+        for byte in bits.as_bytes().chunks(8) {
+            let bit = |(n, bit): (usize, &u8)| (bit - b'0') << n;
+            file.push(byte.iter().enumerate().map(bit).sum());
+        }
+        file
+    }
+
+    #[test]
+    fn what_unpacks_to_far_more_than_the_file_is_refused() {
+        // `a`, and then 258 bytes from one byte before.
+        const A: (&str, usize) = ("10010001", 1);
+        const COPY: &str = "1100010100000";
+        let file = |copies| {
+            let mut file = fixed_blocks(1, &[A, (COPY, copies)]);
+            let out = vec![b'a'; 1 + 258 * copies];
+            file.extend(crc32(&out).to_le_bytes());
+            file.extend((out.len() as u32).to_le_bytes());
+            (file, out)
+        };
+        let (small, out) = file(SMALL / 258 - 1);
+        assert!(unpack(&small).unwrap() == out);
+        let (large, _) = file(40_000);
+        assert!(258 * 40_000 < MOST);
+        assert_eq!(
+            unpack(&large).unwrap_err(),
+            "it unpacks to more than any configuration"
+        );
+    }
+
+    #[test]
+    fn blocks_without_contents_are_no_work() {
+        let mut file = fixed_blocks(200_000, &[]);
+        file.extend([0; 8]);
+        // Milliseconds that this thread has run, whatever else the machine does.
+        let time = || {
+            let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+            let nanoseconds: u64 = stat.split(' ').next().unwrap().parse().unwrap();
+            nanoseconds / 1_000_000
+        };
+        let start = time();
+        assert!(unpack(&file).unwrap().is_empty());
+        let took = time() - start;
+        // Making the codes anew for each block takes ten times as long.
+        let most = if cfg!(debug_assertions) { 1000 } else { 100 };
+        assert!(took < most, "{took} ms");
+    }
+
     #[test]
     fn what_unpacks_to_too_much_is_refused() {
         let mut bomb = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0];

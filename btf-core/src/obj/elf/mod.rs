@@ -306,3 +306,28 @@ impl Elf<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sound_objects_are_far_from_the_budget() {
+        let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden");
+        let mut objects = 0;
+        for entry in std::fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if !path.to_string_lossy().ends_with(".bpf.o") {
+                continue;
+            }
+            let bytes = std::fs::read(&path).unwrap();
+            let mut effort = effort(bytes.len());
+            parse_within("x", &bytes, &mut effort).unwrap();
+            let percent = effort.percent_of(bytes.len());
+            println!("{}: {percent:.1} % of the budget", path.display());
+            assert!(percent < 10.0, "{}: {percent}", path.display());
+            objects += 1;
+        }
+        assert!(objects > 0);
+    }
+}
