@@ -118,6 +118,8 @@ impl Stripper<'_> {
         let mut out = bytes_of(header).to_vec();
         let mut table: Vec<Section> = Vec::new();
         let mut string_tables = Vec::new();
+        // Those that share no bytes come to less than the file.
+        let mut copied = 0;
         for (index, section) in self.sections.enumerate() {
             if self.places[index.0].is_none() {
                 continue;
@@ -133,8 +135,8 @@ impl Stripper<'_> {
             } else {
                 let data = self.contents(&mut section, &shown, symbols)?;
                 self.put(&mut out, &mut section, &data);
-                // Alignment adds a page to each section at most.
-                if out.len() > LARGER * self.bytes.len() + 4096 * table.len() {
+                copied += data.len();
+                if copied > self.bytes.len() {
                     return Err(format!("section {shown} overlaps others"));
                 }
             }
@@ -293,6 +295,37 @@ mod tests {
         let output = clang.wait_with_output().expect("clang ends");
         assert!(output.status.success());
         output.stdout
+    }
+
+    /// Sections that all have the whole file as their contents, and names that share their bytes.
+    #[test]
+    fn sections_and_names_that_overlap_are_refused() {
+        let mut elf = compiled("bpf");
+        let len = elf.len() as u64;
+        let sections = {
+            let header = Header::parse(&*elf).unwrap();
+            let endian = header.endian().unwrap();
+            let table = header.sections(endian, &*elf).unwrap();
+            let count = table
+                .iter()
+                .filter(|s| s.sh_type(endian) == elf::SHT_PROGBITS);
+            assert!(count.count() > 1);
+            let start = header.e_shoff(endian) as usize;
+            start..start + table.len() * size_of::<Section>()
+        };
+        for header in elf[sections].chunks_exact_mut(size_of::<Section>()) {
+            if header[4..8] == elf::SHT_PROGBITS.0.to_le_bytes() {
+                header[24..32].copy_from_slice(&0u64.to_le_bytes());
+                header[32..40].copy_from_slice(&len.to_le_bytes());
+            }
+        }
+        let error = strip(&elf).err();
+        assert!(error.is_some_and(|e| e.ends_with("overlaps others")));
+        let mut strings = Strings::new(8);
+        assert_eq!(strings.add(b"abcd"), Ok(1));
+        assert_eq!(strings.add(b"bcd"), Ok(6));
+        let error = strings.add(b"cd").unwrap_err();
+        assert_eq!(error, "its names overlap");
     }
 
     /// Sections but for DWARF, symbols and relocations, by names instead of numbers.

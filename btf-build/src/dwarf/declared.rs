@@ -49,6 +49,10 @@ impl DeclaredKind {
 /// As many anonymous members within each other as are looked at.
 const MAX_DEPTH: usize = 8;
 
+/// Bytes of names of parts for each byte of an object. A type without a tag has its members again
+/// wherever it is used (`typeof`), which may be in many parts of another one.
+const PARTS: usize = 16;
+
 /// Reads them from an object that still has its DWARF.
 ///
 /// # Errors
@@ -61,6 +65,7 @@ pub(crate) fn declared(elf: &[u8]) -> Result<Vec<Declared>> {
 fn read(elf: &[u8]) -> Result<Vec<Declared>, String> {
     let dwarf = load(elf)?;
     let mut all = Vec::new();
+    let mut left = PARTS * elf.len();
     let mut units = dwarf.units();
     while let Some(header) = units.next().map_err(text)? {
         let unit = dwarf.unit(header).map_err(text)?;
@@ -68,13 +73,29 @@ fn read(elf: &[u8]) -> Result<Vec<Declared>, String> {
             dwarf: &dwarf,
             unit: &unit,
         };
-        unit.declared(&mut all).map_err(text)?;
+        unit.declared(&mut all, &mut left).map_err(text)?;
     }
     Ok(all)
 }
 
+/// Parts of a declaration, and how many bytes their names may still have.
+struct Parts<'p> {
+    all: Vec<DeclaredPart>,
+    left: &'p mut usize,
+}
+
+impl Parts<'_> {
+    /// Takes room for a part whose names are so long; `false` if none is left.
+    fn has_room(&mut self, names: usize) -> bool {
+        let left = self.left.checked_sub(1 + names);
+        *self.left = left.unwrap_or(0);
+        left.is_some()
+    }
+}
+
 impl<'a> Unit<'_, 'a> {
-    fn declared(&self, all: &mut Vec<Declared>) -> gimli::Result<()> {
+    /// Adds what the unit declares; members only while bytes are left for their names.
+    fn declared(&self, all: &mut Vec<Declared>, left: &mut usize) -> gimli::Result<()> {
         let mut entries = self.unit.entries();
         while let Some(entry) = entries.next_dfs()? {
             let Some(kind) = kind(entry.tag()) else {
@@ -87,7 +108,10 @@ impl<'a> Unit<'_, 'a> {
             if !is_whole || !is_wanted {
                 continue;
             }
-            let mut parts = Vec::new();
+            let mut parts = Parts {
+                all: Vec::new(),
+                left,
+            };
             match kind {
                 DeclaredKind::Record => self.members(entry, &name, 0, &mut parts)?,
                 DeclaredKind::Typedef | DeclaredKind::Variable => {
@@ -100,7 +124,7 @@ impl<'a> Unit<'_, 'a> {
                 kind,
                 name,
                 place,
-                parts,
+                parts: parts.all,
             });
         }
         Ok(())
@@ -112,7 +136,7 @@ impl<'a> Unit<'_, 'a> {
         entry: &Entry<'a>,
         of: &str,
         depth: usize,
-        parts: &mut Vec<DeclaredPart>,
+        parts: &mut Parts<'_>,
     ) -> gimli::Result<()> {
         let mut tree = self.unit.entries_tree(Some(entry.offset()))?;
         let mut children = tree.root()?.children();
@@ -122,12 +146,15 @@ impl<'a> Unit<'_, 'a> {
                 continue;
             }
             let name = self.name(child)?;
+            if !parts.has_room(of.len() + name.len()) {
+                return Ok(());
+            }
             if name.is_empty() {
                 self.members_of_type(child, of, depth + 1, parts)?;
                 continue;
             }
             self.members_of_type(child, &format!("{of}_{name}"), depth + 1, parts)?;
-            parts.push(DeclaredPart {
+            parts.all.push(DeclaredPart {
                 of: of.to_owned(),
                 name,
                 line: self.number(child, gimli::DW_AT_decl_line),
@@ -142,7 +169,7 @@ impl<'a> Unit<'_, 'a> {
         entry: &Entry<'a>,
         of: &str,
         depth: usize,
-        parts: &mut Vec<DeclaredPart>,
+        parts: &mut Parts<'_>,
     ) -> gimli::Result<()> {
         let Some(AttributeValue::UnitRef(offset)) = entry.attr_value(gimli::DW_AT_type) else {
             return Ok(());
@@ -168,4 +195,42 @@ fn kind(tag: DwTag) -> Option<DeclaredKind> {
         gimli::DW_TAG_typedef => DeclaredKind::Typedef,
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+    use std::process::{Command, Stdio};
+
+    /// Each type has the one before in twelve members: as many parts as twelve to the power of the
+    /// types, of which eight are looked at.
+    #[test]
+    fn parts_of_a_tree_are_bounded() {
+        let mut source = "struct { int a; } v0;\n".to_owned();
+        for n in 1..10 {
+            let members: Vec<_> = (0..12).map(|m| format!("m{m}")).collect();
+            let (members, before) = (members.join(", "), n - 1);
+            source += &format!("struct {{ __typeof__(v{before}) {members}; }} v{n};\n");
+        }
+        let mut clang = Command::new("clang")
+            .args(["-g", "-xc", "-c", "-", "-o", "-", "--target=bpf"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("this test needs clang: apt install clang");
+        let mut input = clang.stdin.take().expect("it is piped");
+        input.write_all(source.as_bytes()).expect("clang reads");
+        drop(input);
+        let elf = clang.wait_with_output().expect("clang ends").stdout;
+        let all = declared(&elf).unwrap();
+        let parts = |name: &str| {
+            let found = all.iter().find(|declared| declared.name == name);
+            found.map(|declared| declared.parts.len())
+        };
+        assert_eq!(parts("v1"), Some(12 + 12));
+        assert!(parts("v9").is_some());
+        let total: usize = all.iter().map(|declared| declared.parts.len()).sum();
+        assert!(total <= PARTS * elf.len(), "{total}");
+    }
 }

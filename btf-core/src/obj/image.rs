@@ -57,6 +57,13 @@ pub(super) fn reachable(object: &Object, program: &ProgramSpec) -> Result<Vec<us
 ///
 /// That of `effort`. A call that leads nowhere is none: the program may never be loaded.
 pub(super) fn check_size(object: &Object, effort: &mut Effort) -> Result<()> {
+    /// What is linked this quickly need not be counted.
+    const FEW: usize = 1 << 19;
+    let of = |f: &Function| 1 + f.insns.len() + f.lines.len() + f.relocs.len();
+    let all: usize = object.functions.iter().map(of).sum();
+    if all.saturating_mul(object.programs.len()) <= FEW {
+        return Ok(());
+    }
     let of_function = |(at, f): (usize, &Function)| {
         let callees = (0..f.insns.len()).filter_map(|insn| callee(object, at, insn).ok().flatten());
         callees.collect::<Vec<usize>>()
@@ -77,8 +84,7 @@ pub(super) fn check_size(object: &Object, effort: &mut Effort) -> Result<()> {
             if std::mem::replace(&mut reached[function], n) == n {
                 continue;
             }
-            let f = &object.functions[function];
-            effort.charge(1 + f.insns.len() + f.lines.len() + f.relocs.len())?;
+            effort.charge(of(&object.functions[function]))?;
             open.extend(
                 callees[function]
                     .iter()
@@ -108,8 +114,12 @@ impl Callbacks {
     pub(super) fn of(object: &Object, effort: &mut Effort) -> Result<Callbacks> {
         let mut callbacks = Callbacks::default();
         let mut by_name: Option<HashMap<&str, usize>> = None;
-        for tag in object.btf().iter().flat_map(|btf| btf.types()) {
-            if tag.kind() != Kind::DECL_TAG || tag.component() != Some(-1) {
+        let Some(btf) = object.btf() else {
+            return Ok(callbacks);
+        };
+        let tags = btf.headers().filter(|header| header.kind == Kind::DECL_TAG);
+        for tag in tags.map(|header| btf.ty(header.id)) {
+            if tag.component() != Some(-1) {
                 continue;
             }
             let name = tag.name();

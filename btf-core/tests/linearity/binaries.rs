@@ -194,7 +194,7 @@ fn definitions_of_versions() {
                 let record = [0, 0, 0, far, next].map(u32::to_le_bytes).concat();
                 let bytes = match next {
                     // Any five words read so.
-                    1 => vec![1, 0, 0, 0].repeat(size / 4),
+                    1 => [1, 0, 0, 0].repeat(size / 4),
                     _ => record.repeat(size / 20),
                 };
                 let own = Section::new(".gnu.version", GNU_VERSYM, vec![0; 202]);
