@@ -24,8 +24,8 @@ const LARGER: usize = 4;
 ///
 /// # Errors
 ///
-/// If it is no 64-bit ELF object, something that stays refers to something that goes, or sections or
-/// names overlap so that they become far larger.
+/// If it is no 64-bit ELF object, something that stays refers to something that goes, or sections
+/// or names overlap so that they become far larger.
 pub(crate) fn strip(bytes: &[u8]) -> Result<Vec<u8>, String> {
     let text = |e: object::Error| e.to_string();
     let header = Header::parse(bytes).map_err(text)?;

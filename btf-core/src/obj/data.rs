@@ -191,7 +191,8 @@ pub(super) fn fix_btf<'a>(
             } else {
                 (place.offset_of)(name).ok_or_else(|| {
                     Error::malformed(format!(
-                        "variable `{name}` of section {section} is in BTF but not in the symbol table"
+                        "variable `{name}` of section {section} is in BTF but not in the symbol \
+                         table"
                     ))
                 })?
             };

@@ -179,25 +179,21 @@ fn a_hash_table_of_one_bucket() {
     );
 }
 
-/// Definitions of versions that each begin a byte after the last, or that all have one name.
+/// Definitions of versions whose names are there, or outside of the section.
 #[test]
 fn definitions_of_versions() {
-    for next in [1, 20] {
+    for (what, names) in [("named", 8), ("nameless", u32::MAX)] {
         check(
-            &format!("definitions of versions, {next}"),
+            &format!("definitions of versions, {what}"),
             1,
             |size| {
                 let mut strings = Strings::new();
                 let name = strings.add("function");
                 let symbols: Vec<_> = (0..100).map(|n| function(name, n)).collect();
-                let far = if next == 1 { 0x0101_0101 } else { 8 };
-                let record = [0, 0, 0, far, next].map(u32::to_le_bytes).concat();
-                let bytes = match next {
-                    // Any five words read so.
-                    1 => [1, 0, 0, 0].repeat(size / 4),
-                    _ => record.repeat(size / 20),
-                };
+                // Five words, of which the last two are offsets: of names, and of the next record.
+                let record = [0, 0, 0, names, 20].map(u32::to_le_bytes).concat();
                 let own = Section::new(".gnu.version", GNU_VERSYM, vec![0; 202]);
+                let bytes = record.repeat(size / record.len());
                 let definitions = Section::new(".gnu.version_d", GNU_VERDEF, bytes);
                 library(&symbols, strings, vec![own, definitions])
             },

@@ -79,7 +79,7 @@ fn declared_maps_with_many_attributes() {
 }
 
 #[test]
-fn types_of_many_kinds_of_one_long_name() {
+fn types_named_by_ends_of_one_string() {
     for linkage in [STATIC, GLOBAL] {
         let name = format!("linked types named by ends of one string, {linkage}");
         let outcome = checked(&name, |size| {

@@ -16,7 +16,8 @@ const CALL: [u8; 8] = [0x85, 0x10, 0, 0, 0xff, 0xff, 0xff, 0xff];
 /// The halves of a load of 64 bits.
 const LOAD: [[u8; 8]; 2] = [[0x18, 0, 0, 0, 0, 0, 0, 0], [0; 8]];
 
-const NAMED: [&str; 2] = ["many", "one"];
+/// Names of the two forms of a test.
+const FORMS: [&str; 2] = ["many", "one"];
 
 /// An object with a program.
 pub(crate) fn with_program() -> Elf {
@@ -476,7 +477,7 @@ fn operations_that_overlap() {
 #[test]
 fn operations_with_programs() {
     for is_one in [false, true] {
-        let name = format!("operations with programs, {}", NAMED[usize::from(is_one)]);
+        let name = format!("operations with programs, {}", FORMS[usize::from(is_one)]);
         checked(&name, |size| {
             let count = (size as u64 / 90).min(60_000);
             let mut types = Types::new();
@@ -555,7 +556,7 @@ fn records_out_of_order() {
 #[test]
 fn references_to_jump_tables() {
     for is_one in [true, false] {
-        let name = format!("references to jump tables, {}", NAMED[usize::from(is_one)]);
+        let name = format!("references to jump tables, {}", FORMS[usize::from(is_one)]);
         checked(&name, |size| {
             let count = size as u64 / 96;
             let mut elf = Elf::new();
