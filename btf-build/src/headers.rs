@@ -4,7 +4,7 @@
 //! the table of helper functions in btf-core. Beside them goes one in place of the C library's, without which `<errno.h>` or
 //! `<netinet/in.h>` would not compile for BPF. Leaves `vmlinux.h` to `vmlinux` and the include flags to `compile`.
 
-use btf_core::helper::{self, Helper};
+use btf_obj::helper::{self, Helper};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;

@@ -6,8 +6,8 @@ use std::hash::{DefaultHasher, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use btf_core::btf::{Archive, Btf};
-use btf_core::obj::{Object, minimise};
+use btf_obj::btf::{Archive, Btf};
+use btf_obj::obj::{Object, minimise};
 
 use crate::error::{Error, Result};
 use crate::jobs;

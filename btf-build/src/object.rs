@@ -1,6 +1,6 @@
 //! What clang wrote, checked and stripped of DWARF.
 
-use btf_core::obj::Object;
+use btf_obj::obj::Object;
 
 use crate::compile::Compiled;
 use crate::dwarf;

@@ -3,9 +3,9 @@
 
 use std::path::Path;
 
-use btf_core::btf::Btf;
-use btf_core::obj::Object;
-use btf_core::target::{self, BODY_PREFIX, Prototype, Target};
+use btf_obj::attach_target::{self, BODY_PREFIX, Prototype, Target};
+use btf_obj::btf::Btf;
+use btf_obj::obj::Object;
 
 use crate::dwarf::{self, Declarations};
 use crate::error::{Error, Result};
@@ -53,13 +53,13 @@ pub(crate) fn keep(object: &Object, elf: &[u8], place: &Path, kernel: &Kernel<'_
         return Ok(Kept::default());
     };
     let declarations = dwarf::declarations(elf)?;
-    let bad = |e: btf_core::Error| Error::new(format!("object `{}`: {e}", object.name()));
+    let bad = |e: btf_obj::Error| Error::new(format!("object `{}`: {e}", object.name()));
     let bodies = declarations.btf.types().filter(|ty| {
         let program = ty.name().strip_prefix(BODY_PREFIX);
         let program = program.and_then(|name| object.program(name));
         program.and_then(Target::of).is_some()
     });
-    let btf = target::subset(known, targets, bodies).map_err(bad)?;
+    let btf = attach_target::subset(known, targets, bodies).map_err(bad)?;
     write_if_changed(&file, &btf.to_target_bytes())?;
     write_if_changed(&stamp, key.as_bytes())?;
     let warnings = check(object, &btf, &declarations);
@@ -88,10 +88,10 @@ fn check(object: &Object, btf: &Btf, declarations: &Declarations) -> Vec<String>
         let Some(actual) = Target::of(program).and_then(|target| target.prototype(btf)) else {
             continue;
         };
-        let Some(declared) = target::body(btf, &program.name) else {
+        let Some(declared) = attach_target::body(btf, &program.name) else {
             continue;
         };
-        let Some(why) = target::unfit(&declared, &actual) else {
+        let Some(why) = attach_target::unfit(&declared, &actual) else {
             continue;
         };
         let place = declarations.places.get(&program.name);

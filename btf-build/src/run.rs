@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use btf_core::obj::link_objects;
+use btf_obj::obj::link_objects;
 
 use crate::builder::{Artifact, Builder};
 use crate::compile::{Compiled, Compiler, Failure};

@@ -264,7 +264,7 @@ mod tests {
     use std::io::Write as _;
     use std::process::{Command, Stdio};
 
-    use btf_core::obj::Object;
+    use btf_obj::obj::Object;
 
     const SOURCE: &str = r#"
         #define SEC(name) __attribute__((section(name), used))

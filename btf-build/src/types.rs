@@ -5,7 +5,7 @@ use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use btf_core::btf::{Btf, Kind, dump};
+use btf_obj::btf::{Btf, Kind, dump};
 
 use crate::environment;
 use crate::error::{Error, Result};
@@ -279,7 +279,7 @@ fn machine(btf: &Btf) -> Option<&'static str> {
 }
 
 /// The error for types of which nothing can be made.
-pub(crate) fn unusable(path: &Path, e: &btf_core::Error) -> Error {
+pub(crate) fn unusable(path: &Path, e: &btf_obj::Error) -> Error {
     Error::new(format!(
         "cannot make vmlinux.h from {}: {e}",
         path.display()

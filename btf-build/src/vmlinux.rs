@@ -7,7 +7,7 @@ use std::fs::File;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 
-use btf_core::btf::dump;
+use btf_obj::btf::dump;
 
 use crate::error::{Error, Result};
 use crate::output::{make_dir, remove, write_if_changed};

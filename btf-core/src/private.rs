@@ -2,34 +2,17 @@
 
 use crate::btf::Btf;
 use crate::error::Result;
-#[cfg(feature = "load")]
 use crate::load::{LoadedObject, OpenObject, Stages};
 use crate::obj::Object;
 
-pub use crate::near::{did_you_mean, similar};
 /// For paths of generated code: a dependency of the user's may be called `core` or `std`.
 pub use ::{core, std};
 
-/// What a skeleton embeds of an object: all that [`Object::parse`] finds in the ELF file, to be read by the same version of this crate.
-pub fn digest(object: &Object) -> Vec<u8> {
-    object.digest()
-}
-
-/// Reads a [`digest`].
+/// Opens an object of which this is the [`btf_obj::private::digest`].
 ///
 /// # Errors
 ///
 /// [`crate::ErrorKind::Malformed`] if it is none.
-pub fn object(digest: &[u8]) -> Result<Object> {
-    Object::from_digest(digest, |types| Btf::parse(types.to_vec()))
-}
-
-/// Opens an object of which this is the [`digest`].
-///
-/// # Errors
-///
-/// [`crate::ErrorKind::Malformed`] if it is none.
-#[cfg(feature = "load")]
 pub fn open(digest: &'static [u8]) -> Result<OpenObject> {
     let object = Object::from_digest(digest, Btf::parse)?;
     Ok(OpenObject::from(object))
@@ -40,7 +23,6 @@ pub fn open(digest: &'static [u8]) -> Result<OpenObject> {
 /// # Errors
 ///
 /// Those of the load and of `make`. The pins that were made are then removed again.
-#[cfg(feature = "load")]
 pub fn load<T>(
     object: OpenObject,
     stages: Stages,
@@ -55,7 +37,6 @@ pub fn load<T>(
 ///
 /// [`crate::ErrorKind::Malformed`] if the archive is damaged or the file compressed,
 /// [`crate::ErrorKind::NotFound`] if there is no such file.
-#[cfg(feature = "load")]
 pub fn find_in_archive(archive: &[u8], name: &str) -> Result<(usize, usize)> {
     crate::binary::find_in_archive(archive, name)
 }

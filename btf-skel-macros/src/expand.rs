@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use proc_macro2::TokenStream;
 
-use btf_core::btf::Btf;
-use btf_core::obj::Object;
-use btf_core::private::{did_you_mean, similar};
+use btf_obj::btf::Btf;
+use btf_obj::obj::Object;
+use btf_obj::private::{did_you_mean, similar};
 
 use crate::docs::Docs;
 use crate::input::{Input, Options};
@@ -104,7 +104,7 @@ fn path_text(path: &Path) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use btf_core::btf::{Builder, IntEncoding, Kind, Linkage, TypeId};
+    use btf_obj::btf::{Builder, IntEncoding, Kind, Linkage, TypeId};
 
     const WORKSPACE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 

@@ -1,6 +1,6 @@
 //! The macro's argument: `"name"` or `pub mod module = "name"`, and options after it.
 
-use btf_core::private::{did_you_mean, similar};
+use btf_obj::private::{did_you_mean, similar};
 use proc_macro2::{Span, TokenStream, TokenTree};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};

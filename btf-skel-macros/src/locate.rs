@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use btf_core::private::{did_you_mean, similar};
+use btf_obj::private::{did_you_mean, similar};
 
 const SUFFIX: &str = ".bpf.o";
 

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use btf_core::btf::{Btf, dump};
 use btf_core::obj::{Object, minimise};
-use btf_core::private;
 use btf_core::relo::{Relo, Targets, relocate};
+use btf_obj::private;
 
 /// The objects that this crate's build script compiled.
 fn fixtures() -> Vec<(String, Vec<u8>)> {

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use btf_core::btf::Kind;
 use btf_core::obj::Object;
-use btf_core::private;
+use btf_obj::private;
 use btf_tests::outside::{Outside, Said};
 use btf_tests::text::{redact, workspace};
 

@@ -8,7 +8,7 @@ mod convert;
 
 use std::collections::{HashMap, HashSet};
 
-use btf_core::btf::{Btf, Builder, Kind, Type, TypeId};
+use btf_obj::btf::{Btf, Builder, Kind, Type, TypeId};
 use gimli::{AttributeValue, DwTag, UnitOffset};
 use object::{Object as _, ObjectSection as _};
 

@@ -4,8 +4,8 @@
 
 use std::collections::HashMap;
 
-use btf_core::btf::{Btf, Builder, IntEncoding, Linkage, TypeId};
-use btf_core::target::BODY_PREFIX;
+use btf_obj::attach_target::BODY_PREFIX;
+use btf_obj::btf::{Btf, Builder, IntEncoding, Linkage, TypeId};
 use gimli::{AttributeValue, UnitOffset};
 
 use super::{Entry, Place, load, text};

@@ -8,10 +8,10 @@
 //!   argument of the function or tracepoint that the program attaches to, or the current task. Structs that one of the
 //!   system's headers declares, and registers, keep their layout and are let pass.
 
-use btf_core::btf::Kind;
-use btf_core::obj::{ExternKind, Object, ProgType, ProgramSpec, RelocTarget};
-use btf_core::relo::{self, Relo};
-use btf_core::target::Target;
+use btf_obj::attach_target::Target;
+use btf_obj::btf::Kind;
+use btf_obj::obj::{ExternKind, Object, ProgType, ProgramSpec, RelocTarget};
+use btf_obj::relo::{self, Relo};
 
 use super::flow::{self, Access, Origin, Pointer};
 use super::{Finding, Spot, Subject, place};

@@ -1,8 +1,8 @@
 //! What a source uses that the clang at hand is too old for: said of objects that came out wrong, and as advice where clang
 //! gave up.
 
-use btf_core::btf::Kind;
-use btf_core::obj::MapType;
+use btf_obj::btf::Kind;
+use btf_obj::obj::MapType;
 
 use super::{Finding, Spot, Subject};
 
@@ -57,7 +57,7 @@ fn enums(subject: &Subject<'_>) -> Vec<Finding> {
     let Some(btf) = subject.object.btf().filter(|_| subject.clang < ENUM64) else {
         return Vec::new();
     };
-    let cut = |ty: &btf_core::btf::Type<'_>| ty.kind() == Kind::ENUM && ty.byte_size() == Some(8);
+    let cut = |ty: &btf_obj::btf::Type<'_>| ty.kind() == Kind::ENUM && ty.byte_size() == Some(8);
     let mut findings = Vec::new();
     for ty in btf.types().filter(cut) {
         let named = |name: &str| ty.enumerators().iter().any(|e| e.name() == name);
@@ -91,7 +91,7 @@ fn enums(subject: &Subject<'_>) -> Vec<Finding> {
 fn arenas(subject: &Subject<'_>) -> Vec<Finding> {
     let maps = subject.object.maps().iter();
     let old = maps.filter(|map| map.map_type == ARENA && subject.clang < ADDRESS_SPACES);
-    let finding = |map: &btf_core::obj::MapSpec| Finding {
+    let finding = |map: &btf_obj::obj::MapSpec| Finding {
         spot: subject.spot_of_variable(&map.name),
         message: format!(
             "clang {} does not tell pointers into the arena `{}` from others: programs that follow one will be refused",

@@ -5,8 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use btf_core::insn::{Insn, op};
-use btf_core::obj::{CoreSite, ElfReloc, Function, RelocTarget};
+use btf_obj::insn::{Insn, op};
+use btf_obj::obj::{CoreSite, ElfReloc, Function, RelocTarget};
 
 use super::reach;
 
@@ -481,7 +481,7 @@ fn size_of(insn: Insn) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use btf_core::insn::atomic;
+    use btf_obj::insn::atomic;
 
     use super::*;
 

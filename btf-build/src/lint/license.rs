@@ -1,8 +1,8 @@
 //! Licenses: one that is missing, and what is called that the kernel gives only to programs under the GPL.
 
-use btf_core::helper;
-use btf_core::insn::{Insn, op};
-use btf_core::obj::{Object, ProgType, ProgramSpec, RelocTarget};
+use btf_obj::helper;
+use btf_obj::insn::{Insn, op};
+use btf_obj::obj::{Object, ProgType, ProgramSpec, RelocTarget};
 
 use super::{Finding, Spot, Subject};
 

@@ -17,8 +17,8 @@ mod untyped;
 use std::cell::OnceCell;
 use std::fmt;
 
-use btf_core::btf::Btf;
-use btf_core::obj::{Object, ProgramSpec};
+use btf_obj::btf::Btf;
+use btf_obj::obj::{Object, ProgramSpec};
 
 pub(crate) use age::advise;
 pub(crate) use place::Spot;

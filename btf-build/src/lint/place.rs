@@ -4,7 +4,7 @@
 use std::fmt;
 use std::path::Path;
 
-use btf_core::obj::{Object, ProgramSpec};
+use btf_obj::obj::{Object, ProgramSpec};
 
 use crate::dwarf::Place;
 

@@ -1,6 +1,6 @@
 //! Variables that start with the addresses of others: loaders fill addresses into code, and leave data as the compiler wrote it.
 
-use btf_core::obj::RelocTarget;
+use btf_obj::obj::RelocTarget;
 use object::{Object as _, ObjectSection as _, ObjectSymbol as _};
 
 use super::{Finding, Subject};

@@ -4,7 +4,7 @@
 //! decide, it looks at one side alone. A program may so have code that would be refused, and never is, because its application sets a
 //! constant, or because the kernel has a field.
 
-use btf_core::insn::{Insn, op};
+use btf_obj::insn::{Insn, op};
 
 /// Where an instruction goes on: one place, the two of a branch, or none.
 pub(super) fn successors(at: usize, insn: Insn) -> [Option<usize>; 2] {

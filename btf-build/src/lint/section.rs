@@ -1,6 +1,6 @@
 //! Section names that say nothing to any loader: typing errors, mostly.
 
-use btf_core::btf::Kind;
+use btf_obj::btf::Kind;
 
 use super::{Finding, Subject};
 

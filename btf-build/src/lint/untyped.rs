@@ -1,7 +1,7 @@
 //! Variables and members to which clang gives no type in BTF, so that neither the skeleton nor the
 //! kernel has them.
 
-use btf_core::btf::{Kind, Linkage, Type};
+use btf_obj::btf::{Kind, Linkage, Type};
 
 use super::{Finding, Spot, Subject};
 

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use btf_core::btf::{Btf, Kind, Type, dump};
-use btf_core::helper;
-use btf_core::private::{did_you_mean, similar};
+use btf_obj::btf::{Btf, Kind, Type, dump};
+use btf_obj::helper;
+use btf_obj::private::{did_you_mean, similar};
 
 use super::macros;
 use crate::headers;

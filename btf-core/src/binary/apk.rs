@@ -7,7 +7,7 @@
 
 use super::source::Source;
 use crate::error::{Error, Result};
-use crate::near::{did_you_mean, similar};
+use btf_obj::private::{did_you_mean, similar};
 
 /// Separates an archive's path from the library's in it.
 const SEPARATOR: &str = "!/";

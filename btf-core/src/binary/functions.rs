@@ -8,9 +8,8 @@ use super::Elf;
 use super::pattern::Matching;
 use super::symbols::{Symbol, Table, Target};
 use super::unresolved;
-use crate::effort::Effort;
 use crate::error::{ErrorKind, Result};
-use crate::sort;
+use btf_obj::private::Effort;
 
 const OVERLAP: &str = "the symbols' names overlap, and are longer than the tables by far";
 
@@ -99,7 +98,7 @@ fn size(table: Table<'_>) -> usize {
 fn names(elf: Elf<'_>, found: &Found<'_>, effort: &mut Effort) -> Result<Vec<String>> {
     let (offset, size) = found.table.strings();
     let mut order: Vec<usize> = (0..found.functions.len()).collect();
-    sort::by_key(&mut order, |n| found.functions[*n].1);
+    order.sort_by_key(|n| found.functions[*n].1);
     let mut names = vec![String::new(); order.len()];
     let mut rest = order.iter().peekable();
     let mut result = Ok(());

@@ -8,8 +8,8 @@ use object::elf;
 
 use super::Elf;
 use super::symbols::{Symbol, Table};
-use crate::effort::Effort;
 use crate::error::{ErrorKind, Result};
+use btf_obj::private::Effort;
 
 /// Hashes that are read at once.
 const AT_ONCE: u32 = 32;

@@ -7,7 +7,6 @@ use object::elf;
 
 use super::source::Source;
 use crate::error::{Context, Error, Result};
-use crate::sort;
 
 /// `e_phnum` of a file whose number of segments is in `sh_info` of section 0.
 const MANY_SEGMENTS: u16 = 0xffff;
@@ -326,7 +325,7 @@ fn read_segments(source: &Source, format: Format, table: Table) -> Result<Vec<Se
         Ok(())
     })?;
     // They should be in this order; looking an address up depends on it.
-    sort::by_key(&mut segments, |s: &Segment| s.address);
+    segments.sort_by_key(|s: &Segment| s.address);
     Ok(segments)
 }
 

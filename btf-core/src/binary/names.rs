@@ -7,7 +7,6 @@
 
 use super::source::Source;
 use crate::error::Result;
-use crate::sort;
 
 /// Most bytes at a name's end that are hashed.
 const HASHED: usize = 8;
@@ -87,7 +86,7 @@ pub(super) fn positions(
             }
         }
     })?;
-    sort::by_key(&mut positions, |p| (p.offset, p.wanted));
+    positions.sort_by_key(|p| (p.offset, p.wanted));
     Ok(positions)
 }
 

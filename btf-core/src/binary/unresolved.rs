@@ -10,7 +10,7 @@ use super::resolve::{Outcome, Unresolved};
 use super::symbols::{Table, Target};
 use super::versions::Versions;
 use crate::error::{Error, ErrorKind, Result};
-use crate::near::{closeness, did_you_mean, similar};
+use btf_obj::private::{closeness, did_you_mean, similar};
 
 /// Longest name of a symbol that an error shows or suggests.
 const LONGEST: usize = 256;

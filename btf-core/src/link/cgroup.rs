@@ -7,10 +7,10 @@ use std::path::Path;
 
 use super::{Binding, Link, hold, refused};
 use crate::error::{Error, ErrorKind, Result};
-use crate::near::{did_you_mean, similar};
 use crate::obj::{Attach, AttachType};
 use crate::prog::{CgroupSharing, Program};
 use crate::sys::{self, Among, Capabilities, FileSystem};
+use btf_obj::private::{did_you_mean, similar};
 
 /// `BPF_F_ALLOW_OVERRIDE` and `BPF_F_ALLOW_MULTI`.
 const ALLOW_OVERRIDE: u32 = 1;

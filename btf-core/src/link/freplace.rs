@@ -6,9 +6,9 @@ use std::os::fd::BorrowedFd;
 use super::{Link, refused};
 use crate::btf::{Btf, Kind};
 use crate::error::{Error, ErrorKind, Result};
-use crate::near::{did_you_mean, similar};
 use crate::prog::Program;
 use crate::sys::{self, Capabilities};
+use btf_obj::private::{did_you_mean, similar};
 
 /// Attaches to a function of another program than that it was loaded for.
 pub(crate) fn freplace(program: &Program, target: &Program, function: &str) -> Result<Link> {

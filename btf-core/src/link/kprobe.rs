@@ -4,12 +4,12 @@ use std::io;
 
 use super::probe::{self, Probed, Probing};
 use super::{Link, refused};
+use crate::attach_target::near;
 use crate::error::{Error, ErrorKind, Result};
-use crate::near::did_you_mean;
 use crate::obj::AttachType;
-use crate::prog::target::near;
 use crate::prog::{KprobeOptions, Program};
 use crate::sys::{self, Capabilities};
+use btf_obj::private::did_you_mean;
 
 pub(crate) fn kprobe(program: &Program, at: &KprobeOptions, is_return: bool) -> Result<Link> {
     let KprobeOptions {

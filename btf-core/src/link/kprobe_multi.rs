@@ -4,12 +4,12 @@ use std::io;
 
 use super::functions::{addresses, is_pattern};
 use super::{Link, c_string, refused};
+use crate::attach_target::near;
 use crate::error::{Error, ErrorKind, Result};
-use crate::near::did_you_mean;
 use crate::obj::{Attach, AttachType};
 use crate::prog::Program;
-use crate::prog::target::near;
 use crate::sys::{self, Capabilities, Functions};
+use btf_obj::private::did_you_mean;
 
 /// What functions are wanted.
 #[derive(Debug, Clone, Copy)]

@@ -1,12 +1,12 @@
 //! Attaching to raw tracepoints, by name.
 
 use super::{Link, c_string, cookie, refused};
+use crate::attach_target::near;
 use crate::error::Result;
-use crate::near::did_you_mean;
 use crate::obj::AttachType;
 use crate::prog::Program;
-use crate::prog::target::near;
 use crate::sys::{self, Capabilities};
+use btf_obj::private::did_you_mean;
 
 pub(crate) fn raw_tracepoint(program: &Program, name: &str, number: u64) -> Result<Link> {
     let c_name = c_string(name)?;

@@ -5,8 +5,8 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::near::{did_you_mean, similar};
 use crate::sys::{Capabilities, privileges_hint};
+use btf_obj::private::{did_you_mean, similar};
 
 /// Where it is mounted: on its own, or below debugfs as older systems have it.
 const PLACES: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];

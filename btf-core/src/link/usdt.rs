@@ -11,10 +11,10 @@ use super::uprobe_multi::uprobe_multi_at;
 use super::{Held, Link, Taken};
 use crate::binary::{self, Binary, Machine, StaticProbe};
 use crate::error::{Context, Error, ErrorKind, Result};
-use crate::near::{did_you_mean, similar};
 use crate::obj::AttachType;
 use crate::prog::{AttachMode, Program, UsdtOptions};
 use crate::sys::{MapFd, Places};
+use btf_obj::private::{did_you_mean, similar};
 
 /// Names of the maps that `<bpf/usdt.bpf.h>` declares.
 pub(crate) const SPECS: &str = "__bpf_usdt_specs";

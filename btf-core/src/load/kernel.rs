@@ -4,12 +4,12 @@ use std::cell::OnceCell;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
+use crate::attach_target::{self, BtfTarget};
 use crate::btf::{Archive, Btf, Bytes};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::link;
 use crate::obj::AttachType;
 use crate::probe::Features;
-use crate::prog::target::{self, BtfTarget};
 use crate::sys::{self, Capabilities};
 
 /// What one load knows of the kernel.
@@ -192,7 +192,7 @@ impl Kernel {
         let modules =
             std::iter::once_with(sys::module_names).flat_map(|names| self.read_modules(names));
         let BtfTarget { id, module, btf } =
-            target::find(self.vmlinux()?, modules, attach_type, name)?;
+            attach_target::find(self.vmlinux()?, modules, attach_type, name)?;
         let Some(module) = module else {
             return Ok(AttachTarget {
                 id,

@@ -2,9 +2,9 @@
 
 use crate::btf::{Btf, Member};
 use crate::error::{Context, Error, ErrorKind, Result};
-use crate::near::{did_you_mean, similar};
 use crate::obj::{StructOpsSpec, is_function_pointer};
 use crate::pod::{self, Pod};
+use btf_obj::private::{did_you_mean, similar};
 
 /// A struct of operations of an opened object: its members may be set before it is loaded.
 ///

@@ -2,10 +2,10 @@
 
 use super::kernel::Kernel;
 use super::open_program::OpenProgram;
+use crate::attach_target::{self, Prototype, Target};
 use crate::btf::{Btf, Type};
 use crate::error::{Error, ErrorKind, Result};
 use crate::insn::Insn;
-use crate::target::{self, Prototype, Target};
 
 /// Compares the target's prototype in the running kernel with that in `built`, in what the program reads. `running` is the
 /// target's type if the program is loaded with it; it is looked for if not.
@@ -27,9 +27,9 @@ pub(super) fn check(
         None => kernel.vmlinux().ok().and_then(|btf| target.prototype(btf)),
     };
     let Some(is) = is else { return Ok(()) };
-    let declared = target::body(built, program.name());
-    let reads = target::reads(insns);
-    match target::changed(&was, &is, declared.as_ref(), reads.as_deref()) {
+    let declared = attach_target::body(built, program.name());
+    let reads = attach_target::reads(insns);
+    match attach_target::changed(&was, &is, declared.as_ref(), reads.as_deref()) {
         Some(why) => Err(differs(&why, &was, &is)),
         None => Ok(()),
     }

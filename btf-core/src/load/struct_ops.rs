@@ -11,12 +11,12 @@ use super::open_program::OpenProgram;
 use super::open_struct_ops::OpenStructOps;
 use crate::btf::{Btf, Kind, Member, Type};
 use crate::error::{Context, Error, ErrorKind, Result};
-use crate::near::{did_you_mean, similar};
 use crate::obj::{Attach, is_function_pointer};
 use crate::probe::Features;
 use crate::prog::{Program, StructOps, StructOpsValue};
 use crate::relo::essential_name;
 use crate::sys::{self, OpsMap};
+use btf_obj::private::{did_you_mean, similar};
 
 /// What the kernel calls the value that it keeps operations in.
 const PREFIX: &str = "bpf_struct_ops_";

@@ -5,11 +5,11 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use super::asker::{Asker, EXIT, ZERO, answer, call};
 use super::btf;
-use crate::btf::sanitize::assemble;
 use crate::insn::{Insn, op, pseudo};
 use crate::obj::map_flags::MMAPABLE;
 use crate::obj::{AttachType, ProgType};
 use crate::sys::{self, Among, FuncInfo, Loading, Places};
+use btf_obj::private::assemble;
 
 /// Does nothing.
 const NOTHING: [Insn; 2] = [ZERO, EXIT];

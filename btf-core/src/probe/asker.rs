@@ -3,10 +3,10 @@
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
-use crate::btf::sanitize::assemble;
 use crate::insn::{Insn, op};
 use crate::obj::{AttachType, MapType, ProgType};
 use crate::sys::{self, Loading, MapFd, MapParams};
+use btf_obj::private::assemble;
 
 /// `r0 = 0`, the start or the end of most small programs.
 pub(super) const ZERO: Insn = Insn::new(op::ALU64 | op::MOV | op::K, 0, 0, 0, 0);

@@ -141,7 +141,8 @@ pub(super) fn question_mark(asker: &Asker<'_>) -> io::Result<bool> {
 mod tests {
     use super::*;
     use crate::btf::Btf;
-    use crate::btf::sanitize::{assemble, sanitize};
+    use crate::btf::sanitize::sanitize;
+    use btf_obj::private::assemble;
 
     #[test]
     fn each_question_is_good_btf_with_its_feature() {

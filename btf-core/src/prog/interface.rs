@@ -4,8 +4,8 @@ use std::io;
 use std::num::NonZeroU32;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::near::{did_you_mean, similar};
 use crate::sys::interface_index;
+use btf_obj::private::{did_you_mean, similar};
 
 /// Names of the devices of this network namespace, and counters, one device a line after two of headings.
 const DEVICES: &str = "/proc/net/dev";

@@ -25,7 +25,6 @@ mod socket;
 mod struct_op;
 mod struct_ops;
 mod syscall;
-pub(crate) mod target;
 mod tc;
 mod test_run;
 mod tracepoint;

@@ -9,7 +9,6 @@ use super::FileSystem;
 use super::mmap::{Access, Mapping};
 use crate::btf::{Btf, Bytes};
 use crate::error::{Context, Error, Result};
-use crate::sort;
 
 const DIR: &str = "/sys/kernel/btf";
 const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
@@ -83,7 +82,7 @@ pub(crate) fn module_names() -> Vec<String> {
         .filter_map(|e| e.ok()?.file_name().into_string().ok())
         .filter(|name| name != "vmlinux")
         .collect();
-    sort::by(&mut names, String::cmp);
+    names.sort_by(String::cmp);
     names
 }
 

@@ -1,8 +1,8 @@
 //! Arguments of programs: what their targets' prototypes say, and which Rust type stands for each word of the context.
 
-use btf_core::btf::{Btf, IntEncoding, Kind, Type};
-use btf_core::obj::{Attach, Object, ProgramSpec};
-use btf_core::target::{Arg, Prototype, Target};
+use btf_obj::attach_target::{Arg, Prototype, Target};
+use btf_obj::btf::{Btf, IntEncoding, Kind, Type};
+use btf_obj::obj::{Attach, Object, ProgramSpec};
 
 use crate::names::Scope;
 

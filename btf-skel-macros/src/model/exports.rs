@@ -1,6 +1,6 @@
 //! Types that no map and no variable holds, but that the source asks to have in the skeleton.
 
-use btf_core::btf::{Btf, Kind, Linkage, Type};
+use btf_obj::btf::{Btf, Kind, Linkage, Type};
 
 use super::types::Types;
 

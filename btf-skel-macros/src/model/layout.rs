@@ -3,7 +3,7 @@
 //! Layout never rests on Rust's rules alone: padding is spelled out, a struct whose members do not lie at their natural
 //! alignment is packed, and every size, offset and alignment is checked when the skeleton is compiled.
 
-use btf_core::btf::{Member, Type};
+use btf_obj::btf::{Member, Type};
 
 use super::types::{Accessor, Place, TypeRef, Types};
 use crate::names::Scope;
@@ -178,7 +178,7 @@ pub(super) fn bitfield(m: Member<'_>) -> Option<(u64, u64)> {
 pub(super) fn is_signed(ty: Type<'_>) -> bool {
     let ty = ty.strip();
     match ty.int() {
-        Some(int) => int.encoding.contains(btf_core::btf::IntEncoding::SIGNED),
+        Some(int) => int.encoding.contains(btf_obj::btf::IntEncoding::SIGNED),
         None => ty.kind().is_any_enum() && ty.flag(),
     }
 }

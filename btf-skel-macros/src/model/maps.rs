@@ -1,7 +1,7 @@
 //! Maps: which type of btf-core stands for a map type, and with which parameters.
 
-use btf_core::btf::{Btf, TypeId};
-use btf_core::obj::{MapSpec, MapType, Object};
+use btf_obj::btf::{Btf, TypeId};
+use btf_obj::obj::{MapSpec, MapType, Object};
 
 use super::types::{TypeRef, Types};
 use crate::names::Scope;

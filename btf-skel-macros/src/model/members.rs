@@ -1,6 +1,6 @@
 //! Members of structs and unions, as C reaches them: those of an anonymous member count as the outer type's own.
 
-use btf_core::btf::{Kind, Member, Type, dump};
+use btf_obj::btf::{Kind, Member, Type, dump};
 
 use super::layout::{Field, Layout, Tail, bitfield, is_signed, lay_out};
 use super::types::{Accessor, Hint, Place, TypeRef, Types};

@@ -11,10 +11,10 @@ mod sections;
 mod struct_ops;
 mod types;
 
-use btf_core::Result;
-use btf_core::btf::Btf;
-use btf_core::obj::{Object, Stage};
-use btf_core::private::digest;
+use btf_obj::Result;
+use btf_obj::btf::Btf;
+use btf_obj::obj::{Object, Stage};
+use btf_obj::private::digest;
 
 use crate::docs::Docs;
 use crate::names::Scope;

@@ -1,7 +1,7 @@
 //! Programs: which type of btf-core stands for one, by how its section attaches.
 
-use btf_core::btf::Btf;
-use btf_core::obj::{Attach, Object};
+use btf_obj::btf::Btf;
+use btf_obj::obj::{Attach, Object};
 
 use super::arguments::{self, Arguments};
 use crate::docs::Docs;

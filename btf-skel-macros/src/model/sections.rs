@@ -1,9 +1,9 @@
 //! Sections of global variables as structs: one with plain fields for initial values, one with shared cells for what a
 //! loaded program changes.
 
-use btf_core::btf::{Btf, Linkage};
-use btf_core::obj::{DataKind, Object};
-use btf_core::{Error, Result};
+use btf_obj::btf::{Btf, Linkage};
+use btf_obj::obj::{DataKind, Object};
+use btf_obj::{Error, Result};
 
 use super::layout::{Field, Layout, Part, lay_out};
 use super::types::{TypeRef, Types};
@@ -107,7 +107,7 @@ pub(super) fn all(
                 name: scope.value(variable.name()),
                 ty: types.reference(ty, variable.name()),
                 offset: variable.offset().into(),
-                declaration: btf_core::btf::dump::declaration(ty, variable.name()),
+                declaration: btf_obj::btf::dump::declaration(ty, variable.name()),
                 comment: types.docs.of("variable", variable.name()),
                 members: Vec::new(),
             });

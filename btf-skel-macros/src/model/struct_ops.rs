@@ -1,7 +1,7 @@
 //! Structs of operations: members that can be set before the load.
 
-use btf_core::btf::{Btf, Kind, Type, dump};
-use btf_core::obj::Object;
+use btf_obj::btf::{Btf, Kind, Type, dump};
+use btf_obj::obj::Object;
 
 use super::programs::Program;
 use super::types::{TypeRef, Types};

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use btf_core::btf::{Kind, Type, TypeId, dump};
+use btf_obj::btf::{Kind, Type, TypeId, dump};
 
 use super::layout::{Layout, is_signed};
 use super::members::{self, Outer};
@@ -362,7 +362,7 @@ impl TypeDef {
 fn number(ty: Type<'_>, size: u64) -> TypeRef {
     if ty
         .int()
-        .is_some_and(|int| int.encoding.contains(btf_core::btf::IntEncoding::BOOL))
+        .is_some_and(|int| int.encoding.contains(btf_obj::btf::IntEncoding::BOOL))
         && size == 1
     {
         return TypeRef::Bool;

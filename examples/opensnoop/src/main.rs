@@ -10,7 +10,7 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use btf_skel_macros::include_skel;
+use btf_core::include_skel;
 
 use options::{Format, Options};
 

@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use btf_core::btf::Kind;
-use btf_skel_macros::include_skel;
+use btf_core::include_skel;
 
 use ledger::{Bytes, Connection, Ledger, Row};
 use options::{Format, Options, Sort};

@@ -10,7 +10,7 @@ mod tables;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use btf_skel_macros::include_skel;
+use btf_core::include_skel;
 
 use options::Options;
 

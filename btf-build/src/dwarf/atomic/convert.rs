@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use btf_core::btf::{Builder, IntEncoding, Kind, TypeId};
+use btf_obj::btf::{Builder, IntEncoding, Kind, TypeId};
 use gimli::{AttributeValue, UnitOffset};
 
 use super::super::{Entry, Unit};

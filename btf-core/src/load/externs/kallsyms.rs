@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::near::{did_you_mean, similar};
+use btf_obj::private::{did_you_mean, similar};
 
 const PATH: &str = "/proc/kallsyms";
 

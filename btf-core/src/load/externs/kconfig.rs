@@ -3,10 +3,10 @@
 use super::config::Config;
 use super::{Extern, value};
 use crate::error::{Error, Result};
-use crate::near::{did_you_mean, similar};
 use crate::obj::{ConfigExtern, ExternKind};
 use crate::probe::{self, Features};
 use crate::sys;
+use btf_obj::private::{did_you_mean, similar};
 
 /// Looks up all configuration values. What no program refers to is a warning at most, and 0.
 ///

@@ -7,8 +7,8 @@ use super::super::kernel::{Kernel, Module};
 use super::WEAK_HINT;
 use crate::btf::{Btf, Kind, Type, dump};
 use crate::error::{Error, ErrorKind, Result};
-use crate::near::{did_you_mean, similar};
 use crate::relo;
+use btf_obj::private::{did_you_mean, similar};
 
 /// A variable or function of the kernel.
 #[derive(Debug, Clone)]
