@@ -2,7 +2,7 @@
 
 use crate::btf::Btf;
 use crate::error::Result;
-use crate::load::{LoadedObject, OpenObject, Stages};
+use crate::load::{LoadedObject, OpenObject};
 use crate::obj::Object;
 
 /// For paths of generated code: a dependency of the user's may be called `core` or `std`.
@@ -18,17 +18,13 @@ pub fn open(digest: &'static [u8]) -> Result<OpenObject> {
     Ok(OpenObject::from(object))
 }
 
-/// Loads an object with these stages, and makes a skeleton of it.
+/// Loads an object and makes a skeleton of it.
 ///
 /// # Errors
 ///
 /// Those of the load and of `make`. The pins that were made are then removed again.
-pub fn load<T>(
-    object: OpenObject,
-    stages: Stages,
-    make: impl FnOnce(LoadedObject) -> Result<T>,
-) -> Result<T> {
-    object.load_as(stages, make)
+pub fn load<T>(object: OpenObject, make: impl FnOnce(LoadedObject) -> Result<T>) -> Result<T> {
+    object.load_as(make)
 }
 
 /// Finds a file in a zip archive, as a path like `base.apk!/libx.so` names it: its offset and size.

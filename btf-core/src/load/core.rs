@@ -16,22 +16,30 @@ use crate::relo::{Fixup, Targets, essential_name};
 #[derive(Debug)]
 pub(super) struct Code<'a> {
     relocated: Relocated<'a>,
-    /// Says why an instruction is poisoned, where one may be.
-    explain: Option<Explain>,
     /// Whether the types of modules were looked at.
     with_modules: bool,
 }
 
-type Explain = fn(&Code<'_>, usize, usize, &Kernel) -> Option<Poison>;
-
 impl<'a> Code<'a> {
-    /// The functions as the compiler left them.
-    pub(super) fn unchanged(object: &'a Object) -> Code<'a> {
-        Code {
-            relocated: Relocated::unchanged(object),
-            explain: None,
-            with_modules: false,
+    /// Relocates all functions that `programs` reach. The kernel's types are read only if there are
+    /// relocations.
+    pub(super) fn relocate(
+        object: &'a Object,
+        programs: &[&'a ProgramSpec],
+        kernel: &Kernel,
+    ) -> Result<Code<'a>> {
+        let sites = relocated::sites(object, programs.iter().copied())?;
+        if sites.is_empty() {
+            return Ok(Code {
+                relocated: Relocated::unchanged(object),
+                with_modules: false,
+            });
         }
+        let (fixups, with_modules) = fixups(object, object.types()?, &sites, kernel)?;
+        Ok(Code {
+            relocated: Relocated::patch(object, sites, fixups)?,
+            with_modules,
+        })
     }
 
     /// The instructions of a function.
@@ -43,69 +51,33 @@ impl<'a> Code<'a> {
     ///
     /// It is found out now, and not when relocating: most of such instructions are never reached.
     pub(super) fn poison(&self, function: usize, insn: usize, kernel: &Kernel) -> Option<Poison> {
-        self.explain
-            .and_then(|explain| explain(self, function, insn, kernel))
+        let vmlinux = kernel.core_target().ok()?;
+        let modules: Vec<Btf> = match self.with_modules {
+            true => kernel
+                .core_modules()
+                .filter_map(|(_, btf)| btf.ok())
+                .collect(),
+            false => Vec::new(),
+        };
+        let targets = Targets::new(vmlinux).with_modules(&modules);
+        let (access, why) = self.relocated.why_poisoned(function, insn, &targets)?;
+        Some(Poison {
+            insn,
+            why: format!("it needs `{access}`, but {}", why.reason()),
+            hint: Some(match why.hint() {
+                Some(hint) => format!("{hint} If not, {GUARD_HINT}"),
+                None => GUARD_HINT.to_owned(),
+            }),
+        })
     }
-}
-
-/// Where to look: for fields alone, unless the object asks for more.
-fn targets<const ALL: bool>(vmlinux: &Btf) -> Targets<'_> {
-    match ALL {
-        true => Targets::new(vmlinux),
-        false => Targets::for_fields(vmlinux),
-    }
-}
-
-fn explain<const ALL: bool>(
-    code: &Code<'_>,
-    function: usize,
-    insn: usize,
-    kernel: &Kernel,
-) -> Option<Poison> {
-    let vmlinux = kernel.core_target().ok()?;
-    let modules: Vec<Btf> = match code.with_modules {
-        true => kernel
-            .core_modules()
-            .filter_map(|(_, btf)| btf.ok())
-            .collect(),
-        false => Vec::new(),
-    };
-    let targets = targets::<ALL>(vmlinux).with_modules(&modules);
-    let (access, why) = code.relocated.why_poisoned(function, insn, &targets)?;
-    Some(Poison {
-        insn,
-        why: format!("it needs `{access}`, but {}", why.reason()),
-        hint: Some(match why.hint() {
-            Some(hint) => format!("{hint} If not, {GUARD_HINT}"),
-            None => GUARD_HINT.to_owned(),
-        }),
-    })
 }
 
 const GUARD_HINT: &str = "guard the access so that the branch is dead where the kernel lacks it \
                           (bpf_core_field_exists and its like)";
 
-/// Relocates all functions that these programs reach, in one go. The kernel's types are looked for only if there is a need.
-pub(super) fn relocate<'a, const ALL: bool>(
-    object: &'a Object,
-    programs: &[&'a ProgramSpec],
-    kernel: &Kernel,
-) -> Result<Code<'a>> {
-    let sites = relocated::sites(object, programs.iter().copied())?;
-    if sites.is_empty() {
-        return Ok(Code::unchanged(object));
-    }
-    let (fixups, with_modules) = fixups::<ALL>(object, object.types()?, &sites, kernel)?;
-    Ok(Code {
-        relocated: Relocated::patch(object, sites, fixups)?,
-        explain: Some(explain::<ALL>),
-        with_modules,
-    })
-}
-
 /// Answers the relocations against the kernel proper, and against its modules too if one asks for a type that the kernel
 /// proper does not have; and says whether modules were looked at.
-fn fixups<const ALL: bool>(
+fn fixups(
     object: &Object,
     btf: &Btf,
     sites: &[Site<'_>],
@@ -114,7 +86,7 @@ fn fixups<const ALL: bool>(
     let vmlinux = kernel
         .core_target()
         .context(|| "its CO-RE relocations need the kernel's types")?;
-    let fixups = relocated::fixups(object, sites, &targets::<ALL>(vmlinux))?;
+    let fixups = relocated::fixups(object, sites, &Targets::new(vmlinux))?;
     // An access that was answered has its type; only what was not, or is a question about the type itself, may need more.
     let may_lack_type = |(site, fixup): (&Site<'_>, &Fixup)| {
         fixup.poisons(site.insn())
@@ -131,7 +103,7 @@ fn fixups<const ALL: bool>(
         return Ok((fixups, false));
     }
     let modules: Vec<Btf> = modules.map(|(_, btf)| btf).collect::<Result<_>>()?;
-    let targets = targets::<ALL>(vmlinux).with_modules(&modules);
+    let targets = Targets::new(vmlinux).with_modules(&modules);
     Ok((relocated::fixups(object, sites, &targets)?, true))
 }
 

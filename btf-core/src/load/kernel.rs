@@ -17,24 +17,11 @@ pub(super) struct Kernel {
     /// Stands in for the kernel's in CO-RE relocation.
     given: Option<Btf>,
     /// Those of several kernels, for where the running one has none.
-    carried: Option<Carried>,
+    carried: Option<Bytes>,
     features: Features,
     chosen: OnceCell<Btf>,
     vmlinux: OnceCell<Btf>,
     modules: OnceCell<Vec<Module>>,
-}
-
-/// An archive of types of several kernels. Who carries none does not link in what reads it.
-#[derive(Debug)]
-pub(super) struct Carried {
-    archive: Bytes,
-    choose: fn(&[u8]) -> Result<Btf>,
-}
-
-impl Carried {
-    pub(super) fn new(archive: Bytes) -> Carried {
-        Carried { archive, choose }
-    }
 }
 
 /// Of the types in an archive, those of the running kernel.
@@ -104,7 +91,7 @@ pub(super) fn of_program(program: BorrowedFd<'_>, function: &str) -> Result<Atta
 }
 
 impl Kernel {
-    pub(super) fn new(given: Option<Btf>, carried: Option<Carried>, features: Features) -> Kernel {
+    pub(super) fn new(given: Option<Btf>, carried: Option<Bytes>, features: Features) -> Kernel {
         Kernel {
             given,
             carried,
@@ -132,11 +119,11 @@ impl Kernel {
     }
 
     /// Of the types that are carried along, those of the running kernel.
-    fn choose(&self, carried: &Carried) -> Result<&Btf> {
+    fn choose(&self, carried: &Bytes) -> Result<&Btf> {
         if let Some(btf) = self.chosen.get() {
             return Ok(btf);
         }
-        let btf = (carried.choose)(&carried.archive)?;
+        let btf = choose(carried)?;
         Ok(self.chosen.get_or_init(|| btf))
     }
 

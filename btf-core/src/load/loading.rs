@@ -1,6 +1,23 @@
-//! Loading an opened object: its stages in their order.
+//! Loading an opened object, stage by stage.
+//!
+//! | stage | does | module |
+//! |---|---|---|
+//! | struct_ops plans | lays out struct_ops values and decides which of their programs are loaded | `struct_ops` |
+//! | relocation | patches the functions that will be loaded for the running kernel | `core` |
+//! | externs | looks up kconfig values, ksyms and kfuncs | `externs` |
+//! | context types | gives `__arg_ctx` parameters a type that kernels before 6.8 accept | `arg_ctx` |
+//! | BTF | loads the object's types, sanitized for the kernel | `types` |
+//! | maps | creates, reuses or pins the declared maps and those of global variables | `maps`, `data` |
+//! | map values | puts maps into maps | `slots` |
+//! | programs | links, patches and loads each program | `programs` |
+//! | program values | puts programs into prog arrays | `slots` |
+//! | struct_ops | creates the struct_ops maps | `struct_ops` |
+//!
+//! The stages up to the context types leave nothing in the kernel. What the later ones create is closed
+//! again, and new pins are removed, if a stage fails.
 
 use std::cell::RefCell;
+use std::os::fd::OwnedFd;
 
 use super::arg_ctx::Contexts;
 use super::core::Code;
@@ -12,9 +29,10 @@ use super::maps::Creator;
 use super::open::OpenObject;
 use super::open_map::OpenMap;
 use super::open_program::OpenProgram;
-use super::programs::Loader;
-use super::stages::{Slots, Stages};
-use super::types;
+use super::open_struct_ops::OpenStructOps;
+use super::programs::{Loader, Prepared};
+use super::{slots, static_probes, struct_ops, types};
+use crate::btf::Btf;
 use crate::error::{Error, ErrorKind, Result};
 use crate::map::Map;
 use crate::obj::{Attach, DataKind, Object, ProgramSpec};
@@ -22,110 +40,113 @@ use crate::probe::{self, raise_memlock_limit};
 use crate::prog::Program;
 
 impl OpenObject {
-    pub(super) fn load_all(self, stages: Stages) -> Result<LoadedObject> {
-        let mut rejection = None;
-        self.load_stages(stages, &mut rejection)
-            .map_err(|error| match rejection {
-                Some(rejection) => error.note(rejection),
-                None => error,
-            })
-    }
-
-    /// Runs all stages. `rejection` is set to why the kernel rejected the object's BTF, which may
-    /// be why a later stage fails.
-    fn load_stages(self, stages: Stages, rejection: &mut Option<String>) -> Result<LoadedObject> {
-        let object = self.object;
-        stages.suffice(&object)?;
-        let open_maps = all(self.maps, "map")?;
-        let mut programs = all(self.programs, "program")?;
-        let struct_ops = all(self.struct_ops, "struct of operations")?;
+    /// Runs all stages.
+    pub(super) fn load_stages(mut self) -> Result<LoadedObject> {
+        let object = self.object.clone();
+        let open_maps = all(std::mem::take(&mut self.maps), "map")?;
+        let mut programs = all(std::mem::take(&mut self.programs), "program")?;
+        let struct_ops = all(std::mem::take(&mut self.struct_ops), "struct of operations")?;
         check_byte_order(&object)?;
         let mut warnings = unknown_sections(&programs);
-        let features = self.token.apply(self.features)?;
-        let kernel = Kernel::new(self.kernel_btf, self.kernel_btfs, features);
-        let features = kernel.features();
-        let operations = match stages.operations {
-            Some(step) => (step.plan)(&struct_ops, &mut programs, &kernel, &mut warnings)?,
-            None => Vec::new(),
-        };
+        let token = std::mem::take(&mut self.token);
+        let features = token.apply(std::mem::take(&mut self.features))?;
+        let kernel = Kernel::new(self.kernel_btf.take(), self.kernel_btfs.take(), features);
+
+        let plans = struct_ops::plan(&struct_ops, &mut programs, &kernel, &mut warnings)?;
         let wanted = wanted(&programs);
         let wanted: Vec<&ProgramSpec> = wanted.iter().collect();
-        let code = match stages.relocate {
-            Some(relocate) => relocate(&object, &wanted, &kernel)?,
-            None => Code::unchanged(&object),
+        let code = Code::relocate(&object, &wanted, &kernel)?;
+        // The externs stage is the first to allocate memory that the kernel charges.
+        raise_memlock_limit(kernel.features());
+        let kconfig = self.kconfig.take();
+        let externs = Externs::resolve(&object, &wanted, kconfig, &kernel, &mut warnings)?;
+        let contexts = Contexts::find(&object, &wanted, kernel.features())?;
+
+        let prepared = Prepared {
+            object: &object,
+            kernel: &kernel,
+            prototypes: self.prototypes.as_ref(),
+            code: &code,
+            externs: &externs,
+            contexts: &contexts,
+            plans: &plans,
         };
-        // What is asked of the kernel from here on may take memory of it.
-        raise_memlock_limit(features);
-        let externs = match stages.resolve {
-            Some(resolve) => resolve(&object, &wanted, self.kconfig, &kernel, &mut warnings)?,
-            None => Externs::default(),
-        };
-        let contexts = match stages.contexts {
-            Some(find) => find(&object, &wanted, features)?,
-            None => Contexts::default(),
-        };
-        let btf = contexts.btf.as_ref().or(object.btf());
-        let btf = match types::load(btf, features) {
-            Ok(btf) => btf,
-            Err(types::Rejection { why, is_denied }) => {
-                warnings.push(format!(
-                    "{why}; it is loaded without types and source lines"
-                ));
-                // The error of the map or program that is denied next has the reason.
-                if !is_denied {
-                    *rejection = Some(why);
-                }
-                None
-            }
-        };
+        let types = contexts.btf.as_ref().or(object.btf());
+        let (btf, rejection) = load_btf(types, &kernel, &mut warnings);
+        let loaded = self.create(&prepared, btf, &open_maps, programs, &struct_ops);
+        match loaded {
+            Ok(loaded) => Ok(LoadedObject { warnings, ..loaded }),
+            Err(error) => Err(match rejection {
+                Some(rejection) => error.note(rejection),
+                None => error,
+            }),
+        }
+    }
+
+    /// Runs the stages that create objects in the kernel, from the maps on.
+    fn create(
+        &self,
+        prepared: &Prepared<'_>,
+        btf: Option<OwnedFd>,
+        open_maps: &[OpenMap],
+        programs: Vec<OpenProgram>,
+        struct_ops: &[OpenStructOps],
+    ) -> Result<LoadedObject> {
+        let (object, features) = (prepared.object, prepared.kernel.features());
         let mut sections = object.data().iter().zip(&self.data);
         let arena = sections.find(|(section, _)| section.kind == DataKind::Arena);
         let creator = Creator {
             btf: btf.as_ref(),
             pin_root: &self.pin_root,
-            pin_by_name: stages.pin,
             new_pins: RefCell::default(),
             arena: arena.map(|(_, bytes)| bytes.as_slice()),
             features,
         };
-        let maps = declared(&object, &open_maps, &creator, stages.slots)?;
-        let data = globals(&object, &self.data, &externs, &maps, &creator)?;
+        let maps: Vec<Map> = open_maps
+            .iter()
+            .map(|map| creator.map(map))
+            .collect::<Result<_>>()?;
+        slots::maps(object, &maps)?;
+        let data = globals(object, &self.data, prepared.externs, &maps, &creator)?;
         let loader = Loader {
-            object: &object,
-            code: &code,
-            kernel: &kernel,
-            prototypes: self.prototypes.as_ref(),
+            prepared,
             btf: btf.as_ref(),
             maps: &maps,
             data: &data,
-            externs: &externs,
-            contexts: &contexts,
-            fd_array: &externs.fd_array(),
-            operations: &operations,
-            static_probes: stages.static_probes,
-            jump_tables: stages.jump_tables,
         };
         let programs = load_programs(&loader, programs)?;
-        let maps = map_slots(&object, maps);
-        if let Some(slots) = stages.slots {
-            (slots.programs)(&object, &maps, &programs)?;
-        }
-        let struct_ops = match stages.operations {
-            Some(step) => {
-                (step.create)(&struct_ops, operations, &programs, btf.as_ref(), features)?
-            }
-            None => Vec::new(),
-        };
-        let new_pins = creator.new_pins.take();
+        let maps = map_slots(object, maps);
+        slots::programs(object, &maps, &programs)?;
+        let plans = prepared.plans;
+        let struct_ops = struct_ops::create(struct_ops, plans, &programs, btf.as_ref(), features)?;
         Ok(LoadedObject {
-            new_pins,
+            new_pins: creator.new_pins.take(),
             name: object.name().to_owned(),
             maps,
             programs,
             data,
             struct_ops,
-            warnings,
+            warnings: Vec::new(),
         })
+    }
+}
+
+/// Loads the object's BTF. If the kernel rejects it, the object is loaded without; a later stage may
+/// then fail for want of BTF, so the reason is returned, unless it is a lack of privileges, which the
+/// later stage reports itself.
+fn load_btf(
+    btf: Option<&Btf>,
+    kernel: &Kernel,
+    warnings: &mut Vec<String>,
+) -> (Option<OwnedFd>, Option<String>) {
+    match types::load(btf, kernel.features()) {
+        Ok(btf) => (btf, None),
+        Err(types::Rejection { why, is_denied }) => {
+            warnings.push(format!(
+                "{why}; it is loaded without types and source lines"
+            ));
+            (None, Some(why).filter(|_| !is_denied))
+        }
     }
 }
 
@@ -138,23 +159,6 @@ fn check_byte_order(object: &Object) -> Result<()> {
         "it is compiled for the other byte order than this machine's",
     )
     .hint("compile it with `-target bpf`, or with bpfel or bpfeb to match"))
-}
-
-/// The declared maps, with those that are values of others in their slots.
-fn declared(
-    object: &Object,
-    maps: &[OpenMap],
-    creator: &Creator<'_>,
-    slots: Option<Slots>,
-) -> Result<Vec<Map>> {
-    let maps: Vec<Map> = maps
-        .iter()
-        .map(|map| creator.map(map))
-        .collect::<Result<_>>()?;
-    if let Some(slots) = slots {
-        (slots.maps)(object, &maps)?;
-    }
-    Ok(maps)
 }
 
 /// The sections of globals, with their first contents.
@@ -212,11 +216,8 @@ fn wanted(programs: &[OpenProgram]) -> Vec<ProgramSpec> {
 }
 
 fn load_programs(loader: &Loader<'_>, programs: Vec<OpenProgram>) -> Result<Vec<Slot<Program>>> {
-    let features = loader.kernel.features();
-    let usdt = match loader.static_probes {
-        Some(probes) => (probes.maps)(loader.maps, &programs, features)?,
-        None => None,
-    };
+    let features = loader.prepared.kernel.features();
+    let usdt = static_probes::maps(loader.maps, &programs, features)?;
     programs
         .into_iter()
         .map(|program| {

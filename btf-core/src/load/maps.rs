@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::new_pins::NewPins;
 use super::open_map::OpenMap;
-use super::pinned::{self, Pin};
+use super::pinned;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::map::{self, Inner, Map};
 use crate::obj::{MapType, Pinning};
@@ -18,8 +18,6 @@ pub(super) struct Creator<'a> {
     pub(super) btf: Option<&'a OwnedFd>,
     /// Where maps are pinned by name.
     pub(super) pin_root: &'a Path,
-    /// Pins them there.
-    pub(super) pin_by_name: Option<Pin>,
     /// Those that are made.
     pub(super) new_pins: RefCell<NewPins>,
     /// First contents of the variables in the arena, if there are such.
@@ -70,8 +68,8 @@ impl Creator<'_> {
         if !open.autocreate {
             return Ok((map::absent(&open.spec)?, true));
         }
-        if let Some((fd, reuse)) = &open.reuse {
-            return Ok((reuse(&open.spec, fd)?, false));
+        if let Some(fd) = &open.reuse {
+            return Ok((pinned::reuse(&open.spec, fd)?, false));
         }
         let inner = self.inner(open)?;
         let mut params = map::params(
@@ -82,11 +80,11 @@ impl Creator<'_> {
         )?;
         params.ifindex = open.ifindex;
         let new = &mut *self.new_pins.borrow_mut();
-        match (&open.pin, open.spec.pinning, self.pin_by_name) {
-            (Some((path, pin)), _, _) => pin(&params, path, new),
-            (None, Pinning::ByName, Some(pin)) => {
+        match (&open.pin, open.spec.pinning) {
+            (Some(path), _) => pinned::open_or_create(&params, path, new),
+            (None, Pinning::ByName) => {
                 let path = pinned::by_name(&open.spec.name, self.pin_root);
-                pin(&params, &path, new)
+                pinned::open_or_create(&params, &path, new)
             }
             _ => Ok((map::create(&params)?, true)),
         }

@@ -3,12 +3,10 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::kernel::Carried;
 use super::loaded::{LoadedObject, Slot, take};
 use super::open_map::OpenMap;
 use super::open_program::OpenProgram;
 use super::open_struct_ops::OpenStructOps;
-use super::stages::Stages;
 use super::token::TokenSource;
 use crate::btf::{Btf, Bytes};
 use crate::error::{Context, Error, ErrorKind, Result};
@@ -41,7 +39,7 @@ pub struct OpenObject {
     pub(super) data: Vec<Vec<u8>>,
     pub(super) struct_ops: Vec<Slot<OpenStructOps>>,
     pub(super) kernel_btf: Option<Btf>,
-    pub(super) kernel_btfs: Option<Carried>,
+    pub(super) kernel_btfs: Option<Bytes>,
     pub(super) prototypes: Option<Btf>,
     pub(super) kconfig: Option<String>,
     pub(super) pin_root: PathBuf,
@@ -180,7 +178,7 @@ impl OpenObject {
     /// which there are. Where the kernel has BTF, or [`OpenObject::set_kernel_btf`] gave some, the archive is not looked at.
     /// Programs that attach by type (fentry, tp_btf, lsm and their like) need a kernel with BTF all the same.
     pub fn set_kernel_btfs(&mut self, archive: impl Into<Bytes>) {
-        self.kernel_btfs = Some(Carried::new(archive.into()));
+        self.kernel_btfs = Some(archive.into());
     }
 
     /// Says what prototypes the programs' targets had where the object was built: the types in `NAME.target.btf`, which
@@ -247,27 +245,14 @@ impl OpenObject {
     /// reads, [`ErrorKind::Permission`], [`ErrorKind::Unsupported`] and [`ErrorKind::Os`] for what
     /// else the kernel refuses, [`ErrorKind::InvalidInput`] for a map or program that was not put back.
     pub fn load(self) -> Result<LoadedObject> {
-        self.load_with(Stages::ALL)
+        self.load_as(Ok)
     }
 
-    /// Loads it with these stages, which must be all that it needs; the binary does not have the others.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`OpenObject::load`]; [`ErrorKind::InvalidInput`] if it needs a stage that is not among them.
-    pub fn load_with(self, stages: Stages) -> Result<LoadedObject> {
-        self.load_as(stages, Ok)
-    }
-
-    /// Loads it with these stages, and makes something of it. If that fails, the pins that were
-    /// made go, as they do if the load fails.
-    pub(crate) fn load_as<T>(
-        self,
-        stages: Stages,
-        make: impl FnOnce(LoadedObject) -> Result<T>,
-    ) -> Result<T> {
+    /// Loads the object and makes something of it. If that fails, new pins are removed, as they are
+    /// if the load fails.
+    pub(crate) fn load_as<T>(self, make: impl FnOnce(LoadedObject) -> Result<T>) -> Result<T> {
         let what = self.what();
-        let mut loaded = self.load_all(stages).context(|| what)?;
+        let mut loaded = self.load_stages().context(|| what)?;
         let mut new_pins = std::mem::take(&mut loaded.new_pins);
         let made = make(loaded)?;
         new_pins.keep();

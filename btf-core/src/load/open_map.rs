@@ -4,7 +4,6 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::pinned::{self, Pin, Reuse};
 use crate::error::{Error, Result};
 use crate::obj::{MapSpec, MapType};
 
@@ -14,9 +13,9 @@ pub struct OpenMap {
     pub(super) spec: MapSpec,
     pub(super) autocreate: bool,
     /// Where it is pinned, whatever its declaration says.
-    pub(super) pin: Option<(PathBuf, Pin)>,
+    pub(super) pin: Option<PathBuf>,
     /// The map that it shall be.
-    pub(super) reuse: Option<(Arc<OwnedFd>, Reuse)>,
+    pub(super) reuse: Option<Arc<OwnedFd>>,
     /// A map like those that will be its values.
     pub(super) inner: Option<Arc<OwnedFd>>,
     pub(super) ifindex: u32,
@@ -123,13 +122,13 @@ impl OpenMap {
 
     /// Where it will be pinned, if that was set; a declaration with `LIBBPF_PIN_BY_NAME` does not show here.
     pub fn pin_path(&self) -> Option<&Path> {
-        self.pin.as_ref().map(|(path, _)| path.as_path())
+        self.pin.as_deref()
     }
 
     /// Pins it at `path`, in a BPF file system. If a map is pinned there when the object is loaded, it is used and nothing is
     /// created; it must be of the same type, sizes and flags.
     pub fn set_pin_path(&mut self, path: impl Into<PathBuf>) {
-        self.pin = Some((path.into(), pinned::open_or_create));
+        self.pin = Some(path.into());
     }
 
     /// Uses this map, which another object or process has created, instead of creating one. The declaration's sizes do not count
@@ -139,7 +138,7 @@ impl OpenMap {
     ///
     /// Those of duplicating a descriptor.
     pub fn reuse(&mut self, map: impl AsFd) -> Result<()> {
-        self.reuse = Some((self.duplicate(map)?, pinned::reuse));
+        self.reuse = Some(self.duplicate(map)?);
         Ok(())
     }
 

@@ -1,9 +1,8 @@
 //! A program that is yet to be loaded.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
-use super::kernel::{self, AttachTarget};
 use crate::error::{Error, ErrorKind, Result};
 use crate::obj::{self, AttachType, ProgType, ProgramSpec, SectionDef};
 
@@ -61,14 +60,7 @@ pub struct OpenProgram {
     /// Other targets, of which the first that is there is taken.
     pub(super) alternatives: Vec<String>,
     /// The program whose function is the target.
-    pub(super) attach_program: Option<AttachProgram>,
-}
-
-/// Another program, and what finds functions of it: code that only those link in who name one.
-#[derive(Debug, Clone)]
-pub(super) struct AttachProgram {
-    pub(super) fd: Arc<OwnedFd>,
-    pub(super) find: fn(BorrowedFd<'_>, &str) -> Result<AttachTarget>,
+    pub(super) attach_program: Option<Arc<OwnedFd>>,
 }
 
 impl OpenProgram {
@@ -241,10 +233,7 @@ impl OpenProgram {
             .as_fd()
             .try_clone_to_owned()
             .map_err(|e| Error::os("cannot copy the other program's descriptor", e))?;
-        self.attach_program = Some(AttachProgram {
-            fd: Arc::new(copy),
-            find: kernel::of_program,
-        });
+        self.attach_program = Some(Arc::new(copy));
         self.set_attach_target(function);
         Ok(())
     }

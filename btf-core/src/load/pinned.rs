@@ -10,12 +10,6 @@ use crate::obj::map_flags::RDONLY_PROG;
 use crate::obj::{MapSpec, MapType};
 use crate::sys::MapParams;
 
-/// Uses or creates a map that is pinned. Who asks for that names the function, which is not linked in else.
-pub(super) type Pin = fn(&MapParams<'_>, &Path, &mut NewPins) -> Result<(Map, bool)>;
-
-/// Uses a map that the application has.
-pub(super) type Reuse = fn(&MapSpec, &OwnedFd) -> Result<Map>;
-
 /// Where a map is pinned by its name.
 pub(super) fn by_name(name: &str, root: &Path) -> PathBuf {
     // A BPF file system keeps dots for itself.

@@ -1,19 +1,18 @@
 //! Loading programs.
 
 use std::ffi::CString;
-use std::os::fd::{AsFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, OwnedFd};
 
 use super::arg_ctx::Contexts;
 use super::core::Code;
 use super::externs::Externs;
-use super::kernel::{AttachTarget, Kernel};
+use super::kernel::{self, AttachTarget, Kernel};
 use super::loaded::LoadedData;
 use super::open_program::OpenProgram;
 use super::patch::patch;
 use super::rejection::Attempt;
-use super::stages::{MakeTables, StaticProbes};
 use super::struct_ops::{self, Plan};
-use super::{old_helpers, prototype, rejection};
+use super::{jump_tables, old_helpers, prototype, rejection, static_probes};
 use crate::btf::{Btf, TypeId};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::map::Map;
@@ -26,22 +25,24 @@ use crate::sys::{self, FuncInfo, LineInfo, Loading};
 const SLEEPABLE: u32 = 1 << 4;
 const XDP_HAS_FRAGS: u32 = 1 << 5;
 
-/// What the programs of one object are loaded with.
-pub(super) struct Loader<'a> {
+/// Results of the stages before anything is created in the kernel.
+pub(super) struct Prepared<'a> {
     pub(super) object: &'a Object,
-    pub(super) code: &'a Code<'a>,
     pub(super) kernel: &'a Kernel,
-    /// What the object was built for.
+    /// Prototypes of attach targets in the kernel that the object was built for.
     pub(super) prototypes: Option<&'a Btf>,
+    pub(super) code: &'a Code<'a>,
+    pub(super) externs: &'a Externs,
+    pub(super) contexts: &'a Contexts,
+    pub(super) plans: &'a [Plan],
+}
+
+/// Loads the programs of one object.
+pub(super) struct Loader<'a> {
+    pub(super) prepared: &'a Prepared<'a>,
     pub(super) btf: Option<&'a OwnedFd>,
     pub(super) maps: &'a [Map],
     pub(super) data: &'a [LoadedData],
-    pub(super) externs: &'a Externs,
-    pub(super) contexts: &'a Contexts,
-    pub(super) fd_array: &'a [RawFd],
-    pub(super) operations: &'a [Plan],
-    pub(super) static_probes: Option<StaticProbes>,
-    pub(super) jump_tables: Option<MakeTables>,
 }
 
 /// What comes of a program that is loaded.
@@ -71,9 +72,9 @@ impl Loader<'_> {
         };
         let mut names = std::iter::once(first).chain(&program.alternatives);
         let find = |name: &String| match &program.attach_program {
-            Some(other) => (other.find)(other.fd.as_fd(), name),
+            Some(other) => kernel::of_program(other.as_fd(), name),
             None if def.attach == Attach::Freplace => Err(no_program(program)),
-            None => self.kernel.attach_target(def.attach_type, name),
+            None => self.prepared.kernel.attach_target(def.attach_type, name),
         };
         let mut found = find(first).map(|target| (target, first.clone()));
         names.next();
@@ -90,13 +91,13 @@ impl Loader<'_> {
 
     /// The expected attach type, where the kernel knows such.
     fn attach_type(&self, program: &OpenProgram, def: &SectionDef) -> AttachType {
-        match (def.attach, self.static_probes) {
+        match def.attach {
             // One link for all places of a probe, where there are such links.
-            (Attach::Usdt, Some(probes)) if (probes.are_links_known)(self.kernel.features()) => {
+            Attach::Usdt if static_probes::are_links_known(self.prepared.kernel.features()) => {
                 AttachType::TRACE_UPROBE_MULTI
             }
             _ if def.attach_type_is_optional
-                && !self.kernel.features().knows(&probe::ATTACH_TYPE) =>
+                && !self.prepared.kernel.features().knows(&probe::ATTACH_TYPE) =>
             {
                 AttachType::NONE
             }
@@ -109,32 +110,38 @@ impl Loader<'_> {
         let def = program.require_def()?;
         let prog_type = program.prog_type().unwrap_or(def.prog_type);
         let mut image = self
+            .prepared
             .object
-            .link(spec, |function| self.code.insns(function))?;
-        let features = self.kernel.features();
+            .link(spec, |function| self.prepared.code.insns(function))?;
+        let features = self.prepared.kernel.features();
         old_helpers::replace(&mut image.insns, features);
-        let _tables = match self.jump_tables {
-            Some(create) => create(self.object, &mut image, features)?,
-            None => Vec::new(),
-        };
-        let poisons = patch(self.object, &mut image, self.maps, self.data, self.externs)?;
+        // The program holds the tables once it is loaded.
+        let _tables = jump_tables::create(self.prepared.object, &mut image, features)?;
+        let fd_array = self.prepared.externs.fd_array();
+        let poisons = patch(
+            self.prepared.object,
+            &mut image,
+            self.maps,
+            self.data,
+            self.prepared.externs,
+        )?;
         let (target, name) = self.target(program)?.unzip();
         let operation = match def.attach {
-            Attach::StructOps => struct_ops::operation(self.operations, program.name()),
+            Attach::StructOps => struct_ops::operation(self.prepared.plans, program.name()),
             _ => None,
         };
         let is_checked = program.check_prototype && program.attach_program.is_none();
-        if let (Some(built), true) = (self.prototypes, is_checked) {
+        if let (Some(built), true) = (self.prepared.prototypes, is_checked) {
             let running = target
                 .as_ref()
                 .and_then(|t| Some(t.btf.as_ref()?.ty(TypeId(t.id))));
-            prototype::check(program, built, &image.insns, running, self.kernel)?;
+            prototype::check(program, built, &image.insns, running, self.prepared.kernel)?;
         }
-        let license = CString::new(self.object.license())
+        let license = CString::new(self.prepared.object.license())
             .map_err(|_| Error::malformed("the object's license has a NUL in it"))?;
         let (mut func_info, line_info) = info(&image);
         for func in &mut func_info {
-            func.type_id = self.contexts.of(prog_type, TypeId(func.type_id)).0;
+            func.type_id = self.prepared.contexts.of(prog_type, TypeId(func.type_id)).0;
         }
         let btf_with_funcs = self.btf.filter(|_| features.knows(&probe::BTF_FUNC));
         let loading = Loading {
@@ -166,22 +173,21 @@ impl Loader<'_> {
                 Some(operation) => operation.module.map(AsFd::as_fd),
                 None => target.as_ref().and_then(|t| t.fd.as_ref().map(AsFd::as_fd)),
             },
-            fd_array: self.fd_array,
-            attach_prog: program
-                .attach_program
-                .as_ref()
-                .map(|other| other.fd.as_fd()),
+            fd_array: &fd_array,
+            attach_prog: program.attach_program.as_ref().map(AsFd::as_fd),
             token: features.token(),
         };
         let place = |insn| {
             let (function, insn) = image.function_of(insn)?;
-            Some(place(self.object, function, insn))
+            Some(place(self.prepared.object, function, insn))
         };
         let poison = |insn| match poisons.iter().find(|p| p.insn == insn) {
             Some(poison) => Some(poison.clone()),
             None => {
                 let (function, insn) = image.function_of(insn)?;
-                self.code.poison(function, insn, self.kernel)
+                self.prepared
+                    .code
+                    .poison(function, insn, self.prepared.kernel)
             }
         };
         sys::prog_load_logged(&loading)
@@ -216,7 +222,7 @@ impl Loader<'_> {
     /// Binds the maps of constants to a program, as libbpf does: tools look there for what a program says of itself, in constants
     /// that it never reads.
     fn bind_constants(&self, program: &OwnedFd) {
-        let sections = self.object.data().iter().zip(self.data);
+        let sections = self.prepared.object.data().iter().zip(self.data);
         for (_, data) in sections.filter(|(section, _)| section.kind == DataKind::Rodata) {
             // The program runs all the same.
             let _ = sys::prog_bind_map(program, &data.map);

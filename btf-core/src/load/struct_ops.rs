@@ -287,12 +287,12 @@ fn check_program(plan: &Plan, pointer: &Pointer, programs: &[OpenProgram]) -> Re
 /// Makes the maps of operations, in the order of `all`; `None` for those that are left out.
 pub(super) fn create(
     all: &[OpenStructOps],
-    plans: Vec<Plan>,
+    plans: &[Plan],
     programs: &[Slot<Program>],
     btf: Option<&OwnedFd>,
     features: &Features,
 ) -> Result<Vec<Slot<Option<StructOps>>>> {
-    let mut plans = plans.into_iter().peekable();
+    let mut plans = plans.iter().peekable();
     let mut slots = Vec::with_capacity(all.len());
     for ops in all {
         let plan = plans.next_if(|plan| plan.name == ops.name());
@@ -309,7 +309,7 @@ pub(super) fn create(
 }
 
 fn create_one(
-    plan: Plan,
+    plan: &Plan,
     programs: &[Slot<Program>],
     btf: Option<&OwnedFd>,
     features: &Features,
@@ -340,7 +340,7 @@ fn create_one(
         }
         Err(e) => return Err(refused(e)),
     };
-    let mut value = StructOpsValue::new(plan.value);
+    let mut value = StructOpsValue::new(plan.value.clone());
     for pointer in &plan.members {
         let program = programs
             .iter()
@@ -352,7 +352,7 @@ fn create_one(
             value.set_program(pointer.offset, fd);
         }
     }
-    Ok(StructOps::new(plan.name, map, is_link, value))
+    Ok(StructOps::new(plan.name.clone(), map, is_link, value))
 }
 
 fn refused(e: std::io::Error) -> Error {

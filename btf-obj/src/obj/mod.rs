@@ -28,7 +28,6 @@ mod report;
 mod resize;
 mod section;
 mod slots;
-mod stage;
 mod struct_ops;
 
 use crate::btf::Btf;
@@ -49,7 +48,6 @@ pub use report::{Finding, Outcome};
 pub use section::{Attach, AttachType, ProgType, SectionDef, UnknownSection, section_defs};
 #[doc(hidden)]
 pub use section::{by_type as def_by_type, of_section as def_of_section};
-pub use stage::Stage;
 pub use struct_ops::StructOpsSpec;
 #[doc(hidden)]
 pub use struct_ops::is_function_pointer;

@@ -6,7 +6,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::access::{Accessor, Spec};
-use super::rules::{self, Rules};
+use super::matching;
 use super::{Relo, Relocator, Targets, describe, essential_name};
 use crate::btf::ext::CoreKind;
 use crate::btf::{Btf, Kind, Type, TypeId};
@@ -65,9 +65,7 @@ impl Footprint {
         effort: &mut Effort,
     ) {
         for candidate in candidates {
-            let Ok(Some(found)) =
-                rules::matching(Some(Rules::ALL), kind, local, *candidate, effort)
-            else {
+            let Ok(Some(found)) = matching::find(kind, local, *candidate, effort) else {
                 continue;
             };
             self.roots.insert(found.root.id());

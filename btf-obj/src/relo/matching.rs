@@ -1,10 +1,39 @@
 //! Following an access of the object through a candidate of the target (libbpf's `bpf_core_spec_match`).
 
 use super::access::{Accessor, MAX_LEN, Spec, is_flexible};
-use super::{compat, essential_name};
+use super::{compat, essential_name, types_match};
+use crate::btf::ext::CoreKind;
 use crate::btf::{Member, Type};
 use crate::effort::Effort;
 use crate::error::{Error, ErrorKind, Result};
+
+/// Returns what `candidate` has of what `local` accesses; `None` if it does not match.
+///
+/// # Errors
+///
+/// [`ErrorKind::Relocation`] if the path is too long or types are nested or entangled too deeply.
+pub(super) fn find<'t>(
+    kind: CoreKind,
+    local: &Spec<'_>,
+    candidate: Type<'t>,
+    effort: &mut Effort,
+) -> Result<Option<Spec<'t>>> {
+    if kind.is_field() {
+        return field(local, candidate, effort);
+    }
+    let mut found = Spec::new(candidate);
+    if kind == CoreKind::TYPE_MATCHES {
+        return Ok(types_match::types(local.root, candidate, effort)?.then_some(found));
+    }
+    if kind.is_type() {
+        return Ok(compat::types(local.root, candidate, effort)?.then_some(found));
+    }
+    Ok(enumerator(local, candidate).map(|step| {
+        found.steps.push(step);
+        found.raw_len = 1;
+        found
+    }))
+}
 
 /// The same path in `candidate`; `None` if it does not have it.
 ///

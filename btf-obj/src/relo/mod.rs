@@ -13,7 +13,6 @@ mod explain;
 mod fixup;
 pub(crate) mod footprint;
 mod matching;
-mod rules;
 pub(crate) mod shrink;
 #[cfg(test)]
 mod tests;
@@ -30,7 +29,6 @@ use crate::error::{Error, ErrorKind, Result};
 use access::Spec;
 use candidates::Candidates;
 use explain::types::titled;
-use rules::Rules;
 
 pub use access::describe;
 pub(crate) use explain::survey;
@@ -53,8 +51,6 @@ pub struct Relo<'a> {
 pub struct Targets<'a> {
     vmlinux: &'a Btf,
     modules: &'a [Btf],
-    /// For what is no question about a field.
-    rules: Option<Rules>,
 }
 
 impl<'a> Targets<'a> {
@@ -63,17 +59,6 @@ impl<'a> Targets<'a> {
         Targets {
             vmlinux,
             modules: &[],
-            rules: Some(Rules::ALL),
-        }
-    }
-
-    /// The same, for who asks for fields alone.
-    #[doc(hidden)]
-    pub fn for_fields(vmlinux: &'a Btf) -> Self {
-        Targets {
-            vmlinux,
-            modules: &[],
-            rules: None,
         }
     }
 
@@ -168,8 +153,7 @@ impl<'l, 't> Relocator<'l, 't> {
             .left
             .entry(relo.root)
             .or_insert_with(|| self.found.of(spec.root).to_vec());
-        let rules = self.targets.rules;
-        one(rules, relo.kind, &spec, candidates, &mut self.effort)
+        one(relo.kind, &spec, candidates, &mut self.effort)
     }
 }
 
@@ -184,7 +168,6 @@ fn effort_for(local: &Btf, relos: &[Relo<'_>]) -> Effort {
 
 /// Answers from those candidates that match, which are the only ones from then on.
 fn one<'t>(
-    rules: Option<Rules>,
     kind: CoreKind,
     spec: &Spec<'_>,
     candidates: &mut Vec<Type<'t>>,
@@ -193,7 +176,7 @@ fn one<'t>(
     let mut answer: Option<(Spec<'t>, Fixup)> = None;
     let mut matching = Vec::with_capacity(candidates.len());
     for &candidate in candidates.iter() {
-        let Some(found) = rules::matching(rules, kind, spec, candidate, effort)? else {
+        let Some(found) = matching::find(kind, spec, candidate, effort)? else {
             continue;
         };
         let fixup = value::fixup(kind, spec, Some(&found))?;

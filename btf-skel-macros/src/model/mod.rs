@@ -13,7 +13,7 @@ mod types;
 
 use btf_obj::Result;
 use btf_obj::btf::Btf;
-use btf_obj::obj::{Object, Stage};
+use btf_obj::obj::Object;
 use btf_obj::private::digest;
 
 use crate::docs::Docs;
@@ -73,8 +73,6 @@ pub(crate) struct Skeleton {
     pub(crate) programs: Vec<Program>,
     pub(crate) sections: Vec<Section>,
     pub(crate) struct_ops: Vec<Operations>,
-    /// What loading it takes that other objects do not need.
-    pub(crate) stages: Vec<Stage>,
     /// Whether it has the prototypes that the object was built for.
     pub(crate) has_prototypes: bool,
     /// Whether types of kernels without BTF are carried along.
@@ -114,14 +112,8 @@ impl Skeleton {
             programs,
             sections,
             struct_ops,
-            stages: needed(object),
             has_prototypes: prototypes.is_some(),
             has_kernels: false,
         })
     }
-}
-
-fn needed(object: &Object) -> Vec<Stage> {
-    let all = Stage::ALL.into_iter();
-    all.filter(|stage| stage.is_needed(object)).collect()
 }

@@ -75,7 +75,6 @@ pub(crate) fn content(skeleton: &Skeleton, options: &Options, files: &Files) -> 
         }
     });
     let digest = Literal::byte_string(&skeleton.digest);
-    let stages = skeleton.stages.iter().map(|stage| ident(stage.name()));
     let version = env!("CARGO_PKG_VERSION");
     let types = types::all(skeleton, &options.derives);
     let sections = sections::all(skeleton);
@@ -91,9 +90,6 @@ pub(crate) fn content(skeleton: &Skeleton, options: &Options, files: &Files) -> 
         const _: &[u8] = ::core::include_bytes!(#object);
         #prototypes
         #kernels
-
-        /// What loading this object takes; what other objects need besides is not linked in.
-        const STAGES: ::btf_core::load::Stages = ::btf_core::load::Stages::NONE #(.#stages())*;
 
         #states
         #arguments

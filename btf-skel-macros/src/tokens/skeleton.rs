@@ -122,7 +122,7 @@ fn open(skeleton: &Skeleton) -> TokenStream {
                 #( self.object.put_map(self.maps.#maps); )*
                 #( self.object.put_program(self.progs.#programs); )*
                 #( self.object.put_struct_ops(self.struct_ops.#ops.0); )*
-                ::btf_core::private::load(self.object, STAGES, #loaded::from_object)
+                ::btf_core::private::load(self.object, #loaded::from_object)
             }
         }
 

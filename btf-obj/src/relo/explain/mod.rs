@@ -181,11 +181,12 @@ impl<'t> Relocator<'_, 't> {
         candidate: Type<'t>,
     ) -> Option<Explanation> {
         let targets = &self.targets;
-        match targets.rules {
-            Some(rules) if !relo.kind.is_field() => {
-                (rules.differs)(relo.kind, spec, candidate, targets, &mut self.effort)
-            }
-            _ => members::missing(spec, candidate, &mut self.effort),
+        if relo.kind.is_field() {
+            members::missing(spec, candidate, &mut self.effort)
+        } else if relo.kind.is_type() {
+            types::differs(relo.kind, spec.root, candidate, &mut self.effort)
+        } else {
+            enumerators::missing(spec, candidate, targets)
         }
     }
 
