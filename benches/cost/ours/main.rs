@@ -1,9 +1,9 @@
-//! The bench's project with the three crates; `theirs/main.rs` does the same.
+//! The bench's project with btf-core and btf-build; `theirs/main.rs` does the same.
 
 use std::error::Error;
 use std::time::{Duration, Instant};
 
-btf_skel_macros::include_skel!("cost");
+btf_core::include_skel!("cost");
 
 fn main() -> Result<(), Box<dyn Error>> {
     let Some(pid) = std::env::args().nth(1) else {

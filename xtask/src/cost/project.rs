@@ -36,11 +36,11 @@ pub(crate) struct Project {
 }
 
 impl Project {
-    /// The one with the three crates.
+    /// Returns the project with btf-core and btf-build.
     pub(crate) fn ours(dir: &Path) -> Result<Project> {
         let mut manifest = include_str!("../../../benches/cost/ours/manifest.toml").to_owned();
         manifest += "\n[patch.crates-io]\n";
-        for name in ["btf-core", "btf-build", "btf-skel-macros"] {
+        for name in ["btf-obj", "btf-core", "btf-build", "btf-skel-macros"] {
             let path = program::workspace().join(name);
             manifest += &format!("{name} = {{ path = {path:?} }}\n");
         }
