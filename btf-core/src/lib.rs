@@ -19,6 +19,7 @@
 
 #![deny(unsafe_code)]
 
+pub mod attach;
 pub mod binary;
 mod error;
 pub mod link;
@@ -28,6 +29,7 @@ pub mod map;
 pub mod private;
 pub mod probe;
 pub mod prog;
+pub mod struct_ops;
 mod sys;
 
 pub use btf_obj::{Error, ErrorKind, Pod, Result};

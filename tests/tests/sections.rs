@@ -10,7 +10,7 @@ use btf_core::obj::{AttachType, SectionDef, section_defs};
 const HEAD: &str = "\
 # Section names
 
-What `SEC(\"…\")` may say: all that libbpf 1.7 knows. This page is made from the table in `btf-core/src/obj/section/`
+What `SEC(\"…\")` may say: all that libbpf 1.7 knows. This page is made from the table in `btf-obj/src/obj/section/`
 (`INSTA_UPDATE=always cargo test -p btf-tests --test sections`).
 
 `?` before any of them (`SEC(\"?kprobe/vfs_read\")`) leaves the program out unless it is asked for with `set_autoload(true)`.

@@ -10,13 +10,13 @@ use crate::sys::Refusal;
 
 /// Removal of an attachment without a link. It holds the sockets and file descriptors that it
 /// needs, because a process may be at its limits when it detaches.
-pub(super) trait Binding: fmt::Debug + Send + Sync {
+pub(crate) trait Binding: fmt::Debug + Send + Sync {
     /// Detaches the program. After an error it can be called again, and goes on where it failed.
     fn undo(&mut self, program: BorrowedFd<'_>) -> io::Result<()>;
 }
 
 /// Duplicates the file descriptor of what is about to be attached, for [`Bound`].
-pub(super) fn hold(program: BorrowedFd<'_>) -> Result<OwnedFd> {
+pub(crate) fn hold(program: BorrowedFd<'_>) -> Result<OwnedFd> {
     program
         .try_clone_to_owned()
         .map_err(|e| Error::os("cannot duplicate the program's fd", e))
@@ -24,7 +24,7 @@ pub(super) fn hold(program: BorrowedFd<'_>) -> Result<OwnedFd> {
 
 /// A program that is attached without a link.
 #[derive(Debug)]
-pub(super) struct Bound {
+pub(crate) struct Bound {
     /// The program, so that no other is detached in its place.
     program: OwnedFd,
     binding: Box<dyn Binding>,
@@ -32,7 +32,7 @@ pub(super) struct Bound {
 
 impl Bound {
     /// Cannot fail, so that it may follow the call that attaches.
-    pub(super) fn new(program: OwnedFd, binding: impl Binding + 'static) -> Bound {
+    pub(crate) fn new(program: OwnedFd, binding: impl Binding + 'static) -> Bound {
         Bound {
             program,
             binding: Box::new(binding),
@@ -40,7 +40,7 @@ impl Bound {
     }
 
     /// Detaches the program.
-    pub(super) fn undo(&mut self) -> io::Result<()> {
+    pub(crate) fn undo(&mut self) -> io::Result<()> {
         self.binding.undo(self.program.as_fd())
     }
 }
@@ -53,7 +53,7 @@ impl AsFd for Bound {
 
 /// Carries out a removal, and repeats it if its reply was lost. The second attempt may find that
 /// the first took effect: the kernel then returns `gone`.
-pub(super) fn remove(
+pub(crate) fn remove(
     gone: i32,
     mut removal: impl FnMut() -> Result<(), Refusal>,
 ) -> io::Result<()> {

@@ -3,64 +3,22 @@
 //! Programs are attached through [`crate::prog`]; this module does it and owns what comes of it.
 
 mod bound;
-mod cgroup;
-mod cookie;
 mod detach_error;
-mod event_line;
-mod freplace;
-mod functions;
 mod info;
-mod iter;
-mod kprobe;
-mod kprobe_multi;
-mod legacy;
-mod lwt;
-mod perf_event;
 mod pin;
-mod pmu;
-mod probe;
-mod raw_tracepoint;
-mod struct_ops;
-mod targets;
-mod tc;
-mod tc_filter;
-mod tcx;
-mod tracefs;
-mod tracepoint;
-mod tracing;
-mod uprobe;
-mod uprobe_multi;
-mod usdt;
-mod xdp;
+mod refusal;
 
-use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use crate::error::{Context, Error, ErrorKind, Result};
-use crate::prog::{AttachMode, Program, StructOps};
-use crate::sys::{self, Capabilities};
-use bound::{Binding, Bound, hold};
+use crate::prog::Program;
+use crate::sys::{self};
+use bound::Bound;
+pub(crate) use bound::{Binding, hold, remove};
+pub(crate) use refusal::{c_string, refused, refused_request};
 
-pub(crate) use cgroup::{cgroup, cgroup_path};
 pub use detach_error::DetachError;
-pub(crate) use freplace::{freplace, program_function};
 pub use info::{LinkDetails, LinkInfo, LinkType};
-pub(crate) use iter::{iter, iter_file};
-pub(crate) use kprobe::{kprobe, ksyscall};
-pub(crate) use kprobe_multi::{Wanted, kprobe_multi};
-pub(crate) use lwt::lwt;
-pub(crate) use perf_event::{perf_event, perf_events};
-pub(crate) use raw_tracepoint::raw_tracepoint;
-pub(crate) use struct_ops::{struct_ops, struct_ops_update};
-pub(crate) use targets::{SocketOption, lirc, netfilter, netns, sock_map, socket};
-pub(crate) use tc::tc;
-pub(crate) use tcx::{netkit, tcx};
-pub(crate) use tracepoint::tracepoint;
-pub(crate) use tracing::tracing;
-pub(crate) use uprobe::uprobe;
-pub(crate) use uprobe_multi::uprobe_multi;
-pub(crate) use usdt::{BY_ADDRESS, SPECS, UsdtMaps, usdt};
-pub(crate) use xdp::xdp;
 
 /// A program's attachment. It ends when this is dropped.
 ///
@@ -71,18 +29,18 @@ pub(crate) use xdp::xdp;
 #[must_use = "the program is detached when its link is dropped"]
 pub struct Link {
     /// Name of the program, for errors.
-    program: String,
-    held: Held,
+    pub(crate) program: String,
+    pub(crate) held: Held,
     /// Whether the program stays attached when this is dropped, because the link is pinned.
-    stays: bool,
+    pub(crate) stays: bool,
     /// State to release after the attachment ends. It is boxed so that only objects with such links
     /// contain the code for it.
-    taken: Option<Box<dyn Taken>>,
+    pub(crate) taken: Option<Box<dyn Taken>>,
 }
 
 /// Kernel state of a link besides the file descriptors that hold the program. Dropping it releases
 /// the state and ignores failures.
-trait Taken: std::fmt::Debug + Send + Sync {
+pub(crate) trait Taken: std::fmt::Debug + Send + Sync {
     /// Ends it. After an error it can be called again.
     fn give_back(&mut self) -> Result<()> {
         Ok(())
@@ -97,7 +55,7 @@ trait Taken: std::fmt::Debug + Send + Sync {
 
 /// The descriptors that hold an attachment. Fields are dropped in this order: the link before the event it is about.
 #[derive(Debug)]
-enum Held {
+pub(crate) enum Held {
     Link(OwnedFd),
     PerfLink {
         link: OwnedFd,
@@ -128,7 +86,7 @@ impl AsFd for Link {
 }
 
 impl Link {
-    fn of_bpf(program: &str, link: OwnedFd) -> Link {
+    pub(crate) fn of_bpf(program: &str, link: OwnedFd) -> Link {
         Link {
             program: program.to_owned(),
             held: Held::Link(link),
@@ -139,51 +97,17 @@ impl Link {
 
     /// A program that is attached without a link, until `binding` is undone. `held` is its
     /// duplicated fd.
-    fn of_binding(program: &str, held: OwnedFd, binding: impl Binding + 'static) -> Link {
+    pub(crate) fn of_binding(
+        program: &str,
+        held: OwnedFd,
+        binding: impl Binding + 'static,
+    ) -> Link {
         Link {
             program: program.to_owned(),
             held: Held::Bound(Bound::new(held, binding)),
             stays: false,
             taken: None,
         }
-    }
-
-    /// Makes a perf event run a program: through a link where there are such (from 5.15 on), else on the event itself, which
-    /// has no cookie.
-    fn of_event(
-        program: &Program,
-        prog: BorrowedFd<'_>,
-        event: OwnedFd,
-        cookie: u64,
-        mode: AttachMode,
-    ) -> io::Result<Link> {
-        let is_without = matches!(mode, AttachMode::Legacy | AttachMode::Perf);
-        let link = match program.by_perf_link && !is_without {
-            true => sys::link_create_perf(prog, &event, cookie),
-            false => Err(io::Error::from_raw_os_error(libc::EINVAL)),
-        };
-        let held = match link {
-            Ok(link) => {
-                sys::perf_enable(&event)?;
-                Held::PerfLink { link, event }
-            }
-            // An older kernel's answer to links of this type.
-            Err(e)
-                if e.raw_os_error() == Some(libc::EINVAL)
-                    && cookie == 0
-                    && mode != AttachMode::Link =>
-            {
-                sys::perf_set_program(event.as_fd(), prog)?;
-                Held::Event(event)
-            }
-            Err(e) => return Err(e),
-        };
-        Ok(Link {
-            program: program.name().to_owned(),
-            held,
-            stays: false,
-            taken: None,
-        })
     }
 
     /// Says what the kernel knows of the link.
@@ -221,23 +145,6 @@ impl Link {
         Ok(())
     }
 
-    /// Puts other operations of the same type into the link of operations, without a moment in which none are registered (from
-    /// 6.4 on; libbpf's `bpf_link__update_map`). What else must be equal is the type's matter: congestion controls must have the
-    /// same name.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::InvalidInput`] if the operations are not for a link (`SEC(".struct_ops.link")`); [`ErrorKind::Unsupported`] if it
-    /// is no link, as before 6.4; else what the kernel answers.
-    pub fn update_struct_ops(&mut self, ops: &StructOps) -> Result<()> {
-        let what = format!("link of operations `{}`", self.program);
-        self.bpf_link()
-            .and_then(|link| ops.replace_in(link))
-            .context(|| what)?;
-        ops.name().clone_into(&mut self.program);
-        Ok(())
-    }
-
     /// Leaves the program attached for as long as this process runs, and lets go of the link.
     pub fn disconnect(self) {
         // Nothing can close the descriptors any more.
@@ -245,7 +152,7 @@ impl Link {
     }
 
     /// The descriptor of the link proper.
-    fn bpf_link(&self) -> Result<BorrowedFd<'_>> {
+    pub(crate) fn bpf_link(&self) -> Result<BorrowedFd<'_>> {
         match &self.held {
             Held::Link(fd) | Held::PerfLink { link: fd, .. } => Ok(fd.as_fd()),
             Held::Bound(_) => Err(Error::new(
@@ -358,42 +265,5 @@ fn detach_pinned(link: BorrowedFd<'_>) -> Result<()> {
         )
         .hint("unpin it, and detach it then"),
         _ => Error::os("cannot detach it", e),
-    })
-}
-
-/// Returns the error of a failed attachment, explained by its errno. `needs` is what the kernel
-/// checks.
-fn refused(doing: String, needs: Capabilities, e: io::Error) -> Error {
-    let errno = e.raw_os_error();
-    let error = Error::os(doing, e);
-    match errno {
-        _ if error.kind() == ErrorKind::Permission => error.hint(sys::privileges_hint(needs)),
-        Some(libc::EEXIST) => {
-            error.hint("this program is attached there already: drop that link first")
-        }
-        Some(libc::EBUSY) => error.hint("something else is attached there that does not share"),
-        Some(libc::E2BIG) => error.hint("as many programs are attached there as the kernel allows"),
-        _ => match errno.and_then(sys::limit_hint) {
-            Some(hint) => error.hint(hint),
-            None => error,
-        },
-    }
-}
-
-/// The same of a request of netlink, with the kernel's own words if it has any.
-fn refused_request(mut doing: String, refusal: sys::Refusal) -> Error {
-    if let Some(words) = refusal.words {
-        doing += &format!(" (the kernel says: {words})");
-    }
-    refused(doing, Capabilities::NET_ADMIN, refusal.error)
-}
-
-/// A name for the kernel to read.
-fn c_string(name: &str) -> Result<std::ffi::CString> {
-    std::ffi::CString::new(name).map_err(|_| {
-        Error::new(
-            ErrorKind::InvalidInput,
-            format!("the name {name:?} has a NUL in it"),
-        )
     })
 }

@@ -7,7 +7,6 @@ use std::rc::Rc;
 use crate::attach_target::{self, BtfTarget};
 use crate::btf::{Archive, Btf, Bytes};
 use crate::error::{Context, Error, ErrorKind, Result};
-use crate::link;
 use crate::obj::AttachType;
 use crate::probe::Features;
 use crate::sys::{self, Capabilities};
@@ -84,7 +83,7 @@ pub(super) struct AttachTarget {
 /// A function of a loaded program.
 pub(super) fn of_program(program: BorrowedFd<'_>, function: &str) -> Result<AttachTarget> {
     Ok(AttachTarget {
-        id: link::program_function(program, function)?,
+        id: crate::attach::program_function(program, function)?,
         btf: None,
         fd: None,
     })

@@ -3,7 +3,8 @@
 use super::new_pins::NewPins;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::map::{Map, Mapped, Section};
-use crate::prog::{Program, StructOps};
+use crate::prog::Program;
+use crate::struct_ops::StructOps;
 use btf_obj::private::{did_you_mean, similar};
 
 /// A loaded object. What is not taken out of it is closed with it; loaded programs keep the maps they use.

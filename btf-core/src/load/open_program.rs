@@ -117,7 +117,7 @@ impl OpenProgram {
     /// # fn main() -> btf_core::Result<()> {
     /// use btf_core::load::OpenObject;
     /// use btf_core::obj::ProgType;
-    /// use btf_core::prog::{Direction, Tc, TcOptions};
+    /// use btf_core::attach::{Direction, Tc, TcOptions};
     ///
     /// let elf = std::fs::read("filter.bpf.o").expect("compiled before");
     /// let mut open = OpenObject::open("filter", &elf)?;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use super::open_program::OpenProgram;
 use crate::error::{Error, Result};
-use crate::link::{self, UsdtMaps};
 use crate::map::Map;
 use crate::obj::Attach;
 use crate::probe::{self, Features};
+use crate::prog::{BY_ADDRESS, SPECS, UsdtMaps};
 use crate::sys::MapFd;
 
 /// The maps, if a program wants them and the object has them.
@@ -25,8 +25,8 @@ pub(super) fn maps(
     };
     let (true, Some(specs), Some(by_address)) = (
         programs.iter().any(is_wanted),
-        named(link::SPECS),
-        named(link::BY_ADDRESS),
+        named(SPECS),
+        named(BY_ADDRESS),
     ) else {
         return Ok(None);
     };

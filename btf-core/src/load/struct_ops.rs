@@ -13,8 +13,9 @@ use crate::btf::{Btf, Kind, Member, Type};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::obj::{Attach, is_function_pointer};
 use crate::probe::Features;
-use crate::prog::{Program, StructOps, StructOpsValue};
+use crate::prog::Program;
 use crate::relo::essential_name;
+use crate::struct_ops::{StructOps, StructOpsValue};
 use crate::sys::{self, OpsMap};
 use btf_obj::private::{did_you_mean, similar};
 

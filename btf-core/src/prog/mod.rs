@@ -1,79 +1,25 @@
-//! Programs of a loaded object: untyped as they come out of it, and typed by how they attach.
+//! Programs of a loaded object.
 //!
-//! [`Program`] owns the descriptor and attaches by what its section says. The types of each kind, such as [`Tracing`] and [`Kprobe`], are
-//! made of it (`TryFrom`) and offer what their kind can do besides.
+//! [`Program`] owns the file descriptor. The types of [`attach`](crate::attach), such as
+//! [`Kprobe`](crate::attach::Kprobe), are made from it (`TryFrom`) and attach it.
 
 mod arguments;
-mod attach_mode;
-mod by_section;
-mod cgroup;
-mod freplace;
-mod interface;
-mod iter;
-mod kprobe;
-mod kprobe_multi;
-mod ksyscall;
-mod lirc;
-mod lwt;
-mod netfilter;
-mod netns;
-mod perf_event;
-mod position;
-mod raw_tracepoint;
-mod route;
-mod socket;
-mod struct_op;
-mod struct_ops;
 mod syscall;
-mod tc;
-mod test_run;
-mod tracepoint;
-mod tracing;
-mod uprobe;
-mod uprobe_multi;
-mod usdt;
+pub(crate) mod test_run;
+mod usdt_maps;
 mod verdict;
-mod xdp;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use crate::error::{Context, Error, ErrorKind, Result};
-use crate::link::{Link, UsdtMaps};
 use crate::obj::{Attach, AttachType, ProgType, SectionDef};
 
 pub use arguments::{Arguments, MAX_WORDS};
-pub use attach_mode::AttachMode;
-pub use cgroup::{Cgroup, CgroupSharing};
-pub use freplace::Freplace;
-pub use interface::Interface;
-pub use iter::{CgroupOrder, Iter, IterOver};
-pub use kprobe::{Kprobe, KprobeOptions};
-pub use kprobe_multi::{KprobeMulti, KprobeMultiOptions};
-pub use ksyscall::Ksyscall;
-pub use lirc::Lirc;
-pub use lwt::Lwt;
-pub use netfilter::{Netfilter, NetfilterFamily, NetfilterHook, NetfilterOptions};
-pub use netns::Netns;
-pub use perf_event::{PerfEvent, PerfEventOptions};
-pub use position::{OrderOptions, Position};
-pub use raw_tracepoint::RawTracepoint;
-pub use route::Route;
-pub use socket::{SkMap, SkReuseport, SkSkbRole, SocketFilter};
-pub use struct_op::StructOp;
-pub use struct_ops::StructOps;
-pub(crate) use struct_ops::StructOpsValue;
 pub use syscall::Syscall;
-pub use tc::{Direction, Netkit, Tc, TcOptions, Tcx};
 pub use test_run::{Ran, TestRun};
-pub use tracepoint::Tracepoint;
-pub use tracing::Tracing;
-pub use uprobe::{Uprobe, UprobeOptions};
-pub(crate) use uprobe_multi::WantedPlaces;
-pub use uprobe_multi::{UprobeMulti, UprobeMultiOptions};
-pub use usdt::{Usdt, UsdtOptions};
+pub(crate) use usdt_maps::{BY_ADDRESS, SPECS, UsdtMaps};
 pub use verdict::{TcAction, XdpAction};
-pub use xdp::{Xdp, XdpMode, XdpOptions};
 
 /// A program of a loaded object; in the kernel, unless it was not to be loaded.
 #[derive(Debug)]
@@ -154,17 +100,6 @@ impl Program {
         self.fd.as_ref().map(AsFd::as_fd).ok_or_else(why_not)
     }
 
-    /// Attaches it to the first of several names of one thing that this kernel has: functions are renamed.
-    fn attach_first<T: AsRef<str>>(
-        &self,
-        names: &[T],
-        attach: impl Fn(&str) -> Result<Link>,
-    ) -> Result<Link> {
-        self.fd()?;
-        let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
-        by_section::first_of(&names, &attach).context(|| self.what())
-    }
-
     /// Its type, if that does not follow from its section.
     fn shown_type(&self) -> String {
         let def = crate::obj::def_of_section(&self.section);
@@ -209,7 +144,7 @@ impl Program {
     }
 
     /// Checks that it attaches in one of these ways before it is used as a `wanted`.
-    fn expect(self, wanted: &str, ways: &[Attach]) -> Result<Program> {
+    pub(crate) fn expect(self, wanted: &str, ways: &[Attach]) -> Result<Program> {
         match self.def {
             Some(def) if ways.contains(&def.attach) => Ok(self),
             _ => Err(Error::new(
@@ -257,4 +192,4 @@ macro_rules! typed {
         }
     };
 }
-use typed;
+pub(crate) use typed;

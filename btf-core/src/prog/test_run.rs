@@ -15,7 +15,7 @@ const ROOM: usize = 4096;
 /// What a program is run with by itself.
 ///
 /// ```no_run
-/// # fn run(program: btf_core::prog::Xdp) -> btf_core::Result<()> {
+/// # fn run(program: btf_core::attach::Xdp) -> btf_core::Result<()> {
 /// use btf_core::prog::{TestRun, XdpAction};
 ///
 /// let ran = program.test_run(&TestRun::packet(&[0; 64]).repeat(1000))?;
@@ -103,7 +103,7 @@ impl<R> Ran<R> {
     }
 
     /// The same with the result as what it means.
-    pub(super) fn map<S>(self, meaning: impl FnOnce(R) -> S) -> Ran<S> {
+    pub(crate) fn map<S>(self, meaning: impl FnOnce(R) -> S) -> Ran<S> {
         Ran {
             result: meaning(self.result),
             duration: self.duration,
@@ -122,7 +122,7 @@ fn read<T: Pod>(bytes: &[u8]) -> Option<T> {
 
 /// What a kind's runs have.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Has {
+pub(crate) enum Has {
     /// A packet, which comes back, and a context, which does so if it is given.
     Packet,
     /// A packet alone, which does not come back.
@@ -142,7 +142,7 @@ impl Has {
 }
 
 /// Runs a program as its kind is run.
-pub(super) fn run(program: &Program, run: &TestRun<'_>, has: Has) -> Result<Ran> {
+pub(crate) fn run(program: &Program, run: &TestRun<'_>, has: Has) -> Result<Ran> {
     let fd = program.fd()?;
     let mut context = run.context.to_vec();
     let has_context_out = has != Has::ContextInPlace && !context.is_empty();

@@ -17,12 +17,14 @@ pub(crate) struct Program {
     pub(crate) comment: String,
     /// Type of btf-core that has the attach methods of its section.
     pub(crate) ty: &'static str,
+    /// Module of btf-core that has the type.
+    pub(crate) module: &'static str,
     /// Whether the skeleton attaches it by its section.
     pub(crate) attaches: bool,
     pub(crate) arguments: Option<Arguments>,
 }
 
-/// The table: a new way to attach is a row here.
+/// Typed program of each attach type.
 const TYPES: &[(Attach, &str)] = &[
     (Attach::Tracing, "Tracing"),
     (Attach::Iter, "Iter"),
@@ -60,6 +62,15 @@ const TYPES: &[(Attach, &str)] = &[
     (Attach::StructOps, "StructOp"),
 ];
 
+/// Returns the module of btf-core that has a typed program.
+fn module(ty: Option<&str>) -> &'static str {
+    match ty {
+        None | Some("Syscall") => "prog",
+        Some("StructOp") => "struct_ops",
+        Some(_) => "attach",
+    }
+}
+
 pub(super) fn all(
     object: &Object,
     prototypes: Option<&Btf>,
@@ -82,6 +93,7 @@ pub(super) fn all(
                 section: spec.section.clone(),
                 comment: docs.of("function", &spec.name),
                 ty: ty.unwrap_or("Program"),
+                module: module(ty),
                 attaches: attach.is_some_and(Attach::is_by_section),
                 arguments: arguments::of(spec, object, prototypes, types),
             }

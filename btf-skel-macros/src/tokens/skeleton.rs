@@ -356,9 +356,10 @@ fn programs(skeleton: &Skeleton) -> TokenStream {
         quote! { #[doc = #doc] pub #name: ::btf_core::load::OpenProgram, }
     });
     let loaded = skeleton.programs.iter().map(|p| {
-        let (name, doc, ty) = (ident(&p.name), doc(p), ident(p.ty));
+        let (name, doc) = (ident(&p.name), doc(p));
+        let (module, ty) = (ident(p.module), ident(p.ty));
         let arguments = arguments::parameter(p);
-        quote! { #[doc = #doc] pub #name: ::btf_core::prog::#ty #arguments, }
+        quote! { #[doc = #doc] pub #name: ::btf_core::#module::#ty #arguments, }
     });
     let (open_progs, all_progs) = (ident(&skeleton.own.open_progs), ident(&skeleton.own.progs));
     quote! {

@@ -25,7 +25,7 @@ pub(super) fn all(skeleton: &Skeleton) -> TokenStream {
             ident(&ops.name),
             format!("{} `None` if they were not created.", doc(ops)),
         );
-        quote! { #[doc = #doc] pub #name: ::core::option::Option<::btf_core::prog::StructOps>, }
+        quote! { #[doc = #doc] pub #name: ::core::option::Option<::btf_core::struct_ops::StructOps>, }
     });
     let (open_operations, operations) = (
         ident(&skeleton.own.open_operations),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use btf_core::prog::XdpMode;
+use btf_core::attach::XdpMode;
 
 use crate::prefix::Prefix;
 

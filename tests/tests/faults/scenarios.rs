@@ -10,16 +10,17 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use btf_core::attach::{
+    AttachMode, Cgroup, CgroupSharing, Direction, Freplace, Iter, IterOver, Kprobe, KprobeOptions,
+    Lwt, Netfilter, NetfilterFamily, NetfilterHook, NetfilterOptions, Netns, OrderOptions,
+    PerfEvent, PerfEventOptions, Route, SkMap, SkReuseport, SocketFilter, Tc, TcOptions, Tcx,
+    Uprobe, UprobeMulti, UprobeOptions, Usdt, Xdp, XdpMode, XdpOptions,
+};
 use btf_core::btf::Btf;
 use btf_core::link::Link;
 use btf_core::load::{LoadedObject, OpenObject};
 use btf_core::map::{Flags, Hash, Map, PerfEventArray, RingBuf, UserRingBuf};
-use btf_core::prog::{
-    AttachMode, Cgroup, CgroupSharing, Direction, Freplace, Iter, IterOver, Kprobe, KprobeOptions,
-    Lwt, Netfilter, NetfilterFamily, NetfilterHook, NetfilterOptions, Netns, OrderOptions,
-    PerfEvent, PerfEventOptions, Program, Route, SkMap, SkReuseport, SocketFilter, Tc, TcOptions,
-    Tcx, Uprobe, UprobeMulti, UprobeOptions, Usdt, Xdp, XdpMode, XdpOptions,
-};
+use btf_core::prog::Program;
 use btf_core::{ErrorKind, Result};
 use btf_skel_macros::include_skel;
 use rustix::net::sockopt::set_socket_reuseport;

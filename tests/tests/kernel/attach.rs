@@ -3,9 +3,9 @@
 use std::fs;
 use std::io::Read as _;
 
+use btf_core::attach::{Iter, Kprobe, RawTracepoint, Tracepoint, Tracing};
 use btf_core::map::{Global, Mapped, Section};
 use btf_core::pod::Ptr;
-use btf_core::prog::{Iter, Kprobe, RawTracepoint, Tracepoint, Tracing};
 use btf_core::{Error, ErrorKind};
 use btf_skel_macros::include_skel;
 

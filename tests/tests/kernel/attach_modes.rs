@@ -4,9 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use btf_core::ErrorKind;
+use btf_core::attach::{AttachMode, Kprobe, KprobeOptions, UprobeOptions};
 use btf_core::binary::Binary;
 use btf_core::link::Link;
-use btf_core::prog::{AttachMode, Kprobe, KprobeOptions, UprobeOptions};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 
 use crate::feature::Feature;

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use btf_core::prog::{Arguments, RawTracepoint, TestRun, XdpAction};
+use btf_core::attach::RawTracepoint;
+use btf_core::prog::{Arguments, TestRun, XdpAction};
 use btf_skel_macros::include_skel;
 
 use crate::feature::Feature;

@@ -7,10 +7,10 @@ use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::PathBuf;
 
 use btf_core::ErrorKind;
+use btf_core::attach::{Cgroup, CgroupSharing};
 use btf_core::link::LinkDetails;
 use btf_core::load::OpenObject;
 use btf_core::map::Mapped;
-use btf_core::prog::{Cgroup, CgroupSharing};
 use btf_skel_macros::include_skel;
 
 use crate::feature::Feature;

@@ -4,12 +4,12 @@ use std::fs;
 use std::path::Path;
 
 use btf_core::ErrorKind;
-use btf_core::link::Link;
-use btf_core::load::OpenObject;
-use btf_core::prog::{
+use btf_core::attach::{
     AttachMode, CgroupSharing, Direction, KprobeOptions, Lwt, Route, Tc, TcOptions, Xdp, XdpMode,
     XdpOptions,
 };
+use btf_core::link::Link;
+use btf_core::load::OpenObject;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 

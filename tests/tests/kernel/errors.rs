@@ -1,9 +1,9 @@
 //! What a user is told when the kernel refuses something about a map or a link: whole texts, each with what to do.
 
+use btf_core::attach::{Xdp, XdpMode};
 use btf_core::load::OpenObject;
 use btf_core::map::{Flags, Hash, LpmKey, LpmTrie, Map, MapType};
 use btf_core::obj::MapSpec;
-use btf_core::prog::{Xdp, XdpMode};
 use btf_core::{Error, ErrorKind};
 use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
 

@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 
+use btf_core::attach::{CgroupOrder, Iter, IterOver};
 use btf_core::map::pidfd;
-use btf_core::prog::{CgroupOrder, Iter, IterOver};
 use btf_skel_macros::include_skel;
 
 use crate::feature::Feature;

@@ -1,7 +1,8 @@
 //! Values of the kernel's configuration: looked up, given, and read by programs and by the application.
 
 use btf_core::ErrorKind;
-use btf_core::prog::{Arguments, RawTracepoint};
+use btf_core::attach::RawTracepoint;
+use btf_core::prog::Arguments;
 use btf_skel_macros::include_skel;
 
 use crate::feature::Feature;

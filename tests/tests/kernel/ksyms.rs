@@ -1,6 +1,7 @@
 //! Variables and functions of the kernel: read and called by programs, absent ones done without.
 
-use btf_core::prog::{Arguments, RawTracepoint};
+use btf_core::attach::RawTracepoint;
+use btf_core::prog::Arguments;
 use btf_core::{Error, ErrorKind};
 use btf_skel_macros::include_skel;
 

@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use btf_core::link::Link;
-use btf_core::prog::{
+use btf_core::attach::{
     CgroupSharing, Netfilter, NetfilterFamily, NetfilterHook, NetfilterOptions, Netkit, Netns,
-    OrderOptions, Program, Tcx, Xdp, XdpMode,
+    OrderOptions, Tcx, Xdp, XdpMode,
 };
+use btf_core::link::Link;
+use btf_core::prog::Program;
 
 use crate::cgroup::{self, Inside};
 use crate::feature::Feature;

@@ -1,6 +1,7 @@
 //! An object linked from several sources: one skeleton, and everything of one source used by the others.
 
-use btf_core::prog::{Arguments, RawTracepoint};
+use btf_core::attach::RawTracepoint;
+use btf_core::prog::Arguments;
 use btf_skel_macros::include_skel;
 
 use crate::feature::Feature;

@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use btf_core::ErrorKind;
+use btf_core::attach::RawTracepoint;
 use btf_core::load::OpenObject;
 use btf_core::map::{Consumers, Hash, Map, RingBuf};
 use btf_core::obj::Object;
-use btf_core::prog::{MAX_WORDS, RawTracepoint};
+use btf_core::prog::MAX_WORDS;
 use btf_skel_macros::include_skel;
 
 use crate::feature::Feature;

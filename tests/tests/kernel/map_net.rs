@@ -3,8 +3,8 @@
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
+use btf_core::attach::{Xdp, XdpMode};
 use btf_core::map::{Flags, Global, Redirect};
-use btf_core::prog::{Xdp, XdpMode};
 use btf_skel_macros::include_skel;
 
 use crate::feature::Feature;

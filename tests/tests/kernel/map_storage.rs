@@ -5,11 +5,12 @@ use std::net::{TcpListener, UdpSocket};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt as _;
 
+use btf_core::attach::{CgroupSharing, RawTracepoint};
 use btf_core::load::{LoadedObject, OpenObject};
 use btf_core::map::{
     BloomFilter, Flags, Global, LocalStorage, Mapped, Section, pidfd, possible_cpus,
 };
-use btf_core::prog::{CgroupSharing, MAX_WORDS, Program, RawTracepoint};
+use btf_core::prog::{MAX_WORDS, Program};
 use btf_core::{ErrorKind, Pod, pod};
 use btf_skel_macros::include_skel;
 

@@ -4,9 +4,10 @@ use std::net::UdpSocket;
 use std::time::Duration;
 
 use btf_core::ErrorKind;
+use btf_core::attach::{Xdp, XdpMode, XdpOptions};
 use btf_core::link::LinkDetails;
 use btf_core::map::{Global, Mapped, Section};
-use btf_core::prog::{Program, TestRun, Xdp, XdpAction, XdpMode, XdpOptions};
+use btf_core::prog::{Program, TestRun, XdpAction};
 use btf_skel_macros::include_skel;
 
 use crate::feature::Feature;

@@ -1,9 +1,8 @@
 //! Programs that see packets past devices: netfilter's hooks, network namespaces, routes; and those that are only called.
 
+use btf_core::attach::{Lwt, Netfilter, NetfilterFamily, NetfilterHook, NetfilterOptions, Netns};
 use btf_core::load::OpenObject;
-use btf_core::prog::{
-    Lwt, Netfilter, NetfilterFamily, NetfilterHook, NetfilterOptions, Netns, Syscall, TestRun,
-};
+use btf_core::prog::{Syscall, TestRun};
 use btf_core::{Error, ErrorKind};
 
 use crate::feature::Feature;

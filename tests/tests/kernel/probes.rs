@@ -4,8 +4,8 @@ use std::fs;
 use std::os::unix::process::parent_id;
 
 use btf_core::ErrorKind;
+use btf_core::attach::{KprobeMultiOptions, KprobeOptions};
 use btf_core::link::{Link, LinkDetails, LinkType};
-use btf_core::prog::{KprobeMultiOptions, KprobeOptions};
 use btf_skel_macros::include_skel;
 
 use crate::feature::Feature;

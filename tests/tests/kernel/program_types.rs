@@ -3,13 +3,13 @@
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::time::{Duration, Instant};
 
-use btf_core::link::LinkDetails;
-use btf_core::load::ProgFlags;
-use btf_core::obj::{AttachType, ProgType};
-use btf_core::prog::{
+use btf_core::attach::{
     Direction, OrderOptions, PerfEvent, PerfEventOptions, SocketFilter, Tc, TcOptions, Tcx, Xdp,
     XdpMode,
 };
+use btf_core::link::LinkDetails;
+use btf_core::load::ProgFlags;
+use btf_core::obj::{AttachType, ProgType};
 use btf_core::{Error, ErrorKind};
 use btf_skel_macros::include_skel;
 use rustix::io::Errno;

@@ -5,8 +5,8 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use btf_core::ErrorKind;
+use btf_core::attach::PerfEventOptions;
 use btf_core::link::{Link, LinkType};
-use btf_core::prog::PerfEventOptions;
 use btf_skel_macros::include_skel;
 
 use crate::feature::Feature;

@@ -4,8 +4,8 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use btf_core::ErrorKind;
+use btf_core::attach::{Lwt, Route};
 use btf_core::map::Mapped;
-use btf_core::prog::{Lwt, Route};
 use rustix::net::{
     AddressFamily, Protocol, SendFlags, SocketFlags, SocketType, sendto, socket_with,
 };

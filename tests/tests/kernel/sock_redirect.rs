@@ -4,8 +4,8 @@ use std::io::{Read as _, Write as _};
 use std::net::{TcpStream, UdpSocket};
 use std::os::fd::AsFd;
 
+use btf_core::attach::{CgroupSharing, SkMap};
 use btf_core::link::Link;
-use btf_core::prog::{CgroupSharing, SkMap};
 use btf_skel_macros::include_skel;
 use rustix::net::sockopt;
 

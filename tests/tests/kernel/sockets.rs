@@ -5,12 +5,11 @@ use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
+use btf_core::attach::{Cgroup, CgroupSharing, Netns, SkMap, SkReuseport, SkSkbRole, SocketFilter};
 use btf_core::link::{Link, LinkType};
 use btf_core::load::OpenObject;
 use btf_core::map::{Global, Map, Mapped, Section};
-use btf_core::prog::{
-    Cgroup, CgroupSharing, Netns, Program, SkMap, SkReuseport, SkSkbRole, SocketFilter, TestRun,
-};
+use btf_core::prog::{Program, TestRun};
 use rustix::net::{AddressFamily, SocketType, sockopt};
 
 use crate::feature::Feature;

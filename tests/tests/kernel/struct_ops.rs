@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 
 use btf_core::ErrorKind;
 use btf_core::load::OpenObject;
-use btf_core::prog::StructOp;
+use btf_core::struct_ops::StructOp;
 use btf_skel_macros::include_skel;
 use rustix::net::sockopt::set_tcp_congestion;
 

@@ -2,11 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use btf_core::attach::{Direction, Netkit, OrderOptions, Position, Tc, TcOptions, Tcx};
 use btf_core::link::LinkDetails;
 use btf_core::obj::AttachType;
-use btf_core::prog::{
-    Direction, Netkit, OrderOptions, Position, Tc, TcAction, TcOptions, Tcx, TestRun,
-};
+use btf_core::prog::{TcAction, TestRun};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
 use crate::feature::Feature;

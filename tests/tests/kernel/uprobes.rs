@@ -3,9 +3,9 @@
 use std::hint::black_box;
 
 use btf_core::ErrorKind;
+use btf_core::attach::{UprobeMultiOptions, UprobeOptions};
 use btf_core::binary::Binary;
 use btf_core::link::{Link, LinkDetails};
-use btf_core::prog::{UprobeMultiOptions, UprobeOptions};
 use btf_skel_macros::include_skel;
 
 use crate::feature::Feature;

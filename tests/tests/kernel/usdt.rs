@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use btf_core::ErrorKind;
+use btf_core::attach::UsdtOptions;
 use btf_core::binary::Binary;
-use btf_core::prog::UsdtOptions;
 use btf_skel_macros::include_skel;
 
 use crate::feature::Feature;

@@ -1,6 +1,7 @@
 //! Tracepoints that programs may write to: `SEC("raw_tp.w/…")`.
 
-use btf_core::prog::{RawTracepoint, Tc, TcAction, TestRun};
+use btf_core::attach::{RawTracepoint, Tc};
+use btf_core::prog::{TcAction, TestRun};
 
 use crate::feature::Feature;
 use crate::net::{Pair, load, packet};

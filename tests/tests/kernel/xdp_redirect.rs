@@ -3,9 +3,9 @@
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
+use btf_core::attach::{Xdp, XdpMode};
 use btf_core::link::Link;
 use btf_core::map::Redirect;
-use btf_core::prog::{Xdp, XdpMode};
 use btf_skel_macros::include_skel;
 
 use crate::af_xdp::XdpSocket;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use btf_core::prog::UprobeMultiOptions;
+use btf_core::attach::UprobeMultiOptions;
 use btf_skel_macros::include_skel;
 
 use crate::probed::{self, FUNCTIONS, PATTERN, PROBES, PROVIDER, PYTHON};
