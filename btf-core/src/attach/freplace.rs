@@ -3,8 +3,8 @@
 use std::io;
 use std::os::fd::BorrowedFd;
 
-use super::by_section::attaches;
 use super::tracing::tracing;
+use super::typed::attaches;
 use crate::btf::{Btf, Kind};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::link::{Link, refused};

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use super::by_section::attaches;
+use super::typed::attaches;
 use crate::error::{Context, Result};
 use crate::link::{Link, refused};
 use crate::prog::{Program, typed};

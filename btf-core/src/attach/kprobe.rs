@@ -3,8 +3,9 @@
 use std::io;
 
 use super::AttachMode;
-use super::by_section::attaches;
-use super::probe::{self, Probed, Probing};
+use super::probe::{self, Probing};
+use super::probed::Probed;
+use super::typed::attaches;
 use crate::attach_target::near;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::link::{Link, refused};

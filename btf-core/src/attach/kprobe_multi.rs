@@ -2,8 +2,8 @@
 
 use std::io;
 
-use super::by_section::attaches;
 use super::functions::{addresses, is_pattern};
+use super::typed::attaches;
 use crate::attach_target::near;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::link::{Link, c_string, refused};

@@ -1,8 +1,8 @@
 //! Programs on the functions of system calls.
 
 use super::KprobeOptions;
-use super::by_section::attaches;
 use super::kprobe::kprobe;
+use super::typed::attaches;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::link::Link;
 use crate::obj::Attach;

@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::probe::Probed;
+use super::probed::Probed;
 use super::{event_line, tracefs};
 use crate::error::{Error, Result};
 use crate::link::Taken;

@@ -1,7 +1,5 @@
 //! Programs of netkit devices.
 
-use std::os::fd::AsFd;
-
 use super::tcx::misplaced;
 use super::{Interface, OrderOptions};
 use crate::error::{Context, Result};

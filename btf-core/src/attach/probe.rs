@@ -1,29 +1,14 @@
 //! Probes of kernel functions and of binaries: which of the ways there are is taken, as libbpf's `bpf_program__attach_kprobe_opts` does.
 
 use std::io;
-use std::path::Path;
 
 use super::perf_event::attach_event;
-use super::{AttachMode, cookie, legacy, pmu, uprobe};
+use super::probed::{Probed, c_path};
+use super::{AttachMode, cookie, legacy, pmu};
 use crate::error::{Error, ErrorKind, Result};
 use crate::link::{Link, c_string};
 use crate::prog::Program;
 use crate::sys::{self, Event, Scope};
-
-/// What is probed.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Probed<'a> {
-    Kernel {
-        function: &'a str,
-        offset: u64,
-    },
-    Binary {
-        path: &'a Path,
-        offset: u64,
-        /// Where a counter of those who listen is in the file, or 0.
-        counter: u64,
-    },
-}
 
 /// How it is probed.
 #[derive(Clone, Copy, Debug)]
@@ -59,7 +44,7 @@ pub(super) fn attach(
         let (number, mut config) = pmu.number_and_config(how.is_return)?;
         let (name, offset) = match probed {
             Probed::Kernel { function, offset } => (c_string(function)?, offset),
-            Probed::Binary { path, offset, .. } => (uprobe::path(path)?, offset),
+            Probed::Binary { path, offset, .. } => (c_path(path)?, offset),
         };
         if let Probed::Binary {
             counter: counter @ 1..,

@@ -3,8 +3,8 @@
 use std::marker::PhantomData;
 use std::ops::Deref;
 
-use super::by_section::attaches;
 use super::cookie;
+use super::typed::attaches;
 use crate::attach_target::near;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::link::{Link, c_string, refused};

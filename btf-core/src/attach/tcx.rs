@@ -1,7 +1,6 @@
 //! Attaching to ingress and egress of network devices, and to netkit devices, by links.
 
 use std::io;
-use std::os::fd::AsFd;
 
 use super::tc::tc;
 use super::{Direction, Interface, OrderOptions, TcOptions};

@@ -1,7 +1,7 @@
 //! Programs on tracepoints.
 
-use super::by_section::attaches;
 use super::perf_event::attach_event;
+use super::typed::attaches;
 use super::{AttachMode, cookie, tracefs};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::link::{Link, refused};

@@ -1,7 +1,7 @@
 //! Programs on functions and tracepoints known by type.
 
-use super::by_section::attaches;
 use super::cookie;
+use super::typed::attaches;
 use crate::error::{Error, ErrorKind, Result};
 use crate::link::{Link, refused};
 use crate::obj::AttachType;

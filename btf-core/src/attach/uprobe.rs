@@ -1,15 +1,15 @@
 //! Programs on places of programs and libraries of user space.
 
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::AttachMode;
-use super::by_section::attaches;
-use super::probe::{self, Probed, Probing};
+use super::probe::{self, Probing};
+use super::probed::Probed;
+use super::typed::attaches;
 use crate::binary::Binary;
 use crate::error::{Context, Error, ErrorKind, Result};
-use crate::link::{Link, c_string, refused};
+use crate::link::{Link, refused};
 use crate::obj::Attach;
 use crate::prog::{Program, typed};
 use crate::sys::Capabilities;
@@ -212,15 +212,6 @@ pub(super) fn uprobe_at(program: &Program, place: &Place<'_>, is_return: bool) -
         mode: place.mode,
     };
     probe::attach(program, probed, how, &|e| explain(doing(), place.pid, e))
-}
-
-/// A path for the kernel to read.
-pub(super) fn path(path: &Path) -> Result<std::ffi::CString> {
-    match path.to_str() {
-        Some(path) => c_string(path),
-        None => std::ffi::CString::new(path.as_os_str().as_bytes())
-            .map_err(|_| Error::new(ErrorKind::InvalidInput, "the path has a NUL in it")),
-    }
 }
 
 fn process(pid: Option<u32>) -> Result<Option<i32>> {

@@ -3,9 +3,9 @@
 use std::io;
 use std::path::Path;
 
-use super::by_section::attaches;
 use super::functions::is_pattern;
-use super::uprobe::path;
+use super::probed::c_path;
+use super::typed::attaches;
 use crate::binary::Binary;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::link::{Link, refused};
@@ -163,7 +163,7 @@ pub(crate) fn uprobe_multi(program: &Program, at: &UprobeMultiOptions) -> Result
         WantedPlaces::Offsets(offsets) => offsets.clone(),
     };
     let places = Places {
-        path: path(binary.path())?,
+        path: c_path(binary.path())?,
         offsets,
         ref_ctr_offsets: at.counters.clone(),
         cookies: at.cookies.clone(),

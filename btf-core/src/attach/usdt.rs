@@ -6,8 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::AttachMode;
-use super::by_section::attaches;
-use super::uprobe::{Place, path, uprobe_at};
+use super::probed::c_path;
+use super::typed::attaches;
+use super::uprobe::{Place, uprobe_at};
 use super::uprobe_multi::uprobe_multi_at;
 use crate::binary::{self, Binary, Machine, StaticProbe};
 use crate::error::{Context, Error, ErrorKind, Result};
@@ -238,7 +239,7 @@ fn by_one_link(
     places: &[(&StaticProbe, u32)],
 ) -> Result<Link> {
     let places = Places {
-        path: path(binary.path())?,
+        path: c_path(binary.path())?,
         offsets: places.iter().map(|(p, _)| p.offset).collect(),
         ref_ctr_offsets: places
             .iter()

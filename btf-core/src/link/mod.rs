@@ -10,7 +10,7 @@ mod refusal;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use crate::error::{Context, Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::prog::Program;
 use crate::sys::{self};
 use bound::Bound;

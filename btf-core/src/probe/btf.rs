@@ -4,9 +4,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 use super::asker::{Asker, answer};
-use super::{Probe, table};
 use crate::btf::Kind;
-use crate::btf::sanitize::Feature;
 
 /// The info word of a type record.
 const fn info(kind: Kind, vlen: u32) -> u32 {
@@ -65,20 +63,6 @@ pub(super) const SPIN_LOCK: [u32; 19] = {
     ]
 };
 pub(super) const SPIN_LOCK_STRINGS: &[u8] = b"\0bpf_spin_lock\0val\0cnt\0l\0";
-
-/// The probe for a feature of BTF.
-pub(crate) fn btf_feature(feature: Feature) -> &'static Probe {
-    match feature {
-        Feature::Func => &table::BTF_FUNC,
-        Feature::Datasec => &table::BTF_DATASEC,
-        Feature::GlobalFunc => &table::BTF_GLOBAL_FUNC,
-        Feature::Float => &table::BTF_FLOAT,
-        Feature::DeclTag => &table::BTF_DECL_TAG,
-        Feature::TypeTag => &table::BTF_TYPE_TAG,
-        Feature::Enum64 => &table::BTF_ENUM64,
-        Feature::QuestionMark => &table::BTF_QUESTION_MARK,
-    }
-}
 
 /// BTF with a number, which every kernel takes that takes any.
 pub(super) fn load_plain(asker: &Asker<'_>) -> io::Result<OwnedFd> {
@@ -141,6 +125,7 @@ pub(super) fn question_mark(asker: &Asker<'_>) -> io::Result<bool> {
 mod tests {
     use super::*;
     use crate::btf::Btf;
+    use crate::btf::sanitize::Feature;
     use crate::btf::sanitize::sanitize;
     use btf_obj::private::assemble;
 

@@ -40,10 +40,10 @@ use crate::error::Result;
 
 pub(crate) use ask::takes_function_address;
 pub(crate) use asker::Asker;
-pub(crate) use btf::btf_feature;
 pub use features::Features;
 pub use kinds::{map_type_options, prog_type_options};
 pub(crate) use memlock::raise_memlock_limit;
+pub(crate) use table::btf_feature;
 pub use table::*;
 pub use token::Token;
 

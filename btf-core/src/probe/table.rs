@@ -1,6 +1,7 @@
 //! The table of features: a new probe is a row here and a function in [`super::ask`].
 
 use super::{Probe, ask, btf};
+use crate::btf::sanitize::Feature;
 
 macro_rules! probes {
     ($($name:ident = $text:literal, ($major:literal, $minor:literal), [$($option:literal),*], $asks:literal, $ask:expr;)*) => {
@@ -55,4 +56,18 @@ probes! {
     TOKEN = "tokens", (6, 9), [], "A token of no file system", ask::token;
     KPROBE_SESSION = "sessions of functions", (6, 10), ["CONFIG_FPROBE"], "A link of a session's program and a function whose address cannot be read", ask::kprobe_session;
     UPROBE_SESSION = "sessions of places of a binary", (6, 13), ["CONFIG_UPROBES"], "A link of a session's program and the binary `/`", ask::uprobe_session;
+}
+
+/// The probe for a feature of BTF.
+pub(crate) fn btf_feature(feature: Feature) -> &'static Probe {
+    match feature {
+        Feature::Func => &BTF_FUNC,
+        Feature::Datasec => &BTF_DATASEC,
+        Feature::GlobalFunc => &BTF_GLOBAL_FUNC,
+        Feature::Float => &BTF_FLOAT,
+        Feature::DeclTag => &BTF_DECL_TAG,
+        Feature::TypeTag => &BTF_TYPE_TAG,
+        Feature::Enum64 => &BTF_ENUM64,
+        Feature::QuestionMark => &BTF_QUESTION_MARK,
+    }
 }

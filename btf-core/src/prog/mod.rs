@@ -12,7 +12,7 @@ mod verdict;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
-use crate::error::{Context, Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::obj::{Attach, AttachType, ProgType, SectionDef};
 
 pub use arguments::{Arguments, MAX_WORDS};
