@@ -43,7 +43,7 @@ pub(super) fn in_arena(data: &DataSection, maps: &[Map]) -> Result<LoadedData> {
     let arena = maps.iter().find(|map| map.map_type() == MapType::ARENA);
     let arena = arena.ok_or_else(|| Error::not_found("there is no arena"));
     arena
-        .and_then(Map::another)
+        .and_then(Map::try_clone)
         .map(|map| LoadedData {
             section: data.name.clone(),
             map,

@@ -22,9 +22,10 @@ use std::os::fd::OwnedFd;
 use super::arg_ctx::Contexts;
 use super::core::Code;
 use super::data;
+use super::entry::Entry;
 use super::externs::Externs;
 use super::kernel::Kernel;
-use super::loaded::{LoadedData, LoadedObject, Slot};
+use super::loaded::{LoadedData, LoadedObject};
 use super::maps::Creator;
 use super::open::OpenObject;
 use super::open_map::OpenMap;
@@ -45,7 +46,7 @@ impl OpenObject {
         let object = self.object.clone();
         let open_maps = all(std::mem::take(&mut self.maps), "map")?;
         let mut programs = all(std::mem::take(&mut self.programs), "program")?;
-        let struct_ops = all(std::mem::take(&mut self.struct_ops), "struct of operations")?;
+        let struct_ops = all(std::mem::take(&mut self.struct_ops), "struct_ops variable")?;
         check_byte_order(&object)?;
         let mut warnings = unknown_sections(&programs);
         let token = std::mem::take(&mut self.token);
@@ -115,7 +116,7 @@ impl OpenObject {
             data: &data,
         };
         let programs = load_programs(&loader, programs)?;
-        let maps = map_slots(object, maps);
+        let maps = map_entries(object, maps);
         slots::programs(object, &maps, &programs)?;
         let plans = prepared.plans;
         let struct_ops = struct_ops::create(struct_ops, plans, &programs, btf.as_ref(), features)?;
@@ -182,15 +183,15 @@ fn globals(
         .collect()
 }
 
-/// All items, if each was put back.
-fn all<T>(slots: Vec<Slot<T>>, noun: &str) -> Result<Vec<T>> {
-    slots
+/// Returns all parts, none of which may be moved out.
+fn all<T>(entries: Vec<Entry<T>>, noun: &str) -> Result<Vec<T>> {
+    entries
         .into_iter()
-        .map(|slot| {
-            slot.item.ok_or_else(|| {
+        .map(|entry| {
+            entry.item.ok_or_else(|| {
                 Error::new(
                     ErrorKind::InvalidInput,
-                    format!("{noun} `{}` was taken and not put back", slot.name),
+                    format!("{noun} `{}` was moved out of the object", entry.name),
                 )
             })
         })
@@ -215,7 +216,7 @@ fn wanted(programs: &[OpenProgram]) -> Vec<ProgramSpec> {
     wanted.map(|program| program.spec.clone()).collect()
 }
 
-fn load_programs(loader: &Loader<'_>, programs: Vec<OpenProgram>) -> Result<Vec<Slot<Program>>> {
+fn load_programs(loader: &Loader<'_>, programs: Vec<OpenProgram>) -> Result<Vec<Entry<Program>>> {
     let features = loader.prepared.kernel.features();
     let usdt = static_probes::maps(loader.maps, &programs, features)?;
     programs
@@ -237,7 +238,7 @@ fn load_programs(loader: &Loader<'_>, programs: Vec<OpenProgram>) -> Result<Vec<
                 ..
             } = program;
             let is_usdt = spec.def.is_some_and(|def| def.attach == Attach::Usdt);
-            Ok(Slot {
+            Ok(Entry {
                 name: spec.name.clone(),
                 item: Some(Program {
                     name: spec.name,
@@ -258,12 +259,12 @@ fn load_programs(loader: &Loader<'_>, programs: Vec<OpenProgram>) -> Result<Vec<
         .collect()
 }
 
-fn map_slots(object: &Object, maps: Vec<Map>) -> Vec<Slot<Map>> {
+fn map_entries(object: &Object, maps: Vec<Map>) -> Vec<Entry<Map>> {
     object
         .maps()
         .iter()
         .zip(maps)
-        .map(|(spec, map)| Slot {
+        .map(|(spec, map)| Entry {
             name: spec.name.clone(),
             item: Some(map),
         })

@@ -11,6 +11,7 @@ mod arg_ctx;
 mod btf_object;
 mod core;
 mod data;
+mod entry;
 mod externs;
 mod jump_tables;
 mod kernel;

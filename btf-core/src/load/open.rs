@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::loaded::{LoadedObject, Slot, take};
+use super::entry::{Entry, get, get_mut, put, take};
+use super::loaded::LoadedObject;
 use super::open_map::OpenMap;
 use super::open_program::OpenProgram;
 use super::open_struct_ops::OpenStructOps;
@@ -21,11 +22,9 @@ use crate::probe::{Features, Token};
 ///
 /// let elf = std::fs::read("open.bpf.o").expect("compiled before");
 /// let mut open = OpenObject::open("open", &elf)?;
-/// let mut counts = open.take_map("counts")?;
-/// counts.set_max_entries(65_536);
-/// open.put_map(counts);
-/// let mut loaded = open.load()?;
-/// let link = loaded.take_program("on_open")?.attach()?;
+/// open.map_mut("counts")?.set_max_entries(65_536);
+/// let loaded = open.load()?;
+/// let link = loaded.program("on_open")?.attach()?;
 /// # drop(link);
 /// # Ok(())
 /// # }
@@ -33,11 +32,11 @@ use crate::probe::{Features, Token};
 #[derive(Debug)]
 pub struct OpenObject {
     pub(super) object: Arc<Object>,
-    pub(super) maps: Vec<Slot<OpenMap>>,
-    pub(super) programs: Vec<Slot<OpenProgram>>,
+    pub(super) maps: Vec<Entry<OpenMap>>,
+    pub(super) programs: Vec<Entry<OpenProgram>>,
     /// Contents of the sections of globals, in the object's order.
     pub(super) data: Vec<Vec<u8>>,
-    pub(super) struct_ops: Vec<Slot<OpenStructOps>>,
+    pub(super) struct_ops: Vec<Entry<OpenStructOps>>,
     pub(super) kernel_btf: Option<Btf>,
     pub(super) kernel_btfs: Option<Bytes>,
     pub(super) prototypes: Option<Btf>,
@@ -62,46 +61,103 @@ impl OpenObject {
         &self.object
     }
 
-    /// Takes a map out to change it; it must be put back before the load.
+    /// Returns a map's settings.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NotFound`] if the object declares no such map; [`ErrorKind::InvalidInput`] if it was taken before.
+    /// [`ErrorKind::NotFound`] if the object declares no such map.
+    pub fn map(&self, name: &str) -> Result<&OpenMap> {
+        get(&self.maps, "map", name).context(|| self.what())
+    }
+
+    /// Returns a map's settings, to be changed.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`OpenObject::map`].
+    pub fn map_mut(&mut self, name: &str) -> Result<&mut OpenMap> {
+        let what = self.what();
+        get_mut(&mut self.maps, "map", name).context(|| what)
+    }
+
+    /// Returns a program's settings.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] if the object has no such program.
+    pub fn program(&self, name: &str) -> Result<&OpenProgram> {
+        get(&self.programs, "program", name).context(|| self.what())
+    }
+
+    /// Returns a program's settings, to be changed.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`OpenObject::program`].
+    pub fn program_mut(&mut self, name: &str) -> Result<&mut OpenProgram> {
+        let what = self.what();
+        get_mut(&mut self.programs, "program", name).context(|| what)
+    }
+
+    /// Returns the settings of a struct_ops variable.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] if the object has no such variable.
+    pub fn struct_ops(&self, name: &str) -> Result<&OpenStructOps> {
+        get(&self.struct_ops, "struct_ops variable", name).context(|| self.what())
+    }
+
+    /// Returns the settings of a struct_ops variable, to be changed.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`OpenObject::struct_ops`].
+    pub fn struct_ops_mut(&mut self, name: &str) -> Result<&mut OpenStructOps> {
+        let what = self.what();
+        get_mut(&mut self.struct_ops, "struct_ops variable", name).context(|| what)
+    }
+
+    /// Moves a map's settings out, for the field of a skeleton.
+    #[doc(hidden)]
     pub fn take_map(&mut self, name: &str) -> Result<OpenMap> {
-        take(&mut self.maps, "map", name).context(|| self.what())
+        let what = self.what();
+        take(&mut self.maps, "map", name).context(|| what)
     }
 
-    /// Puts a map back. One that is not this object's is dropped.
+    /// Moves a map's settings back in.
+    #[doc(hidden)]
     pub fn put_map(&mut self, map: OpenMap) {
-        put(&mut self.maps, map.name().to_owned(), map);
+        let name = map.name().to_owned();
+        put(&mut self.maps, &name, map);
     }
 
-    /// Takes a program out to change it; it must be put back before the load.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::NotFound`] if the object has no such program; [`ErrorKind::InvalidInput`] if it was taken before.
+    /// Moves a program's settings out, for the field of a skeleton.
+    #[doc(hidden)]
     pub fn take_program(&mut self, name: &str) -> Result<OpenProgram> {
-        take(&mut self.programs, "program", name).context(|| self.what())
+        let what = self.what();
+        take(&mut self.programs, "program", name).context(|| what)
     }
 
-    /// Puts a program back. One that is not this object's is dropped.
+    /// Moves a program's settings back in.
+    #[doc(hidden)]
     pub fn put_program(&mut self, program: OpenProgram) {
-        put(&mut self.programs, program.name().to_owned(), program);
+        let name = program.name().to_owned();
+        put(&mut self.programs, &name, program);
     }
 
-    /// Takes a struct of operations out to change it; it must be put back before the load.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::NotFound`] if the object has no such operations; [`ErrorKind::InvalidInput`] if they were taken before.
+    /// Moves the settings of a struct_ops variable out, for the field of a skeleton.
+    #[doc(hidden)]
     pub fn take_struct_ops(&mut self, name: &str) -> Result<OpenStructOps> {
-        take(&mut self.struct_ops, "struct of operations", name).context(|| self.what())
+        let what = self.what();
+        take(&mut self.struct_ops, "struct_ops variable", name).context(|| what)
     }
 
-    /// Puts a struct of operations back. One that is not this object's is dropped.
+    /// Moves the settings of a struct_ops variable back in.
+    #[doc(hidden)]
     pub fn put_struct_ops(&mut self, ops: OpenStructOps) {
-        put(&mut self.struct_ops, ops.name().to_owned(), ops);
+        let name = ops.name().to_owned();
+        put(&mut self.struct_ops, &name, ops);
     }
 
     /// The contents that a section of globals (`.rodata`, `.bss`) will start with.
@@ -243,7 +299,7 @@ impl OpenObject {
     /// [`ErrorKind::Verifier`] with the log for a program that the verifier refuses, [`ErrorKind::NotFound`] for an attach
     /// target that this kernel does not have, [`ErrorKind::Prototype`] for one that it has in another form than the program
     /// reads, [`ErrorKind::Permission`], [`ErrorKind::Unsupported`] and [`ErrorKind::Os`] for what
-    /// else the kernel refuses, [`ErrorKind::InvalidInput`] for a map or program that was not put back.
+    /// else the kernel refuses, [`ErrorKind::InvalidInput`] for a map or program that was moved out.
     pub fn load(self) -> Result<LoadedObject> {
         self.load_as(Ok)
     }
@@ -262,24 +318,24 @@ impl OpenObject {
 
 impl From<Object> for OpenObject {
     fn from(object: Object) -> OpenObject {
-        let map_slot = |spec: &crate::obj::MapSpec| Slot {
+        let map_entry = |spec: &crate::obj::MapSpec| Entry {
             name: spec.name.clone(),
             item: Some(OpenMap::new(spec.clone())),
         };
-        let program_slot = |spec: &ProgramSpec| Slot {
+        let program_entry = |spec: &ProgramSpec| Entry {
             name: spec.name.clone(),
             item: Some(OpenProgram::new(spec.clone())),
         };
-        let ops_slot = |spec: &crate::obj::StructOpsSpec| {
-            Some(Slot {
+        let ops_entry = |spec: &crate::obj::StructOpsSpec| {
+            Some(Entry {
                 name: spec.name.clone(),
                 item: Some(OpenStructOps::new(spec.clone(), object.btf()?.clone())),
             })
         };
         OpenObject {
-            struct_ops: object.struct_ops().iter().filter_map(ops_slot).collect(),
-            maps: object.maps().iter().map(map_slot).collect(),
-            programs: object.programs().iter().map(program_slot).collect(),
+            struct_ops: object.struct_ops().iter().filter_map(ops_entry).collect(),
+            maps: object.maps().iter().map(map_entry).collect(),
+            programs: object.programs().iter().map(program_entry).collect(),
             data: object.data().iter().map(DataSection::contents).collect(),
             kernel_btf: None,
             kernel_btfs: None,
@@ -290,11 +346,5 @@ impl From<Object> for OpenObject {
             token: TokenSource::default(),
             object: Arc::new(object),
         }
-    }
-}
-
-fn put<T>(slots: &mut [Slot<T>], name: String, item: T) {
-    if let Some(slot) = slots.iter_mut().find(|slot| slot.name == name) {
-        slot.item = Some(item);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 
-use super::loaded::Slot;
+use super::entry::Entry;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::map::{Flags, Map};
 use crate::obj::{MapSpec, Object, SlotTarget};
@@ -28,8 +28,8 @@ pub(super) fn maps(object: &Object, maps: &[Map]) -> Result<()> {
 /// Puts programs into the arrays that hold them.
 pub(super) fn programs(
     object: &Object,
-    maps: &[Slot<Map>],
-    programs: &[Slot<Program>],
+    maps: &[Entry<Map>],
+    programs: &[Entry<Program>],
 ) -> Result<()> {
     let maps = maps.iter().map(|slot| slot.item.as_ref());
     each(object, maps, |target| match target {

@@ -5,8 +5,8 @@
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
+use super::entry::Entry;
 use super::kernel::Kernel;
-use super::loaded::Slot;
 use super::open_program::OpenProgram;
 use super::open_struct_ops::OpenStructOps;
 use crate::btf::{Btf, Kind, Member, Type};
@@ -289,10 +289,10 @@ fn check_program(plan: &Plan, pointer: &Pointer, programs: &[OpenProgram]) -> Re
 pub(super) fn create(
     all: &[OpenStructOps],
     plans: &[Plan],
-    programs: &[Slot<Program>],
+    programs: &[Entry<Program>],
     btf: Option<&OwnedFd>,
     features: &Features,
-) -> Result<Vec<Slot<Option<StructOps>>>> {
+) -> Result<Vec<Entry<Option<StructOps>>>> {
     let mut plans = plans.iter().peekable();
     let mut slots = Vec::with_capacity(all.len());
     for ops in all {
@@ -301,7 +301,7 @@ pub(super) fn create(
             .map(|plan| create_one(plan, programs, btf, features))
             .transpose()
             .context(|| format!("operations `{}`", ops.name()))?;
-        slots.push(Slot {
+        slots.push(Entry {
             name: ops.name().to_owned(),
             item: Some(item),
         });
@@ -311,7 +311,7 @@ pub(super) fn create(
 
 fn create_one(
     plan: &Plan,
-    programs: &[Slot<Program>],
+    programs: &[Entry<Program>],
     btf: Option<&OwnedFd>,
     features: &Features,
 ) -> Result<StructOps> {

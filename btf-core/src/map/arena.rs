@@ -23,7 +23,7 @@ use crate::sys::{self, Mapping};
 /// # let first = btf_core::pod::Ptr(0);
 /// use btf_core::map::Arena;
 ///
-/// let arena: Arena = loaded.take_map("arena")?.try_into()?;
+/// let arena: Arena = loaded.map("arena")?.typed()?;
 /// let count = arena.get::<u64>(first)?; // a pointer that a program has written
 /// println!("{count}");
 /// # Ok(())

@@ -19,7 +19,7 @@ use crate::sys::{BatchRead, ENOTSUPP, Position};
 /// # let mut loaded = btf_core::load::OpenObject::open("x", &[])?.load()?;
 /// use btf_core::map::Hash;
 ///
-/// let sizes: Hash<u32, u64> = loaded.take_map("sizes")?.try_into()?;
+/// let sizes: Hash<u32, u64> = loaded.map("sizes")?.typed()?;
 /// for entry in sizes.batched(4096) {
 ///     let (pid, size) = entry?;
 ///     println!("{pid}: {size}");

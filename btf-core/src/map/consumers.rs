@@ -24,8 +24,8 @@ pub trait Consume: AsFd {
 /// use std::time::Duration;
 /// use btf_core::map::{Consumers, RingBuf};
 ///
-/// let opens: RingBuf<u64> = loaded.take_map("opens")?.try_into()?;
-/// let closes: RingBuf<[u32; 2]> = loaded.take_map("closes")?.try_into()?;
+/// let opens: RingBuf<u64> = loaded.map("opens")?.typed()?;
+/// let closes: RingBuf<[u32; 2]> = loaded.map("closes")?.typed()?;
 /// let mut all = Consumers::new()?;
 /// all.add(opens.consumer(|pid| println!("{pid} opens"))?)?;
 /// all.add(closes.consumer(|[pid, fd]| println!("{pid} closes {fd}"))?)?;

@@ -13,7 +13,7 @@ use crate::pod::{self, Pod};
 /// # let mut loaded = btf_core::load::OpenObject::open("x", &[])?.load()?;
 /// use btf_core::map::Hash;
 ///
-/// let sizes: Hash<u32, u64> = loaded.take_map("sizes")?.try_into()?;
+/// let sizes: Hash<u32, u64> = loaded.map("sizes")?.typed()?;
 /// sizes.insert(&1, &0)?;
 /// for (pid, size) in sizes.iter() {
 ///     println!("{pid}: {size}");

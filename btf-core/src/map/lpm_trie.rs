@@ -18,7 +18,7 @@ use crate::pod::{self, Pod};
 /// # let mut loaded = btf_core::load::OpenObject::open("x", &[])?.load()?;
 /// use btf_core::map::{LpmKey, LpmTrie};
 ///
-/// let blocked: LpmTrie<LpmKey<[u8; 4]>, u64> = loaded.take_map("blocked")?.try_into()?;
+/// let blocked: LpmTrie<LpmKey<[u8; 4]>, u64> = loaded.map("blocked")?.typed()?;
 /// blocked.insert(&LpmKey::new(8, [10, 0, 0, 0]), &0)?;
 /// // The whole address is looked up; 10.0.0.0/8 is what it finds.
 /// assert_eq!(blocked.get(&LpmKey::new(32, [10, 1, 2, 3]))?, Some(0));

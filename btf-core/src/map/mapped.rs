@@ -132,7 +132,7 @@ impl<T: Section> Mapped<T> {
         let copy: Mapped<T> = Mapped {
             start: mapping.start().cast(),
             mapping: Arc::new(mapping),
-            copied: Some(map.another()?),
+            copied: Some(map.try_clone()?),
             len,
             section: PhantomData,
         };

@@ -17,7 +17,7 @@ impl<V: Pod> Array<V> {
     /// # let mut loaded = btf_core::load::OpenObject::open("x", &[])?.load()?;
     /// use btf_core::map::Array;
     ///
-    /// let counts: Array<u64> = loaded.take_map("counts")?.try_into()?;
+    /// let counts: Array<u64> = loaded.map("counts")?.typed()?;
     /// let counts = counts.mapped()?;
     /// println!("{}", counts.iter().sum::<u64>()); // no system call
     /// # Ok(())

@@ -33,7 +33,7 @@ impl<M: TryFrom<Map, Error = Error> + AsFd> InnerMap for M {
 /// # let mut loaded = btf_core::load::OpenObject::open("x", &[])?.load()?;
 /// use btf_core::map::{ArrayOfMaps, Hash};
 ///
-/// let generations: ArrayOfMaps<Hash<u32, u64>> = loaded.take_map("generations")?.try_into()?;
+/// let generations: ArrayOfMaps<Hash<u32, u64>> = loaded.map("generations")?.typed()?;
 /// // Programs see the new map from the next lookup on.
 /// let next = generations.new_inner("next")?;
 /// generations.set(0, &next)?;

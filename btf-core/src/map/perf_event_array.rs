@@ -73,7 +73,7 @@ impl<T: Sample + ?Sized> PerfEventArray<T> {
     /// # let mut loaded = btf_core::load::OpenObject::open("x", &[])?.load()?;
     /// use btf_core::map::{Pages, PerfEventArray};
     ///
-    /// let opens: PerfEventArray<[u32; 2]> = loaded.take_map("opens")?.try_into()?;
+    /// let opens: PerfEventArray<[u32; 2]> = loaded.map("opens")?.typed()?;
     /// let mut consumer = opens.consumer(
     ///     Pages::DEFAULT,
     ///     |_cpu, [pid, fd]| println!("{pid} opens {fd}"),
@@ -177,7 +177,7 @@ impl PerfEventArray<[u8]> {
     /// The kernel's error from duplicating the file descriptor.
     pub fn typed<S: Pod>(&self) -> Result<PerfEventArray<S>> {
         Ok(PerfEventArray {
-            map: self.map.another()?,
+            map: self.map.try_clone()?,
             sample: PhantomData,
         })
     }

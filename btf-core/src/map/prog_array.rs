@@ -17,8 +17,8 @@ use crate::prog::Program;
 /// # let mut loaded = btf_core::load::OpenObject::open("x", &[])?.load()?;
 /// use btf_core::map::ProgArray;
 ///
-/// let handlers: ProgArray = loaded.take_map("handlers")?.try_into()?;
-/// handlers.set(6, &loaded.take_program("on_tcp")?)?;
+/// let handlers: ProgArray = loaded.map("handlers")?.typed()?;
+/// handlers.set(6, &loaded.program("on_tcp")?)?;
 /// # Ok(())
 /// # }
 /// ```

@@ -63,7 +63,7 @@ impl Sample for [u8] {
 /// use std::time::Duration;
 /// use btf_core::map::RingBuf;
 ///
-/// let events: RingBuf<[u32; 2]> = loaded.take_map("events")?.try_into()?;
+/// let events: RingBuf<[u32; 2]> = loaded.map("events")?.typed()?;
 /// let mut consumer = events.consumer(|[pid, size]| println!("{pid} {size}"))?;
 /// loop {
 ///     consumer.poll(Duration::from_millis(200))?;
@@ -161,7 +161,7 @@ impl RingBuf<[u8]> {
     /// use std::time::Duration;
     /// use btf_core::map::RingBuf;
     ///
-    /// let events: RingBuf<[u8]> = loaded.take_map("events")?.try_into()?;
+    /// let events: RingBuf<[u8]> = loaded.map("events")?.typed()?;
     /// let mut consumer = events.consumer_as::<Event>(|[pid, size]| println!("{pid} {size}"))?;
     /// consumer.poll(Duration::from_millis(200))?;
     /// # Ok(())
@@ -191,7 +191,7 @@ impl RingBuf<[u8]> {
     /// The kernel's error from duplicating the file descriptor.
     pub fn typed<S: Pod>(&self) -> Result<RingBuf<S>> {
         Ok(RingBuf {
-            map: self.map.another()?,
+            map: self.map.try_clone()?,
             claim_id: self.claim_id,
             sample: PhantomData,
         })

@@ -120,8 +120,35 @@ impl Map {
         self
     }
 
-    /// Another handle of the same map, with the same memory; what can be its values is left out.
-    pub(crate) fn another(&self) -> Result<Map> {
+    /// Returns a typed handle of the same map, with a file descriptor of its own.
+    ///
+    /// ```no_run
+    /// # fn main() -> btf_core::Result<()> {
+    /// # let elf = std::fs::read("open.bpf.o").expect("compiled before");
+    /// use btf_core::load::OpenObject;
+    /// use btf_core::map::Hash;
+    ///
+    /// let object = OpenObject::open("open", &elf)?.load()?;
+    /// let counts: Hash<u32, u64> = object.map("counts")?.typed()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`] if the map is of another kind or its keys or values have other
+    /// sizes; [`ErrorKind::Os`] if the file descriptor cannot be duplicated.
+    pub fn typed<T: TryFrom<Map, Error = Error>>(&self) -> Result<T> {
+        let inner = self.inner.clone();
+        self.try_clone()?.with_inner(inner).try_into()
+    }
+
+    /// Returns another handle of the same map, with a file descriptor of its own and the same memory.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Os`] if the file descriptor cannot be duplicated.
+    pub fn try_clone(&self) -> Result<Map> {
         let fd = self.fd.try_clone();
         let fd = fd.map_err(|e| self.refused("duplicate its descriptor", e))?;
         Ok(Map {

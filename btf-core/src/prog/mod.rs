@@ -117,6 +117,29 @@ impl Program {
         format!("program `{}`", self.name)
     }
 
+    /// Returns a typed handle of the same program, with a file descriptor of its own.
+    ///
+    /// ```no_run
+    /// # fn main() -> btf_core::Result<()> {
+    /// # let elf = std::fs::read("open.bpf.o").expect("compiled before");
+    /// use btf_core::attach::Kprobe;
+    /// use btf_core::load::OpenObject;
+    ///
+    /// let object = OpenObject::open("open", &elf)?.load()?;
+    /// let link = object.program("on_unlink")?.typed::<Kprobe>()?.attach_to("vfs_unlink", 0)?;
+    /// # drop(link);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`] if the program has another attach type; [`ErrorKind::Os`] if the file
+    /// descriptor cannot be duplicated.
+    pub fn typed<T: TryFrom<Program, Error = Error>>(&self) -> Result<T> {
+        self.try_clone()?.try_into()
+    }
+
     /// Returns the same program with a file descriptor of its own.
     ///
     /// # Errors

@@ -226,7 +226,7 @@ fn loaded(skeleton: &Skeleton) -> TokenStream {
                         #( #programs: ::core::convert::TryInto::try_into(object.take_program(#c_programs)?)?, )*
                     },
                     #take_operations
-                    #( #sections: object.take_data(#c_sections)?, )*
+                    #( #sections: object.data(#c_sections)?, )*
                     warnings: object.warnings().to_vec(),
                 })
             }

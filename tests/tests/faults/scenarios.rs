@@ -19,7 +19,7 @@ use btf_core::attach::{
 use btf_core::btf::Btf;
 use btf_core::link::Link;
 use btf_core::load::{LoadedObject, OpenObject};
-use btf_core::map::{Flags, Hash, Map, PerfEventArray, RingBuf, UserRingBuf};
+use btf_core::map::{Flags, Hash, PerfEventArray, RingBuf, UserRingBuf};
 use btf_core::prog::Program;
 use btf_core::{ErrorKind, Result};
 use btf_skel_macros::include_skel;
@@ -149,11 +149,10 @@ fn open((name, elf): Elf) -> Result<OpenObject> {
 /// Loads one program of an object.
 fn load(elf: Elf, program: &str) -> Result<(LoadedObject, Program)> {
     let mut open = open(elf)?;
-    let mut chosen = open.take_program(program)?;
+    let chosen = open.program_mut(program)?;
     chosen.set_autoload(true);
-    open.put_program(chosen);
-    let mut loaded = open.load()?;
-    let program = loaded.take_program(program)?;
+    let loaded = open.load()?;
+    let program = loaded.program(program)?.try_clone()?;
     Ok((loaded, program))
 }
 
@@ -179,12 +178,11 @@ fn freplace(_: &Place) -> Result<()> {
     const FUNCTION: &str = "replaceable";
     let (_target, target) = load(PROGRAMS, "on_kprobe")?;
     let mut open = open(PROGRAMS)?;
-    let mut chosen = open.take_program("replacement")?;
+    let chosen = open.program_mut("replacement")?;
     chosen.set_autoload(true);
     chosen.set_attach_program(target.fd()?, FUNCTION)?;
-    open.put_program(chosen);
-    let mut loaded = open.load()?;
-    let program = Freplace::try_from(loaded.take_program("replacement")?)?;
+    let loaded = open.load()?;
+    let program = Freplace::try_from(loaded.program("replacement")?)?;
     attach(|| program.attach_to(&target, FUNCTION))
 }
 
@@ -288,9 +286,9 @@ fn netns(name: &str) -> Result<()> {
 }
 
 fn sock_map(_: &Place) -> Result<()> {
-    let (mut loaded, program) = load(CGROUP, "stream_verdict")?;
+    let (loaded, program) = load(CGROUP, "stream_verdict")?;
     let program = SkMap::try_from(program)?;
-    let map = loaded.take_map("sockets")?;
+    let map = loaded.map("sockets")?;
     attach(|| program.attach_to(&map))
 }
 
@@ -355,21 +353,20 @@ fn iterator(_: &Place) -> Result<()> {
 }
 
 fn iterator_over_a_map(_: &Place) -> Result<()> {
-    let (mut loaded, program) = load(ITERS, "on_element")?;
+    let (loaded, program) = load(ITERS, "on_element")?;
     let program = Iter::try_from(program)?;
-    let map = loaded.take_map("sizes")?;
+    let map = loaded.map("sizes")?;
     attach(|| program.attach_over(IterOver::map(&map)))
 }
 
 fn struct_ops(name: &str) -> Result<()> {
     let mut open = open(CC)?;
     for ops in ["cc_by_link", "cc_by_value"] {
-        let mut chosen = open.take_struct_ops(ops)?;
+        let chosen = open.struct_ops_mut(ops)?;
         chosen.set_autocreate(ops == name);
-        open.put_struct_ops(chosen);
     }
-    let mut loaded = open.load()?;
-    let ops = loaded.take_struct_ops(name)?.expect("it is created");
+    let loaded = open.load()?;
+    let ops = loaded.struct_ops(name)?.expect("it is created");
     subject();
     let link = ops.attach()?;
     link.detach()?;
@@ -441,12 +438,11 @@ fn pinned_maps(_: &Place) -> Result<()> {
 }
 
 fn reused_map(_: &Place) -> Result<()> {
-    let mut first = open(object!("maps"))?.load()?;
-    let counts = first.take_map("counts")?;
+    let first = open(object!("maps"))?.load()?;
+    let counts = first.map("counts")?;
     let mut open = open(object!("maps"))?;
-    let mut map = open.take_map("counts")?;
+    let map = open.map_mut("counts")?;
     map.reuse(&counts)?;
-    open.put_map(map);
     drop(open.load()?);
     Ok(())
 }
@@ -455,40 +451,39 @@ fn reused_map(_: &Place) -> Result<()> {
 fn kernel_types(_: &Place) -> Result<()> {
     let (name, elf) = ATTACH;
     let mut open = OpenObject::open(name, elf)?;
-    let mut chosen = open.take_program("on_iter")?;
+    let chosen = open.program_mut("on_iter")?;
     chosen.set_autoload(true);
-    open.put_program(chosen);
     drop(open.load()?);
     Ok(())
 }
 
 /// Loads an object as it is.
 fn maps(elf: Elf) -> Result<()> {
-    let mut loaded = open(elf)?.load()?;
+    let loaded = open(elf)?.load()?;
     let names: Vec<String> = loaded.map_names().map(str::to_owned).collect();
     for name in names {
-        let map = loaded.take_map(&name)?;
+        let map = loaded.map(&name)?;
         map.info()?;
     }
     Ok(())
 }
 
 fn buffers(_: &Place) -> Result<()> {
-    let mut loaded = open(object!("map_events"))?.load()?;
+    let loaded = open(object!("map_events"))?.load()?;
     subject();
-    let ring: RingBuf<[u8]> = loaded.take_map("events")?.try_into()?;
+    let ring: RingBuf<[u8]> = loaded.map("events")?.typed()?;
     let mut consumer = ring.consumer(|_| {})?;
     consumer.poll(Duration::from_millis(1))?;
-    let perf: PerfEventArray<[u8]> = loaded.take_map("perf")?.try_into()?;
+    let perf: PerfEventArray<[u8]> = loaded.map("perf")?.typed()?;
     let mut consumer = perf.consumer(1, |_, _| {}, |_, _| {})?;
     consumer.poll(Duration::from_millis(1))?;
     Ok(())
 }
 
 fn user_ring_buffer(_: &Place) -> Result<()> {
-    let mut loaded = open(object!("map_orders"))?.load()?;
+    let loaded = open(object!("map_orders"))?.load()?;
     subject();
-    let ring: UserRingBuf<u64> = loaded.take_map("orders")?.try_into()?;
+    let ring: UserRingBuf<u64> = loaded.map("orders")?.typed()?;
     let mut producer = ring.producer()?;
     producer.send(&7)?;
     Ok(())
@@ -496,18 +491,16 @@ fn user_ring_buffer(_: &Place) -> Result<()> {
 
 fn elements(_: &Place) -> Result<()> {
     let mut open = open(object!("map_many"))?;
-    let mut kept = open.take_map("kept")?;
+    let kept = open.map_mut("kept")?;
     kept.set_autocreate(false);
-    open.put_map(kept);
     let programs = open.object().programs().iter().map(|p| p.name.clone());
     for name in programs.collect::<Vec<_>>() {
-        let mut program = open.take_program(&name)?;
+        let program = open.program_mut(&name)?;
         program.set_autoload(false);
-        open.put_program(program);
     }
-    let mut loaded = open.load()?;
+    let loaded = open.load()?;
     subject();
-    let map: Map = loaded.take_map("hash")?;
+    let map = loaded.map("hash")?;
     let (key, value) = (
         vec![1; map.key_size() as usize],
         vec![2; map.value_size() as usize],
@@ -518,7 +511,7 @@ fn elements(_: &Place) -> Result<()> {
         key?;
     }
     map.remove_bytes(&key)?;
-    let hash: Hash<u32, u64> = map.try_into()?;
+    let hash: Hash<u32, u64> = map.typed()?;
     hash.insert_many(&[1, 2], &[3, 4])?;
     for element in hash.batched(4) {
         element?;

@@ -45,8 +45,8 @@ fn runs_while_attached(
     set_off: fn(),
 ) -> Mapped<Bss> {
     let feature = Feature::since(feature, (5, 10)).unwrap();
-    let (mut loaded, program) = load_only(open("attach", ATTACH), program).unwrap();
-    let bss: Mapped<Bss> = loaded.take_data(".bss").unwrap();
+    let (loaded, program) = load_only(open("attach", ATTACH), program).unwrap();
+    let bss: Mapped<Bss> = loaded.data(".bss").unwrap();
     set_off();
     assert_eq!(hits(&bss).get(), 0, "it is not attached yet");
     let link = program.attach().unwrap();
@@ -133,8 +133,8 @@ fn lsm() {
 #[test]
 fn iter() {
     let feature = Feature::since("SEC: iter", (5, 10)).unwrap();
-    let (mut loaded, program) = load_only(open("attach", ATTACH), "on_iter").unwrap();
-    let bss: Mapped<Bss> = loaded.take_data(".bss").unwrap();
+    let (loaded, program) = load_only(open("attach", ATTACH), "on_iter").unwrap();
+    let bss: Mapped<Bss> = loaded.data(".bss").unwrap();
     let iter = Iter::try_from(program).unwrap();
     drop(iter.attach().unwrap());
     for hits in 1..=2 {
@@ -255,8 +255,8 @@ fn a_program_of_another_kind_is_refused() {
 #[test]
 fn a_program_that_is_not_loaded_says_so() {
     needs(5, 10);
-    let mut loaded = open("attach", ATTACH).load().unwrap();
-    let program = loaded.take_program("on_fentry").unwrap();
+    let loaded = open("attach", ATTACH).load().unwrap();
+    let program = loaded.program("on_fentry").unwrap();
     assert!(!program.is_loaded());
     assert_eq!(
         program.attach().unwrap_err().to_string(),

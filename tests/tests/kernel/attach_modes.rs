@@ -128,8 +128,8 @@ fn a_failed_removal_from_tracefs_can_be_repeated() {
 #[test]
 fn kretprobe() {
     let feature = Feature::since("attach: kretprobe by tracefs", (5, 10)).unwrap();
-    let (mut loaded, program) = load_only(open("attach", ATTACH), "on_kretprobe").unwrap();
-    let bss: btf_core::map::Mapped<crate::attach::Bss> = loaded.take_data(".bss").unwrap();
+    let (loaded, program) = load_only(open("attach", ATTACH), "on_kretprobe").unwrap();
+    let bss: btf_core::map::Mapped<crate::attach::Bss> = loaded.data(".bss").unwrap();
     let program = Kprobe::try_from(program).unwrap();
     let at = KprobeOptions::new("vfs_unlink").mode(AttachMode::Legacy);
     fires(program.attach_with(&at).unwrap(), true, &|| {

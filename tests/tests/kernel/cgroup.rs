@@ -48,13 +48,12 @@ fn enter(path: &std::path::Path) {
 
 pub(crate) fn load(name: &str) -> btf_core::Result<(Mapped<Bss>, Cgroup)> {
     let mut open = OpenObject::open("cgroup", CGROUP)?;
-    let mut program = open.take_program(name)?;
+    let program = open.program_mut(name)?;
     program.set_autoload(true);
-    open.put_program(program);
-    let mut loaded = open.load()?;
+    let loaded = open.load()?;
     Ok((
-        loaded.take_data(".bss")?,
-        Cgroup::try_from(loaded.take_program(name)?)?,
+        loaded.data(".bss")?,
+        Cgroup::try_from(loaded.program(name)?)?,
     ))
 }
 

@@ -226,9 +226,8 @@ fn remove_clsact() {
 /// Pins a map, and loads a program that the verifier rejects.
 fn fail_to_load(pin: &Path) {
     let mut open = OpenObject::open("refused", REFUSED).unwrap();
-    let mut map = open.take_map("slots").unwrap();
+    let map = open.map_mut("slots").unwrap();
     map.set_pin_path(pin);
-    open.put_map(map);
     let e = load_only(open, "unchecked").map(drop).unwrap_err();
     assert_eq!(e.kind(), ErrorKind::Verifier, "{e}");
 }
@@ -245,10 +244,10 @@ fn failed_loads_remove_the_pins_that_they_made() {
     fail_to_load(&pin);
     assert!(dir.exists() && !dir.join("inner").exists());
     let mut open = OpenObject::open("refused", REFUSED).unwrap();
-    let mut map = open.take_map("slots").unwrap();
+    let map = open.map_mut("slots").unwrap();
     map.set_pin_path(&pin);
-    open.put_map(map);
-    let map = open.load().unwrap().take_map("slots").unwrap();
+    let loaded = open.load().unwrap();
+    let map = loaded.map("slots").unwrap();
     fail_to_load(&pin);
     map.unpin(&pin).unwrap();
     fs::remove_dir_all(&dir).unwrap();

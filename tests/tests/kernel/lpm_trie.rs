@@ -67,19 +67,19 @@ fn prefixes_are_looked_up_and_written_from_both_sides() {
 #[test]
 fn a_declaration_without_a_struct_has_a_ready_key() {
     needs(5, 10);
-    let mut loaded = OpenObject::open("lpm_trie", OBJECT)
+    let loaded = OpenObject::open("lpm_trie", OBJECT)
         .unwrap()
         .load()
         .unwrap();
-    let routes = loaded.take_map("routes").unwrap();
+    let routes = loaded.map("routes").unwrap();
     // Names are there for those who do not know the object.
     assert!(loaded.map_names().any(|name| name == "routes"));
     let programs: Vec<String> = loaded.program_names().map(str::to_owned).collect();
     assert!(!programs.is_empty());
     for name in programs {
-        loaded.take_program(&name).unwrap();
+        loaded.program(&name).unwrap();
     }
-    let routes: LpmTrie<LpmKey<[u8; 4]>, u64> = routes.try_into().unwrap();
+    let routes: LpmTrie<LpmKey<[u8; 4]>, u64> = routes.typed().unwrap();
     routes
         .insert(&LpmKey::new(12, [172, 16, 0, 0]), &7)
         .unwrap();

@@ -271,13 +271,13 @@ fn a_thousand_loads_leave_nothing_behind() {
     let object = Object::parse("cycle", CYCLE).unwrap();
     let mut ids = HashSet::new();
     let mut cycle = || {
-        let mut loaded = OpenObject::from(object.clone()).load().unwrap();
-        let program = loaded.take_program("on_any").unwrap();
+        let loaded = OpenObject::from(object.clone()).load().unwrap();
+        let program = loaded.program("on_any").unwrap();
         let link = RawTracepoint::<[u64; MAX_WORDS]>::try_from(program)
             .unwrap()
             .attach_to("sys_enter")
             .unwrap();
-        let events: RingBuf<u64> = loaded.take_map("events").unwrap().try_into().unwrap();
+        let events: RingBuf<u64> = loaded.map("events").unwrap().typed().unwrap();
         let mut consumer = events.consumer(|_: &u64| {}).unwrap();
         assert!(consumer.poll(Duration::from_secs(10)).unwrap() > 0);
         ids.insert(events.map().info().unwrap().id);

@@ -194,14 +194,12 @@ fn maps_of_maps() {
     assert_eq!(by_name.map_id(&77).unwrap(), None);
 
     // A map of another shape.
-    let mut loaded = btf_core::load::OpenObject::open("map_kinds", OBJECT)
+    let loaded = btf_core::load::OpenObject::open("map_kinds", OBJECT)
         .unwrap()
         .load()
         .unwrap();
-    let untyped: ArrayOfMaps<Map> = loaded.take_map("generations").unwrap().try_into().unwrap();
-    let e = untyped
-        .set(0, &loaded.take_map("queue").unwrap())
-        .unwrap_err();
+    let untyped: ArrayOfMaps<Map> = loaded.map("generations").unwrap().typed().unwrap();
+    let e = untyped.set(0, &loaded.map("queue").unwrap()).unwrap_err();
     assert!(
         e.to_string()
             .contains("has the type, sizes and flags of the inner map"),

@@ -49,15 +49,14 @@ fn only(map: &str, program: &str) -> (LoadedObject, Program) {
     set(&mut open, ".rodata", "target_pid", &std::process::id());
     set(&mut open, ".rodata", "target_nr", &GETPPID);
     for name in MAPS {
-        let mut other = open.take_map(name).unwrap();
+        let other = open.map_mut(name).unwrap();
         other.set_autocreate(name == map);
-        open.put_map(other);
     }
     load_only(open, program).unwrap()
 }
 
 fn storage(loaded: &mut LoadedObject, map: &str) -> LocalStorage<Visits> {
-    loaded.take_map(map).unwrap().try_into().unwrap()
+    loaded.map(map).unwrap().typed().unwrap()
 }
 
 /// Reads and writes the value of `owner`, to which a program adds its step and one each time `fire` is called.
@@ -211,10 +210,10 @@ fn bloom_filters() {
     let Some((feature, extra)) = filter.zip(extra) else {
         return;
     };
-    let (mut loaded, program) = only("seen", "ask_filter");
+    let (loaded, program) = only("seen", "ask_filter");
     let program: RawTracepoint = program.try_into().unwrap();
-    let bss: Mapped<Bss> = loaded.take_data(".bss").unwrap();
-    let seen: BloomFilter<u64> = loaded.take_map("seen").unwrap().try_into().unwrap();
+    let bss: Mapped<Bss> = loaded.data(".bss").unwrap();
+    let seen: BloomFilter<u64> = loaded.map("seen").unwrap().typed().unwrap();
     assert_eq!(seen.map().info().unwrap().map_extra, 3);
     extra.works();
     let ask = |added, asked| {

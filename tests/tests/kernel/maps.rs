@@ -73,14 +73,14 @@ unsafe impl Pod for Rodata {}
 /// The object, loaded and attached.
 fn attached() -> (LoadedObject, Link) {
     needs(5, 10);
-    let mut loaded = open("maps", MAPS).load().unwrap();
+    let loaded = open("maps", MAPS).load().unwrap();
     assert_eq!(loaded.warnings(), [""; 0]);
-    let link = loaded.take_program("on_enter").unwrap().attach().unwrap();
+    let link = loaded.program("on_enter").unwrap().attach().unwrap();
     (loaded, link)
 }
 
 fn typed<T: TryFrom<Map, Error = Error>>(loaded: &mut LoadedObject, name: &str) -> T {
-    loaded.take_map(name).unwrap().try_into().unwrap()
+    loaded.map(name).unwrap().typed().unwrap()
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn a_ring_buffer_has_one_consumer_at_a_time() {
 #[test]
 fn a_sample_that_is_too_short_is_named_and_passed_over() {
     let (mut loaded, _link) = attached();
-    let bss: Mapped<Bss> = loaded.take_data(".bss").unwrap();
+    let bss: Mapped<Bss> = loaded.data(".bss").unwrap();
     let ring: RingBuf<Event> = typed(&mut loaded, "events");
     let mut seen = 0;
     let mut consumer = ring.consumer(|_| seen += 1).unwrap();
@@ -280,9 +280,9 @@ fn per_cpu_maps_have_a_value_for_each_cpu() {
 
 #[test]
 fn globals_are_shared_both_ways() {
-    let (mut loaded, _link) = attached();
-    let bss: Mapped<Bss> = loaded.take_data(".bss").unwrap();
-    let data: Mapped<Data> = loaded.take_data(".data").unwrap();
+    let (loaded, _link) = attached();
+    let bss: Mapped<Bss> = loaded.data(".bss").unwrap();
+    let data: Mapped<Data> = loaded.data(".data").unwrap();
     getppid(2);
     assert_eq!((bss.hits.get(), data.step.get()), (2, 1));
     data.step.set(10);
@@ -320,9 +320,9 @@ fn constants_are_set_before_the_load_and_fixed_after() {
     set(&mut open, ".rodata", "scale", &1000u64);
     set(&mut open, ".bss", "hits", &50u64);
     let mut loaded = open.load().unwrap();
-    let _link = loaded.take_program("on_enter").unwrap().attach().unwrap();
+    let _link = loaded.program("on_enter").unwrap().attach().unwrap();
     getppid(2);
-    let rodata: Mapped<Rodata> = loaded.take_data(".rodata").unwrap();
+    let rodata: Mapped<Rodata> = loaded.data(".rodata").unwrap();
     assert_eq!(
         (rodata.target_pid, rodata.target_nr),
         (std::process::id(), GETPPID)
@@ -337,50 +337,53 @@ fn constants_are_set_before_the_load_and_fixed_after() {
             scaled: 2000
         }
     );
-    let bss: Mapped<Bss> = loaded.take_data(".bss").unwrap();
+    let bss: Mapped<Bss> = loaded.data(".bss").unwrap();
     assert_eq!(bss.hits.get(), 52);
 
-    let e = loaded.take_data::<Data>(".rodata").err().unwrap();
+    let e = loaded.data::<Data>(".rodata").err().unwrap();
     assert!(
         e.to_string()
             .contains("section .rodata is read-only once loaded"),
         "{e}"
     );
-    let e = loaded.take_data::<u64>(".bss").err().unwrap();
+    let e = loaded.data::<u64>(".bss").err().unwrap();
     assert!(e.to_string().contains("programs write"), "{e}");
-    let e = loaded.take_data::<u64>(".rodata.none").err().unwrap();
+    let e = loaded.data::<u64>(".rodata.none").err().unwrap();
     assert_eq!(
         e.to_string(),
         "object `maps`: it has no section .rodata.none of global variables"
     );
-    let e = loaded.take_data::<[u64; 100]>(".rodata").err().unwrap();
+    let e = loaded.data::<[u64; 100]>(".rodata").err().unwrap();
     assert!(e.to_string().contains("but `[u64; 100]` has 800"), "{e}");
 }
 
 #[test]
 fn a_map_of_another_type_or_size_is_refused() {
-    let (mut loaded, _link) = attached();
-    let e = Array::<u64>::try_from(loaded.take_map("counts").unwrap()).unwrap_err();
+    let (loaded, _link) = attached();
+    let e = loaded
+        .map("counts")
+        .unwrap()
+        .typed::<Array<u64>>()
+        .unwrap_err();
     assert_eq!(
         e.to_string(),
         "map `counts`: it is a map of type hash and cannot be used as an array"
     );
-    let e = Array::<u32>::try_from(loaded.take_map("slots").unwrap()).unwrap_err();
+    let e = loaded
+        .map("slots")
+        .unwrap()
+        .typed::<Array<u32>>()
+        .unwrap_err();
     assert_eq!(
         e.to_string(),
         "map `slots`: its value has 8 bytes, but `u32` has 4"
-    );
-    let e = loaded.take_map("slots").unwrap_err();
-    assert_eq!(
-        e.to_string(),
-        "object `maps`: map `slots` was taken already"
     );
 }
 
 #[test]
 fn types_that_older_kernels_do_not_know_are_replaced() {
     needs(5, 10);
-    let mut loaded = btf_core::load::OpenObject::open("types", TYPES)
+    let loaded = btf_core::load::OpenObject::open("types", TYPES)
         .unwrap()
         .load()
         .unwrap();
@@ -393,8 +396,8 @@ fn types_that_older_kernels_do_not_know_are_replaced() {
              program before it is loaded; a function that programs call needs no section)"
         ]
     );
-    let _link = loaded.take_program("on_enter").unwrap().attach().unwrap();
-    let unknown = loaded.take_program("unknown").unwrap();
+    let _link = loaded.program("on_enter").unwrap().attach().unwrap();
+    let unknown = loaded.program("unknown").unwrap();
     assert!(!unknown.is_loaded());
     assert_eq!(
         unknown.attach().unwrap_err().to_string(),

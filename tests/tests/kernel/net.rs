@@ -69,13 +69,15 @@ pub(crate) fn load<const N: usize>(
     set(&mut open, ".rodata", "port", &pair.port());
     set(&mut open, ".rodata", "answer", &answer);
     for name in programs {
-        let mut program = open.take_program(name).unwrap();
+        let program = open.program_mut(name).unwrap();
         program.set_autoload(true);
-        open.put_program(program);
     }
-    let mut loaded = open.load().unwrap();
-    let bss = loaded.take_data(".bss").unwrap();
-    (bss, programs.map(|name| loaded.take_program(name).unwrap()))
+    let loaded = open.load().unwrap();
+    let bss = loaded.data(".bss").unwrap();
+    (
+        bss,
+        programs.map(|name| loaded.program(name).unwrap().try_clone().unwrap()),
+    )
 }
 
 #[test]

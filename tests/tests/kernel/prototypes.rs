@@ -104,8 +104,8 @@ unsafe impl Section for Bss {
 
 /// Removes a file that is there, while `program` is attached, and returns what it saw.
 fn fires(open: OpenObject, program: &str) -> Mapped<Bss> {
-    let (mut loaded, program) = load_only(open, program).unwrap();
-    let bss: Mapped<Bss> = loaded.take_data(".bss").unwrap();
+    let (loaded, program) = load_only(open, program).unwrap();
+    let bss: Mapped<Bss> = loaded.data(".bss").unwrap();
     let link = program.attach().unwrap();
     let file = std::env::temp_dir().join("btf-unlinked");
     fs::write(&file, "x").unwrap();
@@ -164,10 +164,9 @@ fn a_program_for_another_kernel_is_told_with_both_prototypes() {
 fn a_program_may_opt_out() {
     for built in BUILT.iter().filter(|b| !b.is_for_this_kernel()) {
         let mut open = built.open();
-        let mut program = open.take_program("on_unlink").unwrap();
+        let program = open.program_mut("on_unlink").unwrap();
         assert!(program.check_prototype());
         program.set_check_prototype(false);
-        open.put_program(program);
         // The verifier has its own opinion of what is read then, but that is another error.
         if let Err(e) = load_only(open, "on_unlink") {
             assert_eq!(e.kind(), ErrorKind::Verifier, "{e}");

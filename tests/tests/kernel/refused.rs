@@ -199,23 +199,10 @@ fn places_to_attach_to_that_are_not_there_are_named() {
 }
 
 #[test]
-fn what_was_taken_must_be_put_back() {
-    let mut open = open();
-    let map = open.take_map("slots").unwrap();
-    let e = open.load().unwrap_err();
-    assert_eq!(
-        e.to_string(),
-        "object `refused`: map `slots` was taken and not put back"
-    );
-    assert_eq!(map.max_entries(), 1);
-}
-
-#[test]
 fn a_map_that_cannot_be_made_is_described() {
     let mut open = open();
-    let mut map = open.take_map("slots").unwrap();
+    let map = open.map_mut("slots").unwrap();
     map.set_max_entries(0);
-    open.put_map(map);
     let text = open.load().unwrap_err().to_string();
     assert!(
         text.starts_with(
@@ -229,9 +216,8 @@ fn a_map_that_cannot_be_made_is_described() {
 #[test]
 fn a_program_may_load_without_a_map_but_not_reach_it() {
     let mut open = open();
-    let mut map = open.take_map("slots").unwrap();
+    let map = open.map_mut("slots").unwrap();
     map.set_autocreate(false);
-    open.put_map(map);
     let e = load_only(open, "unchecked").map(|_| ()).unwrap_err();
     assert_eq!(e.kind(), ErrorKind::Verifier);
     assert!(

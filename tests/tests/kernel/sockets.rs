@@ -120,14 +120,15 @@ fn sk_reuseport_migrate() {
 fn load_cgroup(names: &[&str]) -> (Mapped<Bss>, Map, Vec<Program>) {
     let mut open = OpenObject::open("cgroup", CGROUP).unwrap();
     for name in names {
-        let mut program = open.take_program(name).unwrap();
+        let program = open.program_mut(name).unwrap();
         program.set_autoload(true);
-        open.put_program(program);
     }
-    let mut loaded = open.load().unwrap();
-    let bss = loaded.take_data(".bss").unwrap();
-    let map = loaded.take_map("sockets").unwrap();
-    let programs = names.iter().map(|name| loaded.take_program(name).unwrap());
+    let loaded = open.load().unwrap();
+    let bss = loaded.data(".bss").unwrap();
+    let map = loaded.map("sockets").unwrap().try_clone().unwrap();
+    let programs = names
+        .iter()
+        .map(|name| loaded.program(name).unwrap().try_clone().unwrap());
     (bss, map, programs.collect())
 }
 

@@ -141,7 +141,7 @@ fn by_value() {
 fn what_cannot_be_set_or_loaded_is_told() {
     needs(5, 10);
     let mut open = OpenObject::open("cc", CC).unwrap();
-    let mut ops = open.take_struct_ops("cc_by_link").unwrap();
+    let ops = open.struct_ops_mut("cc_by_link").unwrap();
     assert_eq!(ops.type_name(), "tcp_congestion_ops");
     let e = ops.set_program("int", None).unwrap_err();
     assert_eq!(
@@ -154,7 +154,6 @@ fn what_cannot_be_set_or_loaded_is_told() {
         "operations `cc_by_link`: member `flags` is no plain value of 8 bytes"
     );
     ops.set_program("init", Some("cc_innit")).unwrap();
-    open.put_struct_ops(ops);
     let e = open.load().unwrap_err();
     assert_eq!(e.kind(), ErrorKind::NotFound);
     assert_eq!(
@@ -214,11 +213,11 @@ fn operations_run_by_themselves() {
     let mut long = [3u32, 4, 5];
     let returned = first.test_run(Some(&mut long), &Test1Args::default());
     assert_eq!((returned.unwrap(), long), (3, [4, 4, 5]));
-    let mut loaded = OpenObject::open("dummy_ops", DUMMY_OPS)
+    let loaded = OpenObject::open("dummy_ops", DUMMY_OPS)
         .unwrap()
         .load()
         .unwrap();
-    let words = StructOp::<[u64; 2]>::try_from(loaded.take_program("test_1").unwrap()).unwrap();
+    let words = StructOp::<[u64; 2]>::try_from(loaded.program("test_1").unwrap()).unwrap();
     let e = words.test_run(Some(&mut long), &[0, 0]).unwrap_err();
     assert!(
         e.to_string()

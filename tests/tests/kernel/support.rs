@@ -74,11 +74,10 @@ pub(crate) fn load_only(
     mut open: OpenObject,
     program: &str,
 ) -> btf_core::Result<(LoadedObject, Program)> {
-    let mut chosen = open.take_program(program)?;
+    let chosen = open.program_mut(program)?;
     chosen.set_autoload(true);
-    open.put_program(chosen);
-    let mut loaded = open.load()?;
-    let program = loaded.take_program(program)?;
+    let loaded = open.load()?;
+    let program = loaded.program(program)?.try_clone()?;
     Ok((loaded, program))
 }
 

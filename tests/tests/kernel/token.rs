@@ -263,9 +263,8 @@ fn maps_alone(path: &str) {
         "{text}"
     );
     let text = why(|open| {
-        let mut map = open.take_map("lengths").unwrap();
+        let map = open.map_mut("lengths").unwrap();
         map.set_autocreate(false);
-        open.put_map(map);
     });
     assert!(
         text.contains("program `on_packet`: the kernel refused to load it"),

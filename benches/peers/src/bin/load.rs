@@ -349,16 +349,15 @@ mod ours {
         let mut open = open(object)?;
         if let Some(only) = only {
             for name in &programs {
-                let mut program = open.take_program(name).map_err(text)?;
+                let program = open.program_mut(name).map_err(text)?;
                 program.set_autoload(name == only);
-                open.put_program(program);
             }
         }
         if is_sized() {
             size_maps(&mut open)?;
         }
         let mut object = open.load().map_err(text)?;
-        let take = |name: &String| object.take_program(name).ok();
+        let take = |name: &String| object.program(name).ok();
         let taken: Vec<_> = programs.iter().filter_map(take).collect();
         let loaded = taken.iter().filter(|p| p.is_loaded());
         Ok(Loaded::new(loaded.map(|p| p.name().to_owned()).collect()))
@@ -368,7 +367,7 @@ mod ours {
         let maps = open.object().maps().iter();
         let names: Vec<String> = maps.map(|map| map.name.clone()).collect();
         for name in names {
-            let mut map = open.take_map(&name).map_err(text)?;
+            let map = open.map_mut(&name).map_err(text)?;
             let map_type = map.map_type().0;
             if let (0, Some(size)) = (map.value_size(), value_size(map_type)) {
                 map.set_value_size(size);
@@ -376,7 +375,6 @@ mod ours {
             if let (0, Some(entries)) = (map.max_entries(), entries(map_type)) {
                 map.set_max_entries(entries);
             }
-            open.put_map(map);
         }
         Ok(())
     }

@@ -24,7 +24,7 @@ impl<T: Sample + ToOwned + ?Sized> PerfEventArray<T> {
     /// # let mut loaded = btf_core::load::OpenObject::open("x", &[])?.load()?;
     /// use btf_core::map::{PerfEventArray, PerfSample};
     ///
-    /// let opens: PerfEventArray<[u32; 2]> = loaded.take_map("opens")?.try_into()?;
+    /// let opens: PerfEventArray<[u32; 2]> = loaded.map("opens")?.typed()?;
     /// let mut opens = opens.stream(8)?;
     /// while let Some(event) = opens.next().await {
     ///     match event? {

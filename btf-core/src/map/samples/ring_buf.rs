@@ -22,7 +22,7 @@ impl<T: Sample + ToOwned + ?Sized> RingBuf<T> {
     /// # let mut loaded = btf_core::load::OpenObject::open("x", &[])?.load()?;
     /// use btf_core::map::RingBuf;
     ///
-    /// let opens: RingBuf<[u32; 2]> = loaded.take_map("opens")?.try_into()?;
+    /// let opens: RingBuf<[u32; 2]> = loaded.map("opens")?.typed()?;
     /// let mut opens = opens.stream()?;
     /// while let Some(event) = opens.next().await {
     ///     let [pid, fd] = event?;

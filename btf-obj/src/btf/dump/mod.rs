@@ -13,6 +13,7 @@ mod c23;
 mod composite;
 mod declarator;
 mod enumeration;
+mod forwards;
 mod kfuncs;
 mod layout;
 mod names;
@@ -37,6 +38,7 @@ pub const EDITION: u64 = {
         include_str!("composite.rs"),
         include_str!("declarator.rs"),
         include_str!("enumeration.rs"),
+        include_str!("forwards.rs"),
         include_str!("kfuncs.rs"),
         include_str!("layout.rs"),
         include_str!("mod.rs"),

@@ -4,8 +4,8 @@
 //! only be declared, which a forward declaration does. Layouts are computed on the way, because a type is done when
 //! all that it consists of are. The walk keeps its own stack: a chain of types may be as long as the file.
 
+use super::forwards::Forwards;
 use super::layout::Layouts;
-use super::names::Forwards;
 use super::scalar;
 use crate::btf::{Btf, Kind, Type, TypeId};
 use crate::error::{Error, Result};

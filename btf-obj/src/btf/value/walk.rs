@@ -2,7 +2,7 @@
 
 use super::super::{IntEncoding, Kind, Member, Type};
 use super::bits;
-use super::write::{Scalar, Writer};
+use super::write::{Scalar, Writer, too_long};
 use crate::error::{Context, Error, ErrorKind, Result};
 
 /// Structs and arrays in each other.
@@ -240,13 +240,6 @@ impl<'b> Walk<'b> {
             ),
         )
     }
-}
-
-pub(super) fn too_long() -> Error {
-    Error::new(
-        ErrorKind::InvalidInput,
-        "its text is longer than the limit (value::Options::limit)",
-    )
 }
 
 /// The type under typedefs, modifiers and a variable's name.

@@ -3,8 +3,7 @@
 use std::fmt::{self, Write};
 
 use super::Options;
-use super::walk::too_long;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Style {
@@ -193,4 +192,11 @@ impl Writer {
         }
         Ok(())
     }
+}
+
+pub(super) fn too_long() -> Error {
+    Error::new(
+        ErrorKind::InvalidInput,
+        "its text is longer than the limit (value::Options::limit)",
+    )
 }

@@ -61,10 +61,10 @@ enum Data {
 impl Data {
     fn of(object: &mut LoadedObject, section: &str) -> Result<Data> {
         if section.starts_with(".rodata") || section == ".kconfig" {
-            return Ok(Data::Constants(object.take_data(section).map_err(text)?));
+            return Ok(Data::Constants(object.data(section).map_err(text)?));
         }
-        let words = object.take_data(section).map_err(text)?;
-        let bytes = object.take_data(section).map_err(text)?;
+        let words = object.data(section).map_err(text)?;
+        let bytes = object.data(section).map_err(text)?;
         Ok(Data::Variables(words, bytes))
     }
 
@@ -195,9 +195,8 @@ impl Objects {
         let Some(State::Open(object)) = self.0.get_mut(id) else {
             return Err("the object is not open".to_owned());
         };
-        let mut program = object.take_program(name).map_err(text)?;
+        let program = object.program_mut(name).map_err(text)?;
         program.set_autoload(autoload);
-        object.put_program(program);
         Ok(Vec::new())
     }
 
@@ -209,7 +208,7 @@ impl Objects {
         let names = object.program_names().map(str::to_owned);
         let names: Vec<String> = names.filter(|n| name.is_empty() || n == name).collect();
         for name in names {
-            let program = object.take_program(&name).map_err(text)?;
+            let program = object.program(&name).map_err(text)?;
             if program.is_loaded() {
                 links.push(program.attach().map_err(text)?);
             }

@@ -23,7 +23,7 @@ unsafe impl<const N: usize> Section for Bss<N> {
 /// As much of `.bss` as the programs write: `data`, which comes first, with its flag if it has one.
 fn read(loaded: &mut LoadedObject, data: &Data) -> Result<Vec<u8>> {
     fn bytes<const N: usize>(loaded: &mut LoadedObject) -> Result<Vec<u8>> {
-        let cells = loaded.take_data::<Bss<N>>(".bss");
+        let cells = loaded.data::<Bss<N>>(".bss");
         let cells = cells.map_err(|e| e.to_string())?;
         Ok(cells.0.iter().map(Global::get).collect())
     }
@@ -58,7 +58,7 @@ pub(crate) fn run(case: &Case, objects: &Path) -> Result<()> {
         }
         (Err(e), _) => return Err(e.to_string()),
     };
-    let program = loaded.take_program(case.program);
+    let program = loaded.program(case.program);
     let link = program
         .and_then(|program| program.attach())
         .map_err(|e| e.to_string())?;

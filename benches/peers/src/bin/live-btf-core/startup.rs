@@ -44,7 +44,7 @@ fn fifty_programs() -> Result<Figures, String> {
     let names: Vec<String> = loaded.program_names().map(str::to_owned).collect();
     let mut links = Vec::with_capacity(names.len());
     for name in &names {
-        let program = loaded.take_program(name).map_err(text)?;
+        let program = loaded.program(name).map_err(text)?;
         links.push(program.attach().map_err(text)?);
     }
     let attached = ms(started);
@@ -55,7 +55,7 @@ fn kprobe_multi() -> Result<Figures, String> {
     let bytes = object!("live_kprobe_multi");
     let open = OpenObject::open("live_kprobe_multi", bytes).map_err(text)?;
     let mut loaded = open.load().map_err(text)?;
-    let program = loaded.take_program("on_tcp").map_err(text)?;
+    let program = loaded.program("on_tcp").map_err(text)?;
     let started = Instant::now();
     let _link = program.attach().map_err(text)?;
     Ok(vec![("attach", ms(started))])
