@@ -52,8 +52,8 @@ impl Cgroup {
     /// [`crate::ErrorKind::InvalidInput`] if it is not loaded, or the folder is no cgroup; [`crate::ErrorKind::NotFound`] if there is no
     /// such folder; else what the kernel answers, with what to try if another program is there that does not share.
     pub fn attach_to(&self, cgroup: impl AsRef<Path>, sharing: CgroupSharing) -> Result<Link> {
-        self.fd()?;
-        attach_to_path(self, cgroup.as_ref(), sharing).context(|| self.what())
+        self.0.fd()?;
+        attach_to_path(&self.0, cgroup.as_ref(), sharing).context(|| self.0.what())
     }
 
     /// The same with a descriptor of the cgroup's folder.
@@ -62,8 +62,8 @@ impl Cgroup {
     ///
     /// Those of [`Cgroup::attach_to`].
     pub fn attach_to_fd(&self, cgroup: impl AsFd, sharing: CgroupSharing) -> Result<Link> {
-        self.fd()?;
-        attach_to_fd(self, cgroup.as_fd(), sharing).context(|| self.what())
+        self.0.fd()?;
+        attach_to_fd(&self.0, cgroup.as_fd(), sharing).context(|| self.0.what())
     }
 
     /// Runs it on a packet, attached or not: kernels do that with those in `SEC("cgroup_skb/…")`.
@@ -73,7 +73,7 @@ impl Cgroup {
     /// [`crate::ErrorKind::InvalidInput`] if it is not loaded; [`crate::ErrorKind::Unsupported`] if the kernel does not run its
     /// kind by itself; else what the kernel answers.
     pub fn test_run(&self, run: &TestRun<'_>) -> Result<Ran> {
-        test_run::run(self, run, Has::Packet)
+        test_run::run(&self.0, run, Has::Packet)
     }
 }
 

@@ -28,8 +28,8 @@ impl Freplace {
     /// [`crate::ErrorKind::InvalidInput`] if one of the programs is not loaded; [`crate::ErrorKind::NotFound`] if the other has no
     /// such function; else what the kernel answers.
     pub fn attach_to(&self, target: &Program, function: &str) -> Result<Link> {
-        self.fd()?;
-        freplace(self, target, function).context(|| self.what())
+        self.0.fd()?;
+        freplace(&self.0, target, function).context(|| self.0.what())
     }
 }
 

@@ -42,16 +42,16 @@ impl Iter {
     ///
     /// As [`Iter::iterate_over`].
     pub fn attach_over(&self, over: IterOver<'_>) -> Result<Link> {
-        self.fd()?;
-        iter(self, Some(over.0)).context(|| self.what())
+        self.0.fd()?;
+        iter(&self.0, Some(over.0)).context(|| self.0.what())
     }
 
     fn begin(&self, over: Option<Over<'_>>) -> Result<File> {
-        self.fd()?;
+        self.0.fd()?;
         // The file holds the program; the link is only to make it.
-        iter(self, over)
-            .and_then(|link| iter_file(self, &link))
-            .context(|| self.what())
+        iter(&self.0, over)
+            .and_then(|link| iter_file(&self.0, &link))
+            .context(|| self.0.what())
     }
 }
 

@@ -23,7 +23,7 @@ attaches!(Kprobe);
 impl Kprobe {
     /// Whether it runs when the function returns.
     pub fn is_return(&self) -> bool {
-        is_return(self)
+        is_return(&self.0)
     }
 
     /// Attaches it to a function (`vfs_unlink`), whatever its section says; `offset` is in bytes from its start, 0 for its
@@ -43,8 +43,8 @@ impl Kprobe {
     ///
     /// Those of [`Kprobe::attach_to`].
     pub fn attach_with(&self, options: &KprobeOptions) -> Result<Link> {
-        self.fd()?;
-        kprobe(self, options, self.is_return()).context(|| self.what())
+        self.0.fd()?;
+        kprobe(&self.0, options, self.is_return()).context(|| self.0.what())
     }
 
     /// Attaches it to the first of these functions that the kernel has: `do_unlinkat`, say, or else `filename_unlinkat`,
@@ -54,8 +54,8 @@ impl Kprobe {
     ///
     /// [`crate::ErrorKind::NotFound`] if the kernel has none of them; else those of [`Kprobe::attach_to`].
     pub fn attach_any<T: AsRef<str>>(&self, functions: &[T]) -> Result<Link> {
-        self.attach_first(functions, |function| {
-            kprobe(self, &KprobeOptions::new(function), self.is_return())
+        self.0.attach_first(functions, |function| {
+            kprobe(&self.0, &KprobeOptions::new(function), self.is_return())
         })
     }
 }

@@ -40,13 +40,13 @@ impl KprobeMulti {
     ///
     /// Those of [`KprobeMulti::attach_to`]; [`ErrorKind::InvalidInput`] if there are cookies, but not one for each function.
     pub fn attach_with(&self, options: &KprobeMultiOptions) -> Result<Link> {
-        self.fd()?;
+        self.0.fd()?;
         let wanted = match &options.what {
             What::Pattern(pattern) => Wanted::Pattern(pattern),
             What::Names(names) => Wanted::Names(names),
             What::Addresses(addresses) => Wanted::Addresses(addresses),
         };
-        kprobe_multi(self, wanted, &options.cookies).context(|| self.what())
+        kprobe_multi(&self.0, wanted, &options.cookies).context(|| self.0.what())
     }
 
     /// Attaches it to the first of these functions that the kernel has.
@@ -55,8 +55,8 @@ impl KprobeMulti {
     ///
     /// [`ErrorKind::NotFound`] if the kernel has none of them; else those of [`KprobeMulti::attach_to`].
     pub fn attach_any<T: AsRef<str>>(&self, functions: &[T]) -> Result<Link> {
-        self.attach_first(functions, |function| {
-            kprobe_multi(self, Wanted::Pattern(function), &[])
+        self.0.attach_first(functions, |function| {
+            kprobe_multi(&self.0, Wanted::Pattern(function), &[])
         })
     }
 }

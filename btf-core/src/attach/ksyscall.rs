@@ -22,7 +22,7 @@ attaches!(Ksyscall);
 impl Ksyscall {
     /// Whether it runs when the system call returns.
     pub fn is_return(&self) -> bool {
-        is_return(self)
+        is_return(&self.0)
     }
 
     /// Attaches it to a system call (`unlinkat`), whatever its section says.
@@ -41,8 +41,8 @@ impl Ksyscall {
     ///
     /// Those of [`Ksyscall::attach_to`].
     pub fn attach_to_with_cookie(&self, call: &str, cookie: u64) -> Result<Link> {
-        self.fd()?;
-        ksyscall(self, call, cookie, self.is_return()).context(|| self.what())
+        self.0.fd()?;
+        ksyscall(&self.0, call, cookie, self.is_return()).context(|| self.0.what())
     }
 }
 

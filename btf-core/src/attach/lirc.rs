@@ -20,8 +20,8 @@ impl Lirc {
     ///
     /// [`crate::ErrorKind::InvalidInput`] if it is not loaded; else what the kernel answers.
     pub fn attach_to(&self, device: impl AsFd) -> Result<Link> {
-        self.fd()?;
-        lirc(self, device.as_fd()).context(|| self.what())
+        self.0.fd()?;
+        lirc(&self.0, device.as_fd()).context(|| self.0.what())
     }
 }
 

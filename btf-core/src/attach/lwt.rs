@@ -32,8 +32,8 @@ impl Lwt {
     /// [`crate::ErrorKind::NotFound`] if there is no such device; else what the kernel answers, with what to try if a route with
     /// this destination, table and metric is there.
     pub fn attach_to(&self, route: &Route<'_>) -> Result<Link> {
-        self.fd()?;
-        lwt(self, route).context(|| self.what())
+        self.0.fd()?;
+        lwt(&self.0, route).context(|| self.0.what())
     }
 
     /// Runs it on a packet, from its Ethernet header on, of a route or of none; the result is a `BPF_OK`, `BPF_DROP` and so on. Newer kernels
@@ -43,7 +43,7 @@ impl Lwt {
     ///
     /// [`crate::ErrorKind::InvalidInput`] if it is not loaded; else what the kernel answers.
     pub fn test_run(&self, run: &TestRun<'_>) -> Result<Ran> {
-        test_run::run(self, run, Has::Packet)
+        test_run::run(&self.0, run, Has::Packet)
     }
 }
 
@@ -159,7 +159,7 @@ struct Added {
 
 impl Added {
     fn new(program: &Program, route: &Route<'_>) -> Result<Added> {
-        let others = route.beside.iter().map(|lwt: &&Lwt| &***lwt);
+        let others = route.beside.iter().map(|lwt| lwt.program());
         let mut programs: Vec<Placed> = Vec::new();
         for program in std::iter::once(program).chain(others) {
             let placed = Placed::new(program)?;

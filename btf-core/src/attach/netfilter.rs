@@ -60,8 +60,8 @@ impl Netfilter {
     /// [`crate::ErrorKind::InvalidInput`] if it is not loaded; else what the kernel answers, with what to try if something of this
     /// priority is there.
     pub fn attach_to(&self, options: NetfilterOptions) -> Result<Link> {
-        self.fd()?;
-        netfilter(self, options).context(|| self.what())
+        self.0.fd()?;
+        netfilter(&self.0, options).context(|| self.0.what())
     }
 
     /// Runs it on a packet, from its Ethernet header on, attached or not.
@@ -70,7 +70,7 @@ impl Netfilter {
     ///
     /// [`crate::ErrorKind::InvalidInput`] if it is not loaded; else what the kernel answers.
     pub fn test_run(&self, run: &TestRun<'_>) -> Result<Ran> {
-        test_run::run(self, run, Has::PacketOnly)
+        test_run::run(&self.0, run, Has::PacketOnly)
     }
 }
 

@@ -26,8 +26,8 @@ impl Netkit {
         interface: impl Into<Interface<'a>>,
         options: OrderOptions<'_>,
     ) -> Result<Link> {
-        self.fd()?;
-        netkit(self, interface.into(), options).context(|| self.what())
+        self.0.fd()?;
+        netkit(&self.0, interface.into(), options).context(|| self.0.what())
     }
 
     /// Runs it on a packet, attached or not.
@@ -36,7 +36,7 @@ impl Netkit {
     ///
     /// [`crate::ErrorKind::InvalidInput`] if it is not loaded; else what the kernel answers.
     pub fn test_run(&self, run: &TestRun<'_>) -> Result<Ran<TcAction>> {
-        test_run::run(self, run, Has::Packet).map(|ran| ran.map(TcAction))
+        test_run::run(&self.0, run, Has::Packet).map(|ran| ran.map(TcAction))
     }
 }
 

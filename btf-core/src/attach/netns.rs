@@ -25,8 +25,8 @@ impl Netns {
     /// [`crate::ErrorKind::InvalidInput`] if it is not loaded; else what the kernel answers: there is one flow dissector in a
     /// namespace, and none beside one in the first namespace.
     pub fn attach_to(&self, netns: impl AsFd) -> Result<Link> {
-        self.fd()?;
-        attach_to_fd(self, netns.as_fd()).context(|| self.what())
+        self.0.fd()?;
+        attach_to_fd(&self.0, netns.as_fd()).context(|| self.0.what())
     }
 
     /// Attaches it to this thread's network namespace.
@@ -35,11 +35,11 @@ impl Netns {
     ///
     /// Those of [`Netns::attach_to`].
     pub fn attach_here(&self) -> Result<Link> {
-        self.fd()?;
+        self.0.fd()?;
         std::fs::File::open(OWN)
             .map_err(|e| Error::os(format!("cannot open {OWN}"), e))
-            .and_then(|netns| attach_to_fd(self, netns.as_fd()))
-            .context(|| self.what())
+            .and_then(|netns| attach_to_fd(&self.0, netns.as_fd()))
+            .context(|| self.0.what())
     }
 
     /// Runs it, attached or not: a flow dissector on a packet, of which [`Ran::data`] is what it finds
@@ -49,11 +49,11 @@ impl Netns {
     ///
     /// [`crate::ErrorKind::InvalidInput`] if it is not loaded; else what the kernel answers.
     pub fn test_run(&self, run: &TestRun<'_>) -> Result<Ran> {
-        let has = match self.prog_type() {
+        let has = match self.0.prog_type() {
             Some(ProgType::SK_LOOKUP) => Has::Context,
             _ => Has::Packet,
         };
-        test_run::run(self, run, has)
+        test_run::run(&self.0, run, has)
     }
 }
 

@@ -21,8 +21,8 @@ impl PerfEvent {
     ///
     /// [`crate::ErrorKind::InvalidInput`] if it is not loaded; else what the kernel answers.
     pub fn attach_to(&self, event: OwnedFd) -> Result<Link> {
-        self.fd()?;
-        perf_event(self, event, 0).context(|| self.what())
+        self.0.fd()?;
+        perf_event(&self.0, event, 0).context(|| self.0.what())
     }
 
     /// Opens an event and attaches the program to it: on the CPU that the options name, or on each that is online.
@@ -42,8 +42,8 @@ impl PerfEvent {
     ///
     /// Those of [`PerfEvent::attach_to`].
     pub fn attach_with(&self, options: &PerfEventOptions) -> Result<Link> {
-        self.fd()?;
-        perf_events(self, options).context(|| self.what())
+        self.0.fd()?;
+        perf_events(&self.0, options).context(|| self.0.what())
     }
 
     /// Attaches it to a copy of somebody else's event, such as one that profiles on its own, too.

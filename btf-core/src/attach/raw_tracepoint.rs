@@ -1,7 +1,6 @@
 //! Programs on raw tracepoints.
 
 use std::marker::PhantomData;
-use std::ops::Deref;
 
 use super::cookie;
 use super::typed::attaches;
@@ -42,11 +41,9 @@ impl<A> TryFrom<&Program> for RawTracepoint<A> {
     }
 }
 
-/// The untyped program: its name, section, descriptor.
-impl<A> Deref for RawTracepoint<A> {
-    type Target = Program;
-
-    fn deref(&self) -> &Program {
+impl<A> RawTracepoint<A> {
+    /// Returns the untyped program: its name, section and file descriptor.
+    pub fn program(&self) -> &Program {
         &self.program
     }
 }
@@ -61,8 +58,8 @@ impl<A> RawTracepoint<A> {
     /// [`crate::ErrorKind::InvalidInput`] if it is not loaded; [`crate::ErrorKind::NotFound`] if the kernel has no such
     /// tracepoint; else what the kernel answers.
     pub fn attach_to(&self, name: &str) -> Result<Link> {
-        self.fd()?;
-        raw_tracepoint(self, name, 0).context(|| self.what())
+        self.program.fd()?;
+        raw_tracepoint(&self.program, name, 0).context(|| self.program.what())
     }
 }
 
@@ -92,7 +89,7 @@ impl<A: Arguments> RawTracepoint<A> {
     fn run(&self, arguments: &A, cpu: Option<u32>) -> Result<i32> {
         /// `BPF_F_TEST_RUN_ON_CPU`.
         const ON_CPU: u32 = 1;
-        let fd = self.fd()?;
+        let fd = self.program.fd()?;
         // A context of full length, whatever the program reads of it.
         let mut context = [0u64; MAX_WORDS];
         for (to, word) in context.iter_mut().zip(arguments.to_words()) {
@@ -107,11 +104,11 @@ impl<A: Arguments> RawTracepoint<A> {
         sys::prog_run(fd, run)
             .map(|answer| answer.result.cast_signed())
             .map_err(|e| self.explain(e))
-            .context(|| self.what())
+            .context(|| self.program.what())
     }
 
     fn explain(&self, e: std::io::Error) -> Error {
-        let is_writable = self.prog_type() != Some(ProgType::RAW_TRACEPOINT);
+        let is_writable = self.program.prog_type() != Some(ProgType::RAW_TRACEPOINT);
         let errno = e.raw_os_error();
         match errno {
             Some(libc::EINVAL | libc::EOPNOTSUPP | sys::ENOTSUPP) => {
@@ -126,7 +123,7 @@ impl<A: Arguments> RawTracepoint<A> {
                 })
             }
             Some(libc::EPERM | libc::EACCES) => Error::os("the kernel refused to run it", e).hint(
-                sys::privileges_hint(sys::program_capabilities(self.prog_type())),
+                sys::privileges_hint(sys::program_capabilities(self.program.prog_type())),
             ),
             Some(libc::ENXIO) => Error::os("the kernel refused to run it", e)
                 .hint("there is no such CPU, or it is not online"),

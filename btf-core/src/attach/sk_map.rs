@@ -36,8 +36,8 @@ impl SkMap {
     /// [`crate::ErrorKind::InvalidInput`] if it is not loaded, or its section (`SEC("sk_skb")`) does not say which of several kinds it
     /// is; else what the kernel answers.
     pub fn attach_to(&self, map: impl AsFd) -> Result<Link> {
-        self.fd()?;
-        sock_map(self, map.as_fd(), self.attach_type()).context(|| self.what())
+        self.0.fd()?;
+        sock_map(&self.0, map.as_fd(), self.0.attach_type()).context(|| self.0.what())
     }
 
     /// Attaches it as [`SkMap::attach_to`] does, if it is in `SEC("sk_skb")`, which does not say what it does.
@@ -46,19 +46,20 @@ impl SkMap {
     ///
     /// [`crate::ErrorKind::InvalidInput`] if it is not loaded, or its section says what it does; else what the kernel answers.
     pub fn attach_as(&self, role: SkSkbRole, map: impl AsFd) -> Result<Link> {
-        self.fd()?;
-        if self.prog_type() != Some(ProgType::SK_SKB) || self.attach_type() != AttachType::NONE {
-            let section = self.section();
+        self.0.fd()?;
+        if self.0.prog_type() != Some(ProgType::SK_SKB) || self.0.attach_type() != AttachType::NONE
+        {
+            let section = self.0.section();
             let sentence = format!("SEC(\"{section}\") says already what it does");
             let error = Error::new(ErrorKind::InvalidInput, sentence);
-            return Err(error.hint("call attach_to").context(self.what()));
+            return Err(error.hint("call attach_to").context(self.0.what()));
         }
         let attach_type = match role {
             SkSkbRole::StreamParser => AttachType::SK_SKB_STREAM_PARSER,
             SkSkbRole::StreamVerdict => AttachType::SK_SKB_STREAM_VERDICT,
             SkSkbRole::Verdict => AttachType::SK_SKB_VERDICT,
         };
-        sock_map(self, map.as_fd(), attach_type).context(|| self.what())
+        sock_map(&self.0, map.as_fd(), attach_type).context(|| self.0.what())
     }
 }
 

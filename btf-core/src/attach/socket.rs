@@ -21,7 +21,7 @@ impl SocketFilter {
     ///
     /// [`crate::ErrorKind::InvalidInput`] if it is not loaded; else what the kernel answers.
     pub fn attach_to(&self, socket: impl AsFd) -> Result<()> {
-        set_option(self, socket.as_fd(), SocketOption::ATTACH).context(|| self.what())
+        set_option(&self.0, socket.as_fd(), SocketOption::ATTACH).context(|| self.0.what())
     }
 
     /// Removes the filter of a socket, whichever it is.
@@ -30,7 +30,7 @@ impl SocketFilter {
     ///
     /// What the kernel answers, such as that there is none.
     pub fn detach_from(&self, socket: impl AsFd) -> Result<()> {
-        set_option(self, socket.as_fd(), SocketOption::DETACH).context(|| self.what())
+        set_option(&self.0, socket.as_fd(), SocketOption::DETACH).context(|| self.0.what())
     }
 
     /// Runs it on a packet, attached or not; the result is how many bytes it lets through.
@@ -39,7 +39,7 @@ impl SocketFilter {
     ///
     /// [`crate::ErrorKind::InvalidInput`] if it is not loaded; else what the kernel answers.
     pub fn test_run(&self, run: &TestRun<'_>) -> Result<Ran<u32>> {
-        test_run::run(self, run, Has::Packet).map(|ran| ran.map(i32::cast_unsigned))
+        test_run::run(&self.0, run, Has::Packet).map(|ran| ran.map(i32::cast_unsigned))
     }
 }
 
@@ -56,7 +56,8 @@ impl SkReuseport {
     ///
     /// [`crate::ErrorKind::InvalidInput`] if it is not loaded; else what the kernel answers.
     pub fn attach_to(&self, socket: impl AsFd) -> Result<()> {
-        set_option(self, socket.as_fd(), SocketOption::ATTACH_REUSEPORT).context(|| self.what())
+        set_option(&self.0, socket.as_fd(), SocketOption::ATTACH_REUSEPORT)
+            .context(|| self.0.what())
     }
 
     /// Removes the program of a socket's group, whichever it is.
@@ -65,7 +66,8 @@ impl SkReuseport {
     ///
     /// What the kernel answers, such as that there is none.
     pub fn detach_from(&self, socket: impl AsFd) -> Result<()> {
-        set_option(self, socket.as_fd(), SocketOption::DETACH_REUSEPORT).context(|| self.what())
+        set_option(&self.0, socket.as_fd(), SocketOption::DETACH_REUSEPORT)
+            .context(|| self.0.what())
     }
 }
 

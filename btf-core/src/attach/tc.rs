@@ -54,8 +54,8 @@ impl Tc {
         direction: Direction,
         options: TcOptions,
     ) -> Result<Link> {
-        self.fd()?;
-        tc(self, interface.into(), direction, options).context(|| self.what())
+        self.0.fd()?;
+        tc(&self.0, interface.into(), direction, options).context(|| self.0.what())
     }
 
     /// Runs it on a packet, attached or not.
@@ -64,7 +64,7 @@ impl Tc {
     ///
     /// [`crate::ErrorKind::InvalidInput`] if it is not loaded; else what the kernel answers.
     pub fn test_run(&self, run: &TestRun<'_>) -> Result<Ran<TcAction>> {
-        test_run::run(self, run, Has::Packet).map(|ran| ran.map(TcAction))
+        test_run::run(&self.0, run, Has::Packet).map(|ran| ran.map(TcAction))
     }
 }
 

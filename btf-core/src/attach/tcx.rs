@@ -29,8 +29,8 @@ impl Tcx {
         interface: impl Into<Interface<'a>>,
         options: OrderOptions<'_>,
     ) -> Result<Link> {
-        self.fd()?;
-        tcx(self, interface.into(), options).context(|| self.what())
+        self.0.fd()?;
+        tcx(&self.0, interface.into(), options).context(|| self.0.what())
     }
 
     /// Runs it on a packet, attached or not.
@@ -39,7 +39,7 @@ impl Tcx {
     ///
     /// [`crate::ErrorKind::InvalidInput`] if it is not loaded; else what the kernel answers.
     pub fn test_run(&self, run: &TestRun<'_>) -> Result<Ran<TcAction>> {
-        test_run::run(self, run, Has::Packet).map(|ran| ran.map(TcAction))
+        test_run::run(&self.0, run, Has::Packet).map(|ran| ran.map(TcAction))
     }
 }
 

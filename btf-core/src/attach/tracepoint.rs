@@ -22,8 +22,8 @@ impl Tracepoint {
     /// [`crate::ErrorKind::InvalidInput`] if it is not loaded; [`crate::ErrorKind::NotFound`] if the kernel has no such
     /// tracepoint or tracefs is not mounted; else what the kernel answers.
     pub fn attach_to(&self, category: &str, name: &str) -> Result<Link> {
-        self.fd()?;
-        tracepoint(self, category, name, 0).context(|| self.what())
+        self.0.fd()?;
+        tracepoint(&self.0, category, name, 0).context(|| self.0.what())
     }
 }
 

@@ -28,7 +28,7 @@ impl Tracing {
     /// [`crate::ErrorKind::InvalidInput`] if it is not loaded; [`crate::ErrorKind::Unsupported`] for programs that are on no
     /// functions; else what the kernel answers: `EFAULT` if a function did not return what it should.
     pub fn test_run(&self) -> Result<i32> {
-        test_run::run(self, &TestRun::new(), Has::Nothing).map(|ran| ran.result)
+        test_run::run(&self.0, &TestRun::new(), Has::Nothing).map(|ran| ran.result)
     }
 }
 

@@ -98,7 +98,7 @@ macro_rules! attaches {
             ///
             /// Those of [`Program::attach_with_cookie`](crate::prog::Program::attach_with_cookie).
             pub fn attach_with_cookie(&self, cookie: u64) -> crate::Result<crate::link::Link> {
-                self.attach_by(by_section, cookie)
+                self.program().attach_by(by_section, cookie)
             }
 
             /// Attaches it if it is to be attached with the whole object, as
@@ -108,7 +108,7 @@ macro_rules! attaches {
             ///
             #[doc = concat!("Those of [`", stringify!($name), "::attach`].")]
             pub fn attach_if_wanted(&self) -> crate::Result<Option<crate::link::Link>> {
-                self.is_attach_wanted().then(|| self.attach()).transpose()
+                self.program().is_attach_wanted().then(|| self.attach()).transpose()
             }
         }
     };

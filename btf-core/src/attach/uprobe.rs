@@ -23,7 +23,7 @@ attaches!(Uprobe);
 impl Uprobe {
     /// Whether it runs when the function returns.
     pub fn is_return(&self) -> bool {
-        is_return(self)
+        is_return(&self.0)
     }
 
     /// Attaches it to a function of a binary, in every process: `libc.so.6` and `malloc`, or `memcpy@GLIBC_2.2.5`. A binary
@@ -44,8 +44,8 @@ impl Uprobe {
     ///
     /// Those of [`Uprobe::attach_to`].
     pub fn attach_with(&self, options: &UprobeOptions) -> Result<Link> {
-        self.fd()?;
-        uprobe(self, options, self.is_return()).context(|| self.what())
+        self.0.fd()?;
+        uprobe(&self.0, options, self.is_return()).context(|| self.0.what())
     }
 }
 

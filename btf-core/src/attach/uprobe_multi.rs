@@ -42,8 +42,8 @@ impl UprobeMulti {
     ///
     /// Those of [`UprobeMulti::attach_to`]; [`ErrorKind::InvalidInput`] if there are cookies or counters, but not one for each place.
     pub fn attach_with(&self, options: &UprobeMultiOptions) -> Result<Link> {
-        self.fd()?;
-        uprobe_multi(self, options).context(|| self.what())
+        self.0.fd()?;
+        uprobe_multi(&self.0, options).context(|| self.0.what())
     }
 }
 

@@ -43,8 +43,8 @@ impl Usdt {
     ///
     /// Those of [`Usdt::attach_to`].
     pub fn attach_with(&self, options: &UsdtOptions) -> Result<Link> {
-        self.fd()?;
-        attach(self, options).context(|| self.what())
+        self.0.fd()?;
+        attach(&self.0, options).context(|| self.0.what())
     }
 }
 

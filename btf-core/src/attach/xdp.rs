@@ -75,8 +75,8 @@ impl Xdp {
         interface: impl Into<Interface<'a>>,
         options: XdpOptions,
     ) -> Result<Link> {
-        self.fd()?;
-        xdp(self, interface.into(), options).context(|| self.what())
+        self.0.fd()?;
+        xdp(&self.0, interface.into(), options).context(|| self.0.what())
     }
 
     /// Runs it on a packet, attached or not; or on live frames ([`TestRun::live_frames`]).
@@ -85,7 +85,7 @@ impl Xdp {
     ///
     /// [`crate::ErrorKind::InvalidInput`] if it is not loaded; else what the kernel answers.
     pub fn test_run(&self, run: &TestRun<'_>) -> Result<Ran<XdpAction>> {
-        test_run::run(self, run, Has::Packet)
+        test_run::run(&self.0, run, Has::Packet)
             .map(|ran| ran.map(|result| XdpAction(result.cast_unsigned())))
     }
 }

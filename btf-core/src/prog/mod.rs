@@ -205,11 +205,9 @@ macro_rules! typed {
             }
         }
 
-        /// The untyped program: its name, section, descriptor.
-        impl std::ops::Deref for $name {
-            type Target = $crate::prog::Program;
-
-            fn deref(&self) -> &$crate::prog::Program {
+        impl $name {
+            /// Returns the untyped program: its name, section and file descriptor.
+            pub fn program(&self) -> &$crate::prog::Program {
                 &self.0
             }
         }

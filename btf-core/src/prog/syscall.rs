@@ -16,6 +16,6 @@ impl Syscall {
     ///
     /// [`crate::ErrorKind::InvalidInput`] if it is not loaded; else what the kernel answers.
     pub fn run(&self, run: &TestRun<'_>) -> Result<Ran> {
-        test_run::run(self, run, Has::ContextInPlace)
+        test_run::run(&self.0, run, Has::ContextInPlace)
     }
 }

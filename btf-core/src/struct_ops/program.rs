@@ -1,7 +1,6 @@
 //! Programs that are operations of the kernel, one by one.
 
 use std::marker::PhantomData;
-use std::ops::Deref;
 
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::obj::Attach;
@@ -40,11 +39,9 @@ impl<A> TryFrom<&Program> for StructOp<A> {
     }
 }
 
-/// The untyped program: its name, section, descriptor.
-impl<A> Deref for StructOp<A> {
-    type Target = Program;
-
-    fn deref(&self) -> &Program {
+impl<A> StructOp<A> {
+    /// Returns the untyped program: its name, section and file descriptor.
+    pub fn program(&self) -> &Program {
         &self.program
     }
 }
@@ -64,10 +61,10 @@ impl<A: Arguments> StructOp<A> {
     pub fn test_run<S: Pod>(&self, state: Option<&mut S>, arguments: &A) -> Result<i32> {
         let state = state.map(pod::bytes_of_mut);
         let is_without = state.is_none();
-        sys::struct_op_run(self.fd()?, state, arguments.to_words())
+        sys::struct_op_run(self.program.fd()?, state, arguments.to_words())
             .map(u32::cast_signed)
             .map_err(|e| explain(e, is_without))
-            .context(|| self.what())
+            .context(|| self.program.what())
     }
 }
 

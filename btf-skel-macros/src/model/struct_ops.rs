@@ -36,17 +36,8 @@ pub(crate) struct Operation {
     pub(crate) comment: String,
 }
 
-/// Names of the settings that all of them have.
-const OWN: [&str; 8] = [
-    "name",
-    "type_name",
-    "autocreate",
-    "program",
-    "get",
-    "clone",
-    "deref",
-    "deref_mut",
-];
+/// Methods that all of them have.
+const OWN: [&str; 2] = ["struct_ops", "struct_ops_mut"];
 
 /// Operations share a struct of links with programs, so that their names must differ.
 pub(super) fn all(

@@ -231,7 +231,7 @@ fn loaded(skeleton: &Skeleton) -> TokenStream {
                 })
             }
 
-            /// What was odd while loading, and no reason to fail.
+            /// Non-fatal warnings emitted during load.
             pub fn warnings(&self) -> &[::std::string::String] {
                 &self.warnings
             }
@@ -243,7 +243,7 @@ fn loaded(skeleton: &Skeleton) -> TokenStream {
             /// # Errors
             ///
             /// Naming the first program that cannot be attached; those before it are detached again.
-            pub fn attach(&mut self) -> ::btf_core::Result<#all_links> {
+            pub fn attach(&self) -> ::btf_core::Result<#all_links> {
                 ::core::result::Result::Ok(#all_links {
                     #(
                         #links: self.progs.#links.attach_if_wanted()?,

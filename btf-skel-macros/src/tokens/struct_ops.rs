@@ -63,22 +63,19 @@ fn settings(ops: &Operations, skeleton: &Skeleton) -> TokenStream {
         #[derive(Debug)]
         pub struct #ty(::btf_core::load::OpenStructOps);
 
-        /// What all operations have: `autocreate`, members by their C names.
-        impl ::core::ops::Deref for #ty {
-            type Target = ::btf_core::load::OpenStructOps;
-
-            fn deref(&self) -> &Self::Target {
+        impl #ty {
+            /// Returns the settings without the members' types: `autocreate`, members by their C names.
+            pub fn struct_ops(&self) -> &::btf_core::load::OpenStructOps {
                 &self.0
             }
-        }
 
-        impl ::core::ops::DerefMut for #ty {
-            fn deref_mut(&mut self) -> &mut Self::Target {
+            /// Returns the settings without the members' types, to be changed.
+            pub fn struct_ops_mut(&mut self) -> &mut ::btf_core::load::OpenStructOps {
                 &mut self.0
             }
-        }
 
-        impl #ty { #(#members)* }
+            #(#members)*
+        }
     }
 }
 

@@ -68,7 +68,7 @@ fn run(options: &Options) -> Result<(), Failure> {
     if let Some(name) = &options.name {
         open.rodata.filter_comm = name.as_str().into();
     }
-    let mut skel = open.load()?;
+    let skel = open.load()?;
     let _links = skel.attach()?;
 
     let stdout = io::stdout();

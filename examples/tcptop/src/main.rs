@@ -78,7 +78,7 @@ impl From<io::Error> for Failure {
 }
 
 fn run(options: &Options) -> Result<(), Failure> {
-    let mut skel = load(options)?;
+    let skel = load(options)?;
     let _links = skel.attach()?;
 
     let is_live = options.format.is_none() && io::stdout().is_terminal();

@@ -415,7 +415,7 @@ fn skeleton(_: &Place) -> Result<()> {
     open.progs.on_tracepoint.set_autoload(true);
     open.progs.on_tp_btf.set_autoload(true);
     open.progs.on_raw_tp.set_autoload(true);
-    let mut skel = open.load()?;
+    let skel = open.load()?;
     subject();
     let links = skel.attach()?;
     drop(links);

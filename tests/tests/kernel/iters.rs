@@ -83,9 +83,9 @@ fn a_link_takes_another_program() {
     let pin = format!("/sys/fs/bpf/updated-{}", std::process::id());
     link.pin(&pin).unwrap();
     assert_eq!(numbers(File::open(&pin).unwrap()), [303]);
-    link.update(&skel.progs.on_value).unwrap();
+    link.update(skel.progs.on_value.program()).unwrap();
     assert_eq!(numbers(File::open(&pin).unwrap()), [300]);
-    let e = link.update(&skel.progs.on_task).unwrap_err();
+    let e = link.update(skel.progs.on_task.program()).unwrap_err();
     assert_eq!(
         e.to_string(),
         "link of program `on_value`: cannot put program `on_task` into it: Invalid argument (os error 22) (it takes a program \

@@ -113,10 +113,10 @@ fn cgroups() {
     let hits = || (old_bss.hits.get(), new_bss.hits.get());
     cgroup::udp4();
     assert_eq!(hits(), (1, 0));
-    link.update(&new).unwrap();
+    link.update(new.program()).unwrap();
     cgroup::udp4();
     assert_eq!(hits(), (1, 1));
-    let e = link.update(&other).unwrap_err();
+    let e = link.update(other.program()).unwrap_err();
     assert_eq!(
         e.to_string(),
         "link of program `connect4`: cannot put program `sock_create` into it: Invalid argument (os error 22) (it takes a program \
@@ -128,7 +128,7 @@ fn cgroups() {
     drop(cgroup);
     let until = Instant::now() + Duration::from_secs(10);
     let e = loop {
-        match link.update(&old) {
+        match link.update(old.program()) {
             Ok(()) => assert!(Instant::now() < until, "the cgroup is there still"),
             Err(e) => break e,
         }

@@ -84,8 +84,10 @@ fn arrays_of_programs() {
     // What the declaration says.
     assert_eq!((call(0), call(1), call(2)), (-1, 101, -1));
     declared.works();
-    handlers.set(2, &skel.progs.on_two).unwrap();
-    handlers.set_fd(0, skel.progs.on_one.fd().unwrap()).unwrap();
+    handlers.set(2, skel.progs.on_two.program()).unwrap();
+    handlers
+        .set_fd(0, skel.progs.on_one.program().fd().unwrap())
+        .unwrap();
     assert_eq!((call(0), call(1), call(2)), (101, 101, 102));
     assert_eq!(
         handlers.program_id(0).unwrap(),
@@ -99,7 +101,7 @@ fn arrays_of_programs() {
     assert!(!handlers.clear(1).unwrap());
     assert_eq!((call(1), handlers.program_id(1).unwrap()), (-1, None));
     assert_eq!(handlers.len(), 4);
-    let e = handlers.set(4, &skel.progs.on_two).unwrap_err();
+    let e = handlers.set(4, skel.progs.on_two.program()).unwrap_err();
     assert_eq!(
         e.to_string(),
         "map `handlers`: index 4 is out of its 4 entries"

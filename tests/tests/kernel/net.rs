@@ -180,7 +180,7 @@ fn xdp_programs_that_cannot_be_attached_say_why() {
         let text = second.attach_to("lo", options).unwrap_err().to_string();
         assert!(text.contains("unless a link holds it"), "{text}");
     }
-    let e = first.attach().unwrap_err().to_string();
+    let e = first.program().attach().unwrap_err().to_string();
     assert!(e.contains("attach_to takes the network device"), "{e}");
 }
 

@@ -67,7 +67,7 @@ fn types_that_are_carried_along() {
         let mut open = no_btf::NoBtf::open().unwrap();
         open.rodata.target_pid = std::process::id();
         open.object_mut().set_kernel_btfs(archive);
-        let mut skel = open.load().unwrap();
+        let skel = open.load().unwrap();
         let _links = skel.attach().unwrap();
         getppid(10);
         assert!(skel.bss.calls.get() >= 10);
@@ -97,7 +97,7 @@ fn a_kernel_with_btf_does_not_look_at_them() {
     let mut open = no_btf::NoBtf::open().unwrap();
     open.object_mut().set_kernel_btfs(b"not read".to_vec());
     open.rodata.target_pid = std::process::id();
-    let mut skel = open.load().unwrap();
+    let skel = open.load().unwrap();
     let _links = skel.attach().unwrap();
     getppid(1);
     assert_eq!(skel.bss.parent.get(), parent_id());

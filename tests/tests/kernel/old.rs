@@ -72,7 +72,7 @@ fn newer_helpers_are_replaced() {
         open.progs.with_globals.set_log_level(2);
         let skel = open.load().unwrap();
         check(&skel);
-        let log = skel.progs.with_globals.verifier_log().unwrap();
+        let log = skel.progs.with_globals.program().verifier_log().unwrap();
         [
             "bpf_probe_read_kernel#",
             "bpf_probe_read_kernel_str#",
@@ -192,7 +192,7 @@ fn all_can_be_missing() {
         .copied()
         .filter(|p| has.iter().all(|has| has.name() != p.name()))
         .collect();
-    let mut skel = without(&lacks).load().unwrap();
+    let skel = without(&lacks).load().unwrap();
     check(&skel);
     let links = skel.attach().unwrap();
     assert!(links.on_getppid.is_some());

@@ -100,7 +100,7 @@ fn another_name_is_not_reported() {
     let mut open = Opensnoop::open().unwrap();
     open.rodata.filter_pid = std::process::id();
     open.rodata.filter_comm = "somebody-else".into();
-    let mut skel = open.load().unwrap();
+    let skel = open.load().unwrap();
     let links = skel.attach().unwrap();
     let mut seen = 0;
     let mut consumer = skel.maps.events.consumer(|_: &Event| seen += 1).unwrap();

@@ -369,7 +369,7 @@ fn links_say_what_they_are() {
 /// What is not to be attached with the whole object, or names no target, is passed over.
 #[test]
 fn the_whole_object_attaches_what_is_wanted() {
-    let mut skel = load(|open| {
+    let skel = load(|open| {
         open.progs.on_kprobe.set_autoload(true);
         open.progs.on_ksyscall.set_autoload(true);
         open.progs.on_kretsyscall.set_autoload(true);

@@ -60,7 +60,7 @@ fn a_function_of_a_program_is_replaced() {
     let skel = load(|open| {
         let replacement = &mut open.progs.replacement;
         replacement.set_autoload(true);
-        let fd = target.progs.on_kprobe.fd().unwrap();
+        let fd = target.progs.on_kprobe.program().fd().unwrap();
         replacement.set_attach_program(fd, "replaceable").unwrap();
     });
     let replacing = skel.progs.replacement.attach().unwrap();
@@ -77,7 +77,7 @@ fn a_function_of_a_program_is_replaced() {
     let e = skel
         .progs
         .replacement
-        .attach_to(&other.progs.on_other, "replacable")
+        .attach_to(other.progs.on_other.program(), "replacable")
         .unwrap_err();
     assert_eq!(
         e.to_string(),
@@ -86,7 +86,7 @@ fn a_function_of_a_program_is_replaced() {
     let replacing = skel
         .progs
         .replacement
-        .attach_to(&other.progs.on_other, "replaceable")
+        .attach_to(other.progs.on_other.program(), "replaceable")
         .unwrap();
     let link = other.progs.on_other.attach().unwrap();
     unlink();
@@ -119,7 +119,7 @@ fn a_program_is_traced() {
     let skel = load(|open| {
         let tracer = &mut open.progs.on_program;
         tracer.set_autoload(true);
-        let fd = target.progs.on_kprobe.fd().unwrap();
+        let fd = target.progs.on_kprobe.program().fd().unwrap();
         tracer.set_attach_program(fd, "on_kprobe").unwrap();
     });
     let link = skel.progs.on_program.attach().unwrap();
@@ -172,7 +172,7 @@ fn perf_events() {
             .contains("cannot open a perf event of type 1 with config 0x3e7"),
         "{e}"
     );
-    let e = program.attach().unwrap_err();
+    let e = program.program().attach().unwrap_err();
     assert_eq!(e.kind(), ErrorKind::Unsupported);
     assert!(
         e.to_string().contains("attach_with() opens an event"),
@@ -212,7 +212,10 @@ fn any_of_several_targets() {
             program.set_attach_targets(["vfs_unlink_of_old", "vfs_unlink"]);
         }
     });
-    assert_eq!(skel.progs.on_any.attach_target(), Some("vfs_unlink"));
+    assert_eq!(
+        skel.progs.on_any.program().attach_target(),
+        Some("vfs_unlink")
+    );
     let links = (
         skel.progs.on_any.attach().unwrap(),
         skel.progs.on_any_kprobe.attach().unwrap(),
@@ -254,7 +257,7 @@ fn links_that_cannot_be_updated_say_so() {
     });
     let mut link = skel.progs.on_any.attach().unwrap();
     assert!(link.as_fd().try_clone_to_owned().is_ok());
-    let e = link.update(&skel.progs.on_any).unwrap_err();
+    let e = link.update(skel.progs.on_any.program()).unwrap_err();
     assert!(
         e.to_string()
             .contains("links of this type (tracing, netfilter, perf events) keep their program"),
@@ -272,9 +275,9 @@ fn the_verifier_writes_what_it_is_asked_to() {
         program.set_flags(ProgFlags::TEST_RND_HI32 | ProgFlags::STRICT_ALIGNMENT);
         open.progs.on_other.set_autoload(true);
     });
-    let log = skel.progs.on_kprobe.verifier_log().unwrap();
+    let log = skel.progs.on_kprobe.program().verifier_log().unwrap();
     assert!(log.contains("processed") && log.contains("exit"), "{log}");
-    assert_eq!(skel.progs.on_other.verifier_log(), None);
+    assert_eq!(skel.progs.on_other.program().verifier_log(), None);
     let e = try_load(|open| {
         open.progs.on_kprobe.set_autoload(true);
         open.progs.on_kprobe.set_flags(ProgFlags(1 << 30));

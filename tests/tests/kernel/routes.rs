@@ -329,7 +329,7 @@ fn routes_that_cannot_be_added_say_why() {
             .attach_to(&Route::new(address("10.7.0.2"), 32, "neer"))
             .unwrap_err();
         assert_eq!(e.kind(), ErrorKind::NotFound, "{e}");
-        let e = program.attach().unwrap_err().to_string();
+        let e = program.program().attach().unwrap_err().to_string();
         assert!(e.contains("attach_to takes the route"), "{e}");
     });
 }

@@ -214,7 +214,7 @@ fn sk_skb() {
             e.contains("does not say whether it parses or judges"),
             "{e}"
         );
-        let role = match program.name() {
+        let role = match program.program().name() {
             "plain_parser" => SkSkbRole::StreamParser,
             _ => SkSkbRole::StreamVerdict,
         };

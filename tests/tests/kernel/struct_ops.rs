@@ -91,7 +91,10 @@ fn links_take_other_operations() {
     assert!(!talk("btf_by_link"), "it is not registered any more");
 
     let mut open = cc::Cc::open().unwrap();
-    open.struct_ops.cc_by_value.set_autocreate(true);
+    open.struct_ops
+        .cc_by_value
+        .struct_ops_mut()
+        .set_autocreate(true);
     let by_value = open.load().unwrap();
     let mut link = ops.attach().unwrap();
     let e = link
@@ -111,21 +114,26 @@ fn by_value() {
     let feature = Feature::since("struct_ops: .struct_ops", (5, 10)).unwrap();
     let map = Feature::since("map: struct_ops", (5, 6)).unwrap();
     let mut open = cc::Cc::open().unwrap();
-    open.struct_ops.cc_by_link.set_autocreate(false);
+    open.struct_ops
+        .cc_by_link
+        .struct_ops_mut()
+        .set_autocreate(false);
     let ops = &mut open.struct_ops.cc_by_value;
-    ops.set_autocreate(true);
-    assert_eq!(ops.program("init").unwrap(), Some("cc_init"));
+    ops.struct_ops_mut().set_autocreate(true);
+    assert_eq!(ops.struct_ops().program("init").unwrap(), Some("cc_init"));
     ops.set_init(Some("cc_second_init")).unwrap();
     ops.set_in_ack_event(None).unwrap();
     let mut name = [0u8; 16];
     name[..9].copy_from_slice(b"btf_named");
-    ops.set("name", &name).unwrap();
+    ops.struct_ops_mut().set("name", &name).unwrap();
     assert_eq!(ops.flags().unwrap(), 0);
     ops.set_flags(2).unwrap();
     // What created operations have is loaded all the same.
     open.progs.cc_cong_avoid.set_autoload(false);
-    let mut skel = open.load().unwrap();
-    assert!(skel.progs.cc_cong_avoid.is_loaded() && !skel.progs.cc_idle.is_loaded());
+    let skel = open.load().unwrap();
+    assert!(
+        skel.progs.cc_cong_avoid.program().is_loaded() && !skel.progs.cc_idle.program().is_loaded()
+    );
     let links = skel.attach().unwrap();
     assert!(links.cc_by_value.is_some() && links.cc_by_link.is_none());
     assert!(talk("btf_named"));
@@ -164,7 +172,7 @@ fn what_cannot_be_set_or_loaded_is_told() {
     // What the kernel wants to be set.
     let mut open = cc::Cc::open().unwrap();
     open.struct_ops.cc_by_link.set_ssthresh(None).unwrap();
-    let mut skel = open.load().unwrap();
+    let skel = open.load().unwrap();
     let e = skel.attach().unwrap_err().to_string();
     assert!(
         e.contains("operations `cc_by_link`: the kernel refused to register them")
@@ -248,8 +256,11 @@ fn operations_that_sleep() {
         return;
     };
     let mut open = DummyOps::open().unwrap();
-    open.struct_ops.dummy.set_autocreate(false);
-    open.struct_ops.sleepable.set_autocreate(true);
+    open.struct_ops.dummy.struct_ops_mut().set_autocreate(false);
+    open.struct_ops
+        .sleepable
+        .struct_ops_mut()
+        .set_autocreate(true);
     let skel = open.load().unwrap();
     let mut state = BpfDummyOpsState { val: 21 };
     let program = &skel.progs.test_sleepable;

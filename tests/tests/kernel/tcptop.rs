@@ -39,7 +39,7 @@ fn attached(change: impl FnOnce(&mut OpenTcptop)) -> (Tcptop, Links) {
     open.rodata.filter_pid = std::process::id();
     open.progs.on_send_pages.set_autoload(*HAS_PAGES);
     change(&mut open);
-    let mut skel = open.load().unwrap();
+    let skel = open.load().unwrap();
     let links = skel.attach().unwrap();
     (skel, links)
 }

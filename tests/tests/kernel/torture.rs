@@ -33,7 +33,7 @@ fn open() -> torture::OpenTorture {
 fn run(mut open: torture::OpenTorture, prepare: impl FnOnce(&Torture), is_check: bool) -> Torture {
     open.progs.write_all.set_autoload(!is_check);
     open.progs.check_all.set_autoload(is_check);
-    let mut skel = open.load().unwrap();
+    let skel = open.load().unwrap();
     prepare(&skel);
     let links = skel.attach().unwrap();
     getppid(1);
