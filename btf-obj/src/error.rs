@@ -5,7 +5,6 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
 
 /// Shorthand for a result with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -39,10 +38,7 @@ pub enum ErrorKind {
 /// `{}` prints one line: the innermost reason behind the names of what it happened to, then the
 /// hint and a note.
 /// `{:#}` prints the same as a chain, one link a line, followed by the verifier's log when there is one.
-pub struct Error(Arc<Inner>);
-
-// Each `Arc` here is the only one. What a box holds is dropped by code that every unit of compilation has for itself, and errors are
-// dropped everywhere; what an `Arc` holds is dropped by one function.
+pub struct Error(Box<Inner>);
 
 struct Inner {
     kind: ErrorKind,
@@ -57,18 +53,12 @@ struct Inner {
 
 impl Error {
     /// Makes an error of `kind` whose reason is `message`, a sentence without a final stop.
-    pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self::make(kind, message.into())
-    }
-
-    // Errors are made in many places, and seldom: in one instance, out of the way.
     #[cold]
-    #[inline(never)]
-    fn make(kind: ErrorKind, message: Cow<'static, str>) -> Self {
-        Error(Arc::new(Inner {
+    pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
+        Error(Box::new(Inner {
             kind,
             context: Vec::new(),
-            message,
+            message: message.into(),
             hint: None,
             note: None,
             log: None,
@@ -91,12 +81,6 @@ impl Error {
     /// The kind is [`ErrorKind::Permission`] for `EPERM` and `EACCES`, [`ErrorKind::NotFound`] for `ENOENT`
     /// and [`ErrorKind::Os`] otherwise.
     pub fn os(doing: impl Into<Cow<'static, str>>, error: std::io::Error) -> Self {
-        Self::make_os(doing.into(), error)
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn make_os(doing: Cow<'static, str>, error: std::io::Error) -> Self {
         let kind = match error.kind() {
             std::io::ErrorKind::PermissionDenied => ErrorKind::Permission,
             std::io::ErrorKind::NotFound => ErrorKind::NotFound,
@@ -108,25 +92,13 @@ impl Error {
     /// Adds the name of what it happened to (`program on_open`); the last one added is read first.
     #[must_use]
     pub fn context(self, what: impl Into<String>) -> Self {
-        self.within(what.into())
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn within(self, what: String) -> Self {
-        self.with(|inner| inner.context.push(what))
+        self.with(|inner| inner.context.push(what.into()))
     }
 
     /// Says what the reader can try.
     #[must_use]
     pub fn hint(self, hint: impl Into<Cow<'static, str>>) -> Self {
-        self.advising(hint.into())
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn advising(self, hint: Cow<'static, str>) -> Self {
-        self.with(|inner| inner.hint = Some(hint))
+        self.with(|inner| inner.hint = Some(hint.into()))
     }
 
     /// Adds what happened before and may be the cause.
@@ -146,9 +118,7 @@ impl Error {
     }
 
     fn with(mut self, change: impl FnOnce(&mut Inner)) -> Self {
-        if let Some(inner) = Arc::get_mut(&mut self.0) {
-            change(inner);
-        }
+        change(&mut self.0);
         self
     }
 
@@ -165,6 +135,11 @@ impl Error {
     /// The errno behind the error, if a system call failed.
     pub fn os_error(&self) -> Option<i32> {
         self.0.os.as_ref().and_then(std::io::Error::raw_os_error)
+    }
+
+    /// Returns the operating system's error, if a system call or file operation failed.
+    pub fn io_error(&self) -> Option<&std::io::Error> {
+        self.0.os.as_ref()
     }
 
     /// What the verifier printed, whole, if it refused a program.
@@ -213,11 +188,9 @@ impl fmt::Debug for Error {
     }
 }
 
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.0.os.as_ref().map(|e| e as _)
-    }
-}
+/// `Display` has the whole chain in one line, down to the operating system's error, so `source()` is
+/// `None`: a reporter that prints both would print it twice. [`Error::io_error`] returns that cause.
+impl std::error::Error for Error {}
 
 /// Adds context to the error of a `Result`.
 pub trait Context<T> {
@@ -260,6 +233,13 @@ mod tests {
         );
         assert_eq!(refused().kind(), ErrorKind::Permission);
         assert_eq!(refused().os_error(), Some(13));
+    }
+
+    #[test]
+    fn reporters_print_the_cause_once() {
+        let e = refused();
+        assert!(std::error::Error::source(&e).is_none());
+        assert_eq!(e.io_error().and_then(|e| e.raw_os_error()), Some(13));
     }
 
     #[test]
