@@ -9,8 +9,8 @@ use btf_core::binary::Binary;
 use btf_core::btf::ext::BtfExt;
 use btf_core::btf::{Archive, Btf, dump, value};
 use btf_core::obj::{self, Object};
-use btf_core::private;
 use btf_core::relo::{Relo, Targets, describe, essential_name};
+use btf_obj::private;
 
 /// Reads BTF and asks every type everything.
 pub fn btf(bytes: &[u8]) {
@@ -213,7 +213,7 @@ pub fn binary(bytes: &[u8]) {
 /// Looks for a file in a zip archive: one that is there, one that is compressed, one that comes close.
 pub fn zip(bytes: &[u8]) {
     for name in ["lib/x86_64/libx.so", "assets/text", "lib/x86_64/liby.so"] {
-        if let Ok((start, length)) = private::find_in_archive(bytes, name) {
+        if let Ok((start, length)) = btf_core::private::find_in_archive(bytes, name) {
             assert!(bytes.get(start..).is_some_and(|rest| length <= rest.len()));
         }
     }

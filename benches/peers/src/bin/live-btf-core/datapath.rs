@@ -53,7 +53,7 @@ fn drain<T: Sample + ?Sized, F: FnMut(&T)>(
     mut consumer: Consumer<T, F>,
 ) -> Result<Figures, String> {
     side::throughput(side::RECORDS, || {
-        side::fill(skel.progs.fill.fd().map_err(text)?)?;
+        side::fill(skel.progs.fill.program().fd().map_err(text)?)?;
         let started = Instant::now();
         let seen = consumer.consume().map_err(text)?;
         let elapsed = started.elapsed();
