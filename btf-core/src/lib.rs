@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`load`] | from an object to maps and programs in the kernel |
 //! | [`map`], [`prog`], [`link`] | typed maps, programs and their attach functions, links |
+//! | [`token`] | BPF tokens |
 //! | [`probe`] | features of the running kernel |
 //! | [`binary`] | symbols and USDT probes of user-space binaries |
 //! | [`btf`], [`obj`], [`relo`], [`attach_target`], [`helper`], [`insn`], [`pod`] | formats, re-exported from btf-obj |
@@ -25,12 +26,14 @@ mod error;
 pub mod link;
 pub mod load;
 pub mod map;
+mod pin;
 #[doc(hidden)]
 pub mod private;
 pub mod probe;
 pub mod prog;
 pub mod struct_ops;
 mod sys;
+pub mod token;
 
 pub use btf_obj::{Error, ErrorKind, Pod, Result};
 pub use btf_obj::{attach_target, btf, helper, insn, obj, pod, relo};

@@ -5,7 +5,6 @@
 mod bound;
 mod detach_error;
 mod info;
-mod pin;
 mod refusal;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};

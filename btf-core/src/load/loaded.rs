@@ -1,9 +1,9 @@
 //! An object in the kernel: its maps, programs, struct_ops and global variables.
 
 use super::entry::{Entry, get, take};
-use super::new_pins::NewPins;
 use crate::error::{Context, Error, Result};
 use crate::map::{Map, Mapped, Section};
+use crate::pin::NewPins;
 use crate::prog::Program;
 use crate::struct_ops::StructOps;
 

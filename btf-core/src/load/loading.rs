@@ -49,8 +49,10 @@ impl OpenObject {
         let struct_ops = all(std::mem::take(&mut self.struct_ops), "struct_ops variable")?;
         check_byte_order(&object)?;
         let mut warnings = unknown_sections(&programs);
-        let token = std::mem::take(&mut self.token);
-        let features = token.apply(std::mem::take(&mut self.features))?;
+        let mut features = std::mem::take(&mut self.features);
+        if let Some(token) = std::mem::take(&mut self.token).token()? {
+            features = features.with_token(token);
+        }
         let kernel = Kernel::new(self.kernel_btf.take(), self.kernel_btfs.take(), features);
 
         let plans = struct_ops::plan(&struct_ops, &mut programs, &kernel, &mut warnings)?;

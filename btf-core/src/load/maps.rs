@@ -5,12 +5,12 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::new_pins::NewPins;
 use super::open_map::OpenMap;
-use super::pinned;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::map::{self, Inner, Map};
 use crate::obj::{MapType, Pinning};
+use crate::pin;
+use crate::pin::NewPins;
 use crate::probe::Features;
 
 /// What maps are created with, besides their declarations.
@@ -69,7 +69,7 @@ impl Creator<'_> {
             return Ok((map::absent(&open.spec)?, true));
         }
         if let Some(fd) = &open.reuse {
-            return Ok((pinned::reuse(&open.spec, fd)?, false));
+            return Ok((pin::reuse(&open.spec, fd)?, false));
         }
         let inner = self.inner(open)?;
         let mut params = map::params(
@@ -81,10 +81,10 @@ impl Creator<'_> {
         params.ifindex = open.ifindex;
         let new = &mut *self.new_pins.borrow_mut();
         match (&open.pin, open.spec.pinning) {
-            (Some(path), _) => pinned::open_or_create(&params, path, new),
+            (Some(path), _) => pin::open_or_create(&params, path, new),
             (None, Pinning::ByName) => {
-                let path = pinned::by_name(&open.spec.name, self.pin_root);
-                pinned::open_or_create(&params, &path, new)
+                let path = pin::by_name(&open.spec.name, self.pin_root);
+                pin::open_or_create(&params, &path, new)
             }
             _ => Ok((map::create(&params)?, true)),
         }

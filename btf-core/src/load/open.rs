@@ -8,11 +8,11 @@ use super::loaded::LoadedObject;
 use super::open_map::OpenMap;
 use super::open_program::OpenProgram;
 use super::open_struct_ops::OpenStructOps;
-use super::token::TokenSource;
 use crate::btf::{Btf, Bytes};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::obj::{DataKind, DataSection, Object, ProgramSpec};
-use crate::probe::{Features, Token};
+use crate::probe::Features;
+use crate::token::{Token, TokenSource};
 
 /// An opened object: nothing has been asked of the kernel yet.
 ///

@@ -533,11 +533,11 @@ impl Map {
         )))
     }
 
-    pub(super) fn unfit(&self, why: String) -> Error {
+    pub(crate) fn unfit(&self, why: String) -> Error {
         Error::new(ErrorKind::InvalidInput, why).context(self.what())
     }
 
-    pub(super) fn what(&self) -> String {
+    pub(crate) fn what(&self) -> String {
         format!("map `{}`", self.info.name)
     }
 }

@@ -5,11 +5,12 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
-use super::{Asker, Probe, Token, kinds, memlock, takes_function_address};
+use super::{Asker, Probe, kinds, memlock, takes_function_address};
 use crate::error::{Error, Result};
 use crate::helper::Helper;
 use crate::obj::{MapType, ProgType};
 use crate::sys::{self, Version};
+use crate::token::Token;
 
 /// What can be asked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

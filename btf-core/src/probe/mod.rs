@@ -32,7 +32,6 @@ mod features;
 mod kinds;
 mod memlock;
 mod table;
-mod token;
 
 use std::fmt;
 
@@ -45,7 +44,6 @@ pub use kinds::{map_type_options, prog_type_options};
 pub(crate) use memlock::raise_memlock_limit;
 pub(crate) use table::btf_feature;
 pub use table::*;
-pub use token::Token;
 
 /// A version of the kernel: `6.12`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

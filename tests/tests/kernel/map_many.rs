@@ -429,7 +429,10 @@ fn pins_that_do_not_fit() {
         .map()
         .pin(pins.0.join("no/folder"))
         .unwrap_err();
-    assert!(e.to_string().contains("its folder is not there"), "{e}");
+    assert!(
+        e.to_string().contains("its directory does not exist"),
+        "{e}"
+    );
     let e = Map::open_pinned("/tmp").unwrap_err();
     assert!(e.to_string().contains("BPF file system"), "{e}");
 }

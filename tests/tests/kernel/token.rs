@@ -14,10 +14,11 @@ use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
 use btf_core::ErrorKind;
-use btf_core::load::{OpenObject, Token};
+use btf_core::load::OpenObject;
 use btf_core::map::MapType;
 use btf_core::obj::ProgType;
 use btf_core::probe::Features;
+use btf_core::token::Token;
 use btf_skel_macros::include_skel;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::{FdFlags, fcntl_setfd};

@@ -1,8 +1,9 @@
-//! Maps that are there already: pinned by an earlier run, or given by the application.
+//! Reuse of existing maps: pinned by an earlier run, or given by the application.
 
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
+use super::map::open_if_there;
 use super::new_pins::NewPins;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::map::{self, Map};
@@ -11,13 +12,13 @@ use crate::obj::{MapSpec, MapType};
 use crate::sys::MapParams;
 
 /// Where a map is pinned by its name.
-pub(super) fn by_name(name: &str, root: &Path) -> PathBuf {
+pub(crate) fn by_name(name: &str, root: &Path) -> PathBuf {
     // A BPF file system keeps dots for itself.
     root.join(name.replace('.', "_"))
 }
 
 /// Uses the map that is pinned at `path`, or creates one and pins it there; says whether it is new.
-pub(super) fn open_or_create(
+pub(crate) fn open_or_create(
     params: &MapParams<'_>,
     path: &Path,
     new: &mut NewPins,
@@ -37,7 +38,7 @@ pub(super) fn open_or_create(
 }
 
 fn open(params: &MapParams<'_>, path: &Path) -> Result<Option<Map>> {
-    let Some(map) = map::open_if_there(path)? else {
+    let Some(map) = open_if_there(path)? else {
         return Ok(None);
     };
     check(params, &map).context(|| format!("map pinned at {}", path.display()))?;
@@ -45,7 +46,7 @@ fn open(params: &MapParams<'_>, path: &Path) -> Result<Option<Map>> {
 }
 
 /// Uses a map that the application has.
-pub(super) fn reuse(spec: &MapSpec, fd: &OwnedFd) -> Result<Map> {
+pub(crate) fn reuse(spec: &MapSpec, fd: &OwnedFd) -> Result<Map> {
     let fd = fd.try_clone();
     let fd = fd.map_err(|e| Error::os("cannot duplicate the descriptor of the map to use", e))?;
     Ok(Map::from_fd(fd)?.renamed(&spec.name))

@@ -1,10 +1,11 @@
-//! Maps with names in the BPF file system, which outlive the process.
+//! Pinned maps.
 
 use std::path::Path;
 
-use super::Map;
-use crate::error::{Context, Error, ErrorKind, Result};
-use crate::sys::{self, Capabilities, FileSystem};
+use super::refused;
+use crate::error::{Context, ErrorKind, Result};
+use crate::map::Map;
+use crate::sys;
 
 impl Map {
     /// Opens the map that is pinned at `path`.
@@ -56,36 +57,6 @@ impl Map {
         std::fs::remove_file(path)
             .map_err(|e| refused("remove its pin at", path, e).context(self.what()))
     }
-}
-
-/// An error about a path in a BPF file system.
-pub(crate) fn refused(doing: &str, path: &Path, e: std::io::Error) -> Error {
-    let errno = e.raw_os_error();
-    let error = Error::os(format!("cannot {doing} {}", path.display()), e);
-    match errno {
-        Some(libc::EINVAL | libc::ENODEV) if is_outside(path) => error.hint(
-            "that is in no BPF file system: mount one (`mount -t bpf bpf /sys/fs/bpf`), or choose a path in one",
-        ),
-        Some(libc::EPERM | libc::EACCES) if is_outside(path) => {
-            error.hint("only what is in a BPF file system can be pinned or opened: it is mounted at /sys/fs/bpf as a rule")
-        }
-        Some(libc::EPERM | libc::EACCES) => {
-            error.hint(sys::privileges_hint(Capabilities::BPF | Capabilities::DAC_OVERRIDE))
-        }
-        Some(libc::EEXIST) => error.hint("something is pinned there: open it, or remove it"),
-        Some(libc::ENOENT) if path.parent().is_some_and(|parent| !parent.exists()) => {
-            error.hint("its folder is not there; in a BPF file system folders are made as anywhere else")
-        }
-        _ => error,
-    }
-}
-
-/// Whether a path, or the folder that it would be in, lies in another file system than BPF's.
-fn is_outside(path: &Path) -> bool {
-    let parent = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty());
-    parent.is_some_and(|parent| FileSystem::at(parent).is_ok_and(|found| found != FileSystem::BPF))
 }
 
 /// Opens the map at `path`; `None` if nothing is there.

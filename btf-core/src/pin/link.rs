@@ -1,10 +1,10 @@
-//! Links with names in the BPF file system: their programs stay attached when the process ends.
+//! Pinned links.
 
 use std::path::Path;
 
-use super::{Held, Link};
+use super::refused;
 use crate::error::{Context, Result};
-use crate::map::pin_refused as refused;
+use crate::link::{Held, Link};
 use crate::sys;
 
 impl Link {

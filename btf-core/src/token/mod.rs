@@ -1,4 +1,6 @@
-//! Tokens: the right to use bpf(2) that an administrator delegates to a user namespace.
+//! BPF tokens: rights to use bpf(2) that an administrator delegates to a user namespace.
+
+mod source;
 
 use std::fs::OpenOptions;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -9,13 +11,15 @@ use std::sync::Arc;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys;
 
+pub(crate) use source::TokenSource;
+
 /// The right to use bpf(2) as far as a mount of a BPF file system delegates it (`delegate_cmds`, `delegate_maps`, `delegate_progs` and
 /// `delegate_attachs` of the mount), from Linux 6.9 on: what a container's process loads with that has no rights otherwise.
 ///
 /// Loading makes one by itself where it can, of the file system at `/sys/fs/bpf`, at
 /// [`OpenObject::set_token_path`](crate::load::OpenObject::set_token_path), or at
 /// `LIBBPF_BPF_TOKEN_PATH` (unless the process has more rights than its caller, as with
-/// secure_getenv(3)). [`Features::of_token`](super::Features::of_token) tells what can be done with
+/// secure_getenv(3)). [`Features::of_token`](crate::probe::Features::of_token) tells what can be done with
 /// it.
 #[derive(Clone, Debug)]
 pub struct Token {
@@ -34,20 +38,20 @@ impl Token {
     /// # Errors
     ///
     /// [`ErrorKind::Unsupported`] on kernels before 6.9, and where there are no tokens: outside of user namespaces;
-    /// [`ErrorKind::NotFound`] if there is no such folder, or its mount delegates nothing; [`ErrorKind::Permission`] if it is
+    /// [`ErrorKind::NotFound`] if there is no such directory, or its mount delegates nothing; [`ErrorKind::Permission`] if it is
     /// of another user namespace, or this process is not its root; [`ErrorKind::InvalidInput`] if no BPF file system is mounted
     /// there.
     pub fn create(path: impl AsRef<Path>) -> Result<Token> {
         let path = path.as_ref();
-        let folder = OpenOptions::new()
+        let dir = OpenOptions::new()
             .read(true)
             .custom_flags(libc::O_DIRECTORY)
             .open(path);
-        let folder = folder.map_err(|e| {
+        let dir = dir.map_err(|e| {
             Error::os(format!("cannot open {}", path.display()), e)
-                .hint("a token is made of the folder where a BPF file system is mounted")
+                .hint("name the directory where a BPF file system is mounted")
         })?;
-        match sys::token_create(&folder) {
+        match sys::token_create(&dir) {
             Ok(fd) => Ok(Token { fd: Arc::new(fd) }),
             Err(e) => Err(refused(e).context(format!("BPF file system {}", path.display()))),
         }
@@ -65,7 +69,7 @@ fn refused(e: std::io::Error) -> Error {
         Some(libc::EINVAL) => (
             ErrorKind::InvalidInput,
             "that is not where a BPF file system is mounted",
-            "name the folder of the mount itself",
+            "name the mount point itself",
         ),
         Some(libc::EOPNOTSUPP) => (
             ErrorKind::Unsupported,
@@ -79,7 +83,7 @@ fn refused(e: std::io::Error) -> Error {
         ),
         Some(libc::EPERM) => (
             ErrorKind::Permission,
-            "it is not this process's to make a token of",
+            "it belongs to a different user namespace",
             "it must be mounted in this process's own user namespace, in which the process needs CAP_BPF",
         ),
         _ => return Error::os("the kernel refused to make a token", e),

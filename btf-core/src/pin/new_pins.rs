@@ -9,11 +9,11 @@ use crate::map::Map;
 /// Pins and directories that were made. They are removed when this is dropped, the last one first,
 /// unless they are kept.
 #[derive(Debug, Default)]
-pub(super) struct NewPins(Vec<PathBuf>);
+pub(crate) struct NewPins(Vec<PathBuf>);
 
 impl NewPins {
     /// Pins a map, and makes the directories that the path lacks.
-    pub(super) fn pin(&mut self, map: &Map, path: &Path) -> Result<()> {
+    pub(crate) fn pin(&mut self, map: &Map, path: &Path) -> Result<()> {
         let missing = path
             .ancestors()
             .skip(1)
@@ -38,7 +38,7 @@ impl NewPins {
     }
 
     /// Leaves them there.
-    pub(super) fn keep(&mut self) {
+    pub(crate) fn keep(&mut self) {
         self.0.clear();
     }
 }
