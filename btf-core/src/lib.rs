@@ -23,6 +23,7 @@
 pub mod attach;
 pub mod binary;
 mod error;
+mod kernel;
 pub mod link;
 pub mod load;
 pub mod map;

@@ -2,12 +2,12 @@
 
 use std::collections::HashSet;
 
-use super::kernel::Kernel;
 use super::patch::Poison;
 use crate::btf::ext::CoreKind;
 use crate::btf::{Btf, Kind};
 use crate::error::{Context, Result};
 use crate::insn::Insn;
+use crate::kernel::Kernel;
 use crate::obj::relocated::{self, Site};
 use crate::obj::{Object, ProgramSpec, Relocated};
 use crate::relo::{Fixup, Targets, essential_name};

@@ -24,21 +24,21 @@ use super::core::Code;
 use super::data;
 use super::entry::Entry;
 use super::externs::Externs;
-use super::kernel::Kernel;
 use super::loaded::{LoadedData, LoadedObject};
 use super::maps::Creator;
 use super::open::OpenObject;
 use super::open_map::OpenMap;
 use super::open_program::OpenProgram;
-use super::open_struct_ops::OpenStructOps;
 use super::programs::{Loader, Prepared};
-use super::{slots, static_probes, struct_ops, types};
+use super::{slots, static_probes, types};
 use crate::btf::Btf;
 use crate::error::{Error, ErrorKind, Result};
+use crate::kernel::Kernel;
 use crate::map::Map;
 use crate::obj::{Attach, DataKind, Object, ProgramSpec};
 use crate::probe::{self, raise_memlock_limit};
 use crate::prog::Program;
+use crate::struct_ops::{self, OpenStructOps, Plan, StructOps};
 
 impl OpenObject {
     /// Runs all stages.
@@ -55,7 +55,9 @@ impl OpenObject {
         }
         let kernel = Kernel::new(self.kernel_btf.take(), self.kernel_btfs.take(), features);
 
-        let plans = struct_ops::plan(&struct_ops, &mut programs, &kernel, &mut warnings)?;
+        let specs: Vec<&ProgramSpec> = programs.iter().map(|program| &program.spec).collect();
+        let plans = struct_ops::plan(&struct_ops, &specs, &kernel)?;
+        choose_operations(&mut programs, &plans, &struct_ops, &mut warnings);
         let wanted = wanted(&programs);
         let wanted: Vec<&ProgramSpec> = wanted.iter().collect();
         let code = Code::relocate(&object, &wanted, &kernel)?;
@@ -120,8 +122,9 @@ impl OpenObject {
         let programs = load_programs(&loader, programs)?;
         let maps = map_entries(object, maps);
         slots::programs(object, &maps, &programs)?;
-        let plans = prepared.plans;
-        let struct_ops = struct_ops::create(struct_ops, plans, &programs, btf.as_ref(), features)?;
+        let program_fd = |name: &str| program_fd(&programs, name);
+        let created = struct_ops::create(prepared.plans, program_fd, btf.as_ref(), features)?;
+        let struct_ops = struct_ops_entries(struct_ops, created);
         Ok(LoadedObject {
             new_pins: creator.new_pins.take(),
             name: object.name().to_owned(),
@@ -132,6 +135,54 @@ impl OpenObject {
             warnings: Vec::new(),
         })
     }
+}
+
+/// Has the struct_ops programs loaded that a plan refers to, and no others.
+fn choose_operations(
+    programs: &mut [OpenProgram],
+    plans: &[Plan],
+    struct_ops: &[OpenStructOps],
+    warnings: &mut Vec<String>,
+) {
+    for program in programs.iter_mut() {
+        let def = program.spec.def;
+        if !def.is_some_and(|def| def.attach == Attach::StructOps) {
+            continue;
+        }
+        let name = program.name();
+        let is_wanted = struct_ops::operation(plans, name).is_some();
+        let is_used = struct_ops.iter().any(|ops| ops.uses(name));
+        if !is_wanted && program.autoload() && !is_used {
+            warnings.push(format!(
+                "program `{name}` is not loaded: no struct in .struct_ops or .struct_ops.link has it"
+            ));
+        }
+        program.set_autoload(is_wanted);
+    }
+}
+
+/// Returns a duplicate of a program's file descriptor; `None` if there is no such program.
+fn program_fd(programs: &[Entry<Program>], name: &str) -> Result<Option<OwnedFd>> {
+    let mut programs = programs.iter().filter_map(|entry| entry.item.as_ref());
+    let Some(program) = programs.find(|program| program.name() == name) else {
+        return Ok(None);
+    };
+    let fd = program.fd()?.try_clone_to_owned();
+    fd.map(Some)
+        .map_err(|e| Error::os("cannot duplicate the file descriptor of a program", e))
+}
+
+/// Returns an entry for each struct_ops variable, created or not.
+fn struct_ops_entries(
+    all: &[OpenStructOps],
+    created: Vec<StructOps>,
+) -> Vec<Entry<Option<StructOps>>> {
+    let mut created = created.into_iter().peekable();
+    let entry = |ops: &OpenStructOps| Entry {
+        name: ops.name().to_owned(),
+        item: Some(created.next_if(|created| created.name() == ops.name())),
+    };
+    all.iter().map(entry).collect()
 }
 
 /// Loads the object's BTF. If the kernel rejects it, the object is loaded without; a later stage may

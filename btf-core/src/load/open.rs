@@ -7,11 +7,11 @@ use super::entry::{Entry, get, get_mut, put, take};
 use super::loaded::LoadedObject;
 use super::open_map::OpenMap;
 use super::open_program::OpenProgram;
-use super::open_struct_ops::OpenStructOps;
 use crate::btf::{Btf, Bytes};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::obj::{DataKind, DataSection, Object, ProgramSpec};
 use crate::probe::Features;
+use crate::struct_ops::OpenStructOps;
 use crate::token::{Token, TokenSource};
 
 /// An opened object: nothing has been asked of the kernel yet.

@@ -6,19 +6,19 @@ use std::os::fd::{AsFd, OwnedFd};
 use super::arg_ctx::Contexts;
 use super::core::Code;
 use super::externs::Externs;
-use super::kernel::{self, AttachTarget, Kernel};
 use super::loaded::LoadedData;
 use super::open_program::OpenProgram;
 use super::patch::patch;
 use super::rejection::Attempt;
-use super::struct_ops::{self, Plan};
 use super::{jump_tables, old_helpers, prototype, rejection, static_probes};
 use crate::btf::{Btf, TypeId};
 use crate::error::{Context, Error, ErrorKind, Result};
+use crate::kernel::{self, AttachTarget, Kernel};
 use crate::map::Map;
 use crate::obj::place::place;
 use crate::obj::{Attach, AttachType, DataKind, Image, Object, SectionDef};
 use crate::probe;
+use crate::struct_ops::{self, Plan};
 use crate::sys::{self, FuncInfo, LineInfo, Loading};
 
 /// `BPF_F_SLEEPABLE` and `BPF_F_XDP_HAS_FRAGS`.

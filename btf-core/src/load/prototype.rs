@@ -1,11 +1,11 @@
 //! Whether what a program attaches to is, in the running kernel, what the program was built for.
 
-use super::kernel::Kernel;
 use super::open_program::OpenProgram;
 use crate::attach_target::{self, Prototype, Target};
 use crate::btf::{Btf, Type};
 use crate::error::{Error, ErrorKind, Result};
 use crate::insn::Insn;
+use crate::kernel::Kernel;
 
 /// Compares the target's prototype in the running kernel with that in `built`, in what the program reads. `running` is the
 /// target's type if the program is loaded with it; it is looked for if not.

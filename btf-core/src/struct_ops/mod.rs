@@ -8,8 +8,12 @@ use crate::link::{Binding, Link, hold, refused};
 use crate::obj::AttachType;
 use crate::sys::{self, Among, Capabilities, OpsMap};
 
+mod open;
+mod plan;
 mod program;
 
+pub use open::OpenStructOps;
+pub(crate) use plan::{Plan, create, operation, plan};
 pub use program::StructOp;
 
 /// The struct that a variable in `.struct_ops` or `.struct_ops.link` became, with its programs.

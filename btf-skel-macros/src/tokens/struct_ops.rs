@@ -61,16 +61,16 @@ fn settings(ops: &Operations, skeleton: &Skeleton) -> TokenStream {
     quote! {
         #[doc = #doc]
         #[derive(Debug)]
-        pub struct #ty(::btf_core::load::OpenStructOps);
+        pub struct #ty(::btf_core::struct_ops::OpenStructOps);
 
         impl #ty {
             /// Returns the settings without the members' types: `autocreate`, members by their C names.
-            pub fn struct_ops(&self) -> &::btf_core::load::OpenStructOps {
+            pub fn struct_ops(&self) -> &::btf_core::struct_ops::OpenStructOps {
                 &self.0
             }
 
             /// Returns the settings without the members' types, to be changed.
-            pub fn struct_ops_mut(&mut self) -> &mut ::btf_core::load::OpenStructOps {
+            pub fn struct_ops_mut(&mut self) -> &mut ::btf_core::struct_ops::OpenStructOps {
                 &mut self.0
             }
 

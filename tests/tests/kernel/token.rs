@@ -181,7 +181,7 @@ fn everything(path: &str) {
     assert_eq!(e.kind(), ErrorKind::Permission);
     assert!(
         e.to_string()
-            .contains("BPF file system /sys/fs/bpf: it is not this process's"),
+            .contains("BPF file system /sys/fs/bpf: it belongs to a different user namespace"),
         "{e}"
     );
     let e = load_and_fire(|open| open.set_token_path("/proc")).unwrap_err();

@@ -3,10 +3,10 @@
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
-use super::super::kernel::{Kernel, Module};
 use super::WEAK_HINT;
 use crate::btf::{Btf, Kind, Type, dump};
 use crate::error::{Error, ErrorKind, Result};
+use crate::kernel::{Kernel, Module};
 use crate::relo;
 use btf_obj::private::{did_you_mean, similar};
 

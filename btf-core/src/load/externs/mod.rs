@@ -13,9 +13,9 @@ use std::collections::HashMap;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::rc::Rc;
 
-use super::kernel::Kernel;
 use crate::btf::Kind;
 use crate::error::{Context, Error, ErrorKind, Result};
+use crate::kernel::Kernel;
 use crate::obj::{ExternKind, ExternSpec, Object, ProgramSpec, RelocTarget};
 
 /// What an extern turned out to be.

@@ -12,7 +12,7 @@ use crate::probe::Features;
 use crate::sys::{self, Capabilities};
 
 /// What one load knows of the kernel.
-pub(super) struct Kernel {
+pub(crate) struct Kernel {
     /// Stands in for the kernel's in CO-RE relocation.
     given: Option<Btf>,
     /// Those of several kernels, for where the running one has none.
@@ -41,15 +41,15 @@ fn choose(archive: &[u8]) -> Result<Btf> {
 }
 
 /// A module with BTF.
-pub(super) struct Module {
-    pub(super) name: String,
-    pub(super) btf: Btf,
+pub(crate) struct Module {
+    pub(crate) name: String,
+    pub(crate) btf: Btf,
     fd: OnceCell<Rc<OwnedFd>>,
 }
 
 impl Module {
     /// Its BTF object, as programs refer to it.
-    pub(super) fn fd(&self) -> Result<Rc<OwnedFd>> {
+    pub(crate) fn fd(&self) -> Result<Rc<OwnedFd>> {
         if let Some(fd) = self.fd.get() {
             return Ok(fd.clone());
         }
@@ -72,16 +72,16 @@ fn module_fd(module: &str) -> Result<OwnedFd> {
 }
 
 /// What a program attaches to by type.
-pub(super) struct AttachTarget {
-    pub(super) id: u32,
+pub(crate) struct AttachTarget {
+    pub(crate) id: u32,
     /// The kernel's types that have it; none if it is a program's.
-    pub(super) btf: Option<Btf>,
+    pub(crate) btf: Option<Btf>,
     /// The BTF object of the module that it lies in.
-    pub(super) fd: Option<OwnedFd>,
+    pub(crate) fd: Option<OwnedFd>,
 }
 
 /// A function of a loaded program.
-pub(super) fn of_program(program: BorrowedFd<'_>, function: &str) -> Result<AttachTarget> {
+pub(crate) fn of_program(program: BorrowedFd<'_>, function: &str) -> Result<AttachTarget> {
     Ok(AttachTarget {
         id: crate::attach::program_function(program, function)?,
         btf: None,
@@ -90,7 +90,7 @@ pub(super) fn of_program(program: BorrowedFd<'_>, function: &str) -> Result<Atta
 }
 
 impl Kernel {
-    pub(super) fn new(given: Option<Btf>, carried: Option<Bytes>, features: Features) -> Kernel {
+    pub(crate) fn new(given: Option<Btf>, carried: Option<Bytes>, features: Features) -> Kernel {
         Kernel {
             given,
             carried,
@@ -102,12 +102,12 @@ impl Kernel {
     }
 
     /// What it can do, and the token to load with.
-    pub(super) fn features(&self) -> &Features {
+    pub(crate) fn features(&self) -> &Features {
         &self.features
     }
 
     /// The types to relocate against.
-    pub(super) fn core_target(&self) -> Result<&Btf> {
+    pub(crate) fn core_target(&self) -> Result<&Btf> {
         match &self.given {
             Some(btf) => Ok(btf),
             None => match &self.carried {
@@ -128,7 +128,7 @@ impl Kernel {
 
     /// BTF of modules to relocate against: none if the kernel's was given or carried along, because they continue the running
     /// one's.
-    pub(super) fn core_modules(&self) -> impl Iterator<Item = (String, Result<Btf>)> + '_ {
+    pub(crate) fn core_modules(&self) -> impl Iterator<Item = (String, Result<Btf>)> + '_ {
         let is_running = self.given.is_none() && sys::has_kernel_btf();
         let names = match is_running {
             true => sys::module_names(),
@@ -138,7 +138,7 @@ impl Kernel {
     }
 
     /// The running kernel's own types.
-    pub(super) fn vmlinux(&self) -> Result<&Btf> {
+    pub(crate) fn vmlinux(&self) -> Result<&Btf> {
         if let Some(btf) = self.vmlinux.get() {
             return Ok(btf);
         }
@@ -147,7 +147,7 @@ impl Kernel {
     }
 
     /// The running kernel's modules that have BTF.
-    pub(super) fn modules(&self) -> Result<&[Module]> {
+    pub(crate) fn modules(&self) -> Result<&[Module]> {
         if let Some(modules) = self.modules.get() {
             return Ok(modules);
         }
@@ -170,7 +170,7 @@ impl Kernel {
     }
 
     /// What a program attaches to by type, with the BTF object of the module it lies in.
-    pub(super) fn attach_target(
+    pub(crate) fn attach_target(
         &self,
         attach_type: AttachType,
         name: &str,

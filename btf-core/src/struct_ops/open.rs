@@ -12,22 +12,26 @@ use btf_obj::private::{did_you_mean, similar};
 /// # fn main() -> btf_core::Result<()> {
 /// # let elf = std::fs::read("cc.bpf.o").expect("compiled before");
 /// let mut open = btf_core::load::OpenObject::open("cc", &elf)?;
-/// let mut ops = open.take_struct_ops("my_congestion_control")?;
+/// let ops = open.struct_ops_mut("my_congestion_control")?;
 /// ops.set("flags", &2u32)?;
 /// ops.set_program("cong_control", None)?;
-/// open.put_struct_ops(ops);
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Debug, Clone)]
 pub struct OpenStructOps {
-    pub(super) spec: StructOpsSpec,
+    pub(crate) spec: StructOpsSpec,
     pub(super) btf: Btf,
 }
 
 impl OpenStructOps {
-    pub(super) fn new(spec: StructOpsSpec, btf: Btf) -> OpenStructOps {
+    pub(crate) fn new(spec: StructOpsSpec, btf: Btf) -> OpenStructOps {
         OpenStructOps { spec, btf }
+    }
+
+    /// Returns `true` if a function pointer is set to this program.
+    pub(crate) fn uses(&self, program: &str) -> bool {
+        self.spec.programs.iter().any(|(_, name)| name == program)
     }
 
     /// Its name: that of its variable.
@@ -62,7 +66,7 @@ impl OpenStructOps {
     }
 
     /// Sets the program, one in `SEC("struct_ops/…")`, that a function pointer is; `None` for null. It is loaded if the struct is,
-    /// whatever its own [`autoload`](super::OpenProgram::autoload) says.
+    /// whatever its own [`autoload`](crate::load::OpenProgram::autoload) says.
     ///
     /// # Errors
     ///

@@ -1,21 +1,18 @@
-//! Structs of operations, from the object's layout to the kernel's.
+//! struct_ops values, from the object's layout to the kernel's.
 //!
 //! Source: libbpf's `bpf_map__init_kern_struct_ops`.
 
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
-use super::entry::Entry;
-use super::kernel::Kernel;
-use super::open_program::OpenProgram;
-use super::open_struct_ops::OpenStructOps;
+use super::open::OpenStructOps;
+use super::{StructOps, StructOpsValue};
 use crate::btf::{Btf, Kind, Member, Type};
 use crate::error::{Context, Error, ErrorKind, Result};
-use crate::obj::{Attach, is_function_pointer};
+use crate::kernel::Kernel;
+use crate::obj::{Attach, ProgramSpec, is_function_pointer};
 use crate::probe::Features;
-use crate::prog::Program;
 use crate::relo::essential_name;
-use crate::struct_ops::{StructOps, StructOpsValue};
 use crate::sys::{self, OpsMap};
 use btf_obj::private::{did_you_mean, similar};
 
@@ -24,7 +21,7 @@ const PREFIX: &str = "bpf_struct_ops_";
 
 /// Operations as the running kernel lays them out.
 #[derive(Debug)]
-pub(super) struct Plan {
+pub(crate) struct Plan {
     name: String,
     is_link: bool,
     /// The struct in the kernel's types, and the value around it.
@@ -48,46 +45,28 @@ struct Pointer {
 
 /// What a program of operations is loaded for.
 #[derive(Debug)]
-pub(super) struct Operation<'a> {
-    pub(super) struct_id: u32,
-    pub(super) index: u32,
-    pub(super) module: Option<&'a OwnedFd>,
+pub(crate) struct Operation<'a> {
+    pub(crate) struct_id: u32,
+    pub(crate) index: u32,
+    pub(crate) module: Option<&'a OwnedFd>,
 }
 
-/// Lays out operations that are to be loaded. The programs that they have are loaded, and no others of operations.
-pub(super) fn plan(
+/// Lays out the struct_ops values that are to be created. `programs` are those of the object.
+pub(crate) fn plan(
     all: &[OpenStructOps],
-    programs: &mut [OpenProgram],
+    programs: &[&ProgramSpec],
     kernel: &Kernel,
-    warnings: &mut Vec<String>,
 ) -> Result<Vec<Plan>> {
-    let mut plans = Vec::new();
-    for ops in all.iter().filter(|ops| ops.autocreate()) {
-        let plan =
-            lay_out(ops, programs, kernel).context(|| format!("operations `{}`", ops.name()))?;
-        plans.push(plan);
-    }
-    for program in programs.iter_mut() {
-        let def = program.spec.def;
-        if !def.is_some_and(|def| def.attach == Attach::StructOps) {
-            continue;
-        }
-        let is_wanted = operation(&plans, program.name()).is_some();
-        let is_had =
-            |ops: &OpenStructOps| ops.spec.programs.iter().any(|(_, p)| p == program.name());
-        if !is_wanted && program.autoload() && !all.iter().any(is_had) {
-            warnings.push(format!(
-                "program `{}` is not loaded: no struct in .struct_ops or .struct_ops.link has it",
-                program.name()
-            ));
-        }
-        program.set_autoload(is_wanted);
-    }
-    Ok(plans)
+    let created = all.iter().filter(|ops| ops.autocreate());
+    created
+        .map(|ops| {
+            lay_out(ops, programs, kernel).context(|| format!("operations `{}`", ops.name()))
+        })
+        .collect()
 }
 
 /// What a program is loaded for, by the first struct that has it.
-pub(super) fn operation<'a>(plans: &'a [Plan], program: &str) -> Option<Operation<'a>> {
+pub(crate) fn operation<'a>(plans: &'a [Plan], program: &str) -> Option<Operation<'a>> {
     plans.iter().find_map(|plan| {
         let pointer = plan.members.iter().find(|p| p.program == program)?;
         Some(Operation {
@@ -98,7 +77,7 @@ pub(super) fn operation<'a>(plans: &'a [Plan], program: &str) -> Option<Operatio
     })
 }
 
-fn lay_out(ops: &OpenStructOps, programs: &[OpenProgram], kernel: &Kernel) -> Result<Plan> {
+fn lay_out(ops: &OpenStructOps, programs: &[&ProgramSpec], kernel: &Kernel) -> Result<Plan> {
     let name = essential(ops.type_name());
     let (btf, module) = find(name, kernel)?;
     let value = btf.find(&format!("{PREFIX}{name}"), Kind::STRUCT);
@@ -257,25 +236,24 @@ fn copy(
     }
 }
 
-/// Checks that a function pointer is a program that can be one.
-fn check_program(plan: &Plan, pointer: &Pointer, programs: &[OpenProgram]) -> Result<()> {
+/// Checks that a function pointer is set to a struct_ops program.
+fn check_program(plan: &Plan, pointer: &Pointer, programs: &[&ProgramSpec]) -> Result<()> {
     let name = &pointer.program;
-    let Some(program) = programs.iter().find(|p| p.name() == name) else {
+    let Some(program) = programs.iter().find(|p| p.name == *name) else {
         let error = Error::not_found(format!("there is no program `{name}`"));
-        let names = programs.iter().map(OpenProgram::name);
+        let names = programs.iter().map(|p| p.name.as_str());
         return Err(match did_you_mean(&similar(name, names)) {
             Some(hint) => error.hint(hint),
             None => error,
         });
     };
     if !program
-        .spec
         .def
         .is_some_and(|def| def.attach == Attach::StructOps)
     {
         let error = Error::new(
             ErrorKind::InvalidInput,
-            format!("program `{name}` is in SEC(\"{}\")", program.section()),
+            format!("program `{name}` is in SEC(\"{}\")", program.section),
         );
         return Err(
             error.hint("an operation is in SEC(\"struct_ops\") or SEC(\"struct_ops/NAME\")")
@@ -285,33 +263,25 @@ fn check_program(plan: &Plan, pointer: &Pointer, programs: &[OpenProgram]) -> Re
     Ok(())
 }
 
-/// Makes the maps of operations, in the order of `all`; `None` for those that are left out.
-pub(super) fn create(
-    all: &[OpenStructOps],
+/// Creates the map of each plan, with the programs that `program_fd` returns by name.
+pub(crate) fn create(
     plans: &[Plan],
-    programs: &[Entry<Program>],
+    program_fd: impl Fn(&str) -> Result<Option<OwnedFd>>,
     btf: Option<&OwnedFd>,
     features: &Features,
-) -> Result<Vec<Entry<Option<StructOps>>>> {
-    let mut plans = plans.iter().peekable();
-    let mut slots = Vec::with_capacity(all.len());
-    for ops in all {
-        let plan = plans.next_if(|plan| plan.name == ops.name());
-        let item = plan
-            .map(|plan| create_one(plan, programs, btf, features))
-            .transpose()
-            .context(|| format!("operations `{}`", ops.name()))?;
-        slots.push(Entry {
-            name: ops.name().to_owned(),
-            item: Some(item),
-        });
-    }
-    Ok(slots)
+) -> Result<Vec<StructOps>> {
+    plans
+        .iter()
+        .map(|plan| {
+            create_one(plan, &program_fd, btf, features)
+                .context(|| format!("operations `{}`", plan.name))
+        })
+        .collect()
 }
 
 fn create_one(
     plan: &Plan,
-    programs: &[Entry<Program>],
+    program_fd: &impl Fn(&str) -> Result<Option<OwnedFd>>,
     btf: Option<&OwnedFd>,
     features: &Features,
 ) -> Result<StructOps> {
@@ -343,13 +313,7 @@ fn create_one(
     };
     let mut value = StructOpsValue::new(plan.value.clone());
     for pointer in &plan.members {
-        let program = programs
-            .iter()
-            .filter_map(|slot| slot.item.as_ref())
-            .find(|program| program.name() == pointer.program);
-        if let Some(program) = program {
-            let fd = program.fd()?.try_clone_to_owned();
-            let fd = fd.map_err(|e| Error::os("cannot copy a program's descriptor", e))?;
+        if let Some(fd) = program_fd(&pointer.program)? {
             value.set_program(pointer.offset, fd);
         }
     }
