@@ -17,3 +17,7 @@ mod linked;
 mod measure;
 #[path = "linearity/objects.rs"]
 mod objects;
+#[path = "linearity/relocations.rs"]
+mod relocations;
+#[path = "linearity/types.rs"]
+mod types;

@@ -7,6 +7,9 @@ const INT: u32 = 1;
 const PTR: u32 = 2;
 const ARRAY: u32 = 3;
 const STRUCT: u32 = 4;
+const UNION: u32 = 5;
+const ENUM: u32 = 6;
+const TYPEDEF: u32 = 8;
 const FUNC: u32 = 12;
 const FUNC_PROTO: u32 = 13;
 const VAR: u32 = 14;
@@ -60,6 +63,24 @@ impl Types {
     /// Members: name, type and bit offset.
     pub(crate) fn structure(&mut self, name: u32, size: u32, members: &[[u32; 3]]) -> u32 {
         self.add(name, STRUCT, members.len(), size, &members.concat())
+    }
+
+    /// Enumerators: name and value.
+    pub(crate) fn enumeration(&mut self, name: u32, enumerators: &[[u32; 2]]) -> u32 {
+        self.add(name, ENUM, enumerators.len(), 4, &enumerators.concat())
+    }
+
+    pub(crate) fn union(&mut self, name: u32, size: u32, members: &[[u32; 3]]) -> u32 {
+        self.add(name, UNION, members.len(), size, &members.concat())
+    }
+
+    pub(crate) fn typedef(&mut self, name: u32, to: u32) -> u32 {
+        self.add(name, TYPEDEF, 0, to, &[])
+    }
+
+    /// The ID that the next type will have.
+    pub(crate) fn next_id(&self) -> u32 {
+        self.last + 1
     }
 
     pub(crate) fn prototype(&mut self) -> u32 {

@@ -1,7 +1,7 @@
 //! Objects that are parsed, linked into images and put into digests.
 
 use btf_core::obj::Object;
-use btf_core::private;
+use btf_obj::private;
 
 use super::btf::{EXTERN, GLOBAL, STATIC, Types, VOID, ext};
 use super::elf::{

@@ -1,5 +1,8 @@
 //! Access strings: `0:1:2` as a path through the types of the object.
 
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
 use super::Relo;
 use crate::btf::ext::CoreKind;
 use crate::btf::{Array, Btf, Kind, Type};
@@ -7,6 +10,9 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// As many steps as libbpf follows (`BPF_CORE_SPEC_MAX_LEN`).
 pub(super) const MAX_LEN: usize = 64;
+
+/// Characters of a name, an access string or a path that messages show.
+const MAX_TEXT: usize = 128;
 
 /// A step that names something: a member of a composite, or an element of an array.
 #[derive(Clone, Copy, Debug)]
@@ -51,15 +57,20 @@ impl<'a> Spec<'a> {
         let root = local.ty(relo.root);
         let mut spec = Spec::new(root);
         let mut indexes = relo.access.split(':').map(|part| {
-            part.parse::<u32>()
-                .map_err(|_| malformed(format!("access `{}` is no list of indexes", relo.access)))
+            part.parse::<u32>().map_err(|_| {
+                malformed(format!(
+                    "access `{}` is not a list of indexes",
+                    short(relo.access)
+                ))
+            })
         });
         let first = indexes.next().unwrap_or(Ok(0))?;
         if relo.kind.is_type() {
             return match relo.access {
                 "0" => Ok(spec),
                 other => Err(malformed(format!(
-                    "a relocation of a type has access `{other}`, not `0`"
+                    "a relocation of a type has access `{}`, not `0`",
+                    short(other)
                 ))),
             };
         }
@@ -102,7 +113,8 @@ impl<'a> Spec<'a> {
                 Ok(self)
             }
             _ => Err(malformed(format!(
-                "access `{access}` is no enumerator of {ty:?}"
+                "access `{}` is not an enumerator of {ty:?}",
+                short(access)
             ))),
         }
     }
@@ -182,42 +194,54 @@ pub fn describe(local: &Btf, relo: &Relo<'_>) -> String {
 
 fn path(local: &Btf, relo: &Relo<'_>) -> String {
     let root = local.ty(relo.root);
-    let name = match root.name() {
+    let mut out = match root.name() {
         "" => format!("{root:?}"),
-        name => name.to_owned(),
+        name => short(name).into_owned(),
     };
     if relo.kind.is_type() {
-        return name;
+        return out;
     }
     let mut ty = root.strip();
-    let mut out = name;
     for (n, part) in relo.access.split(':').enumerate() {
+        if n > MAX_LEN || out.len() > MAX_TEXT {
+            out.push('…');
+            break;
+        }
         let Ok(index) = part.parse::<u32>() else {
-            return format!("{out}:{part}");
+            let _ = write!(out, ":{}", short(part));
+            break;
         };
         if relo.kind.is_enumval() {
-            return match ty.enumerators().get(index as usize) {
-                Some(e) => format!("{out}::{}", e.name()),
-                None => format!("{out}:{index}"),
-            };
+            match ty.enumerators().get(index as usize) {
+                Some(e) => _ = write!(out, "::{}", short(e.name())),
+                None => _ = write!(out, ":{index}"),
+            }
+            break;
         }
         if n == 0 {
             if index > 0 {
-                out = format!("{out}[{index}]");
+                let _ = write!(out, "[{index}]");
             }
-            continue;
-        }
-        if let Some(member) = ty.members().get(index as usize) {
+        } else if let Some(member) = ty.members().get(index as usize) {
             if !member.name_bytes().is_empty() {
-                out = format!("{out}.{}", member.name());
+                let _ = write!(out, ".{}", short(member.name()));
             }
             ty = member.ty().strip();
         } else if ty.kind() == Kind::ARRAY {
-            out = format!("{out}[{index}]");
+            let _ = write!(out, "[{index}]");
             ty = ty.target().map_or(ty, Type::strip);
         } else {
-            return format!("{out}:{index}");
+            let _ = write!(out, ":{index}");
+            break;
         }
     }
     out
+}
+
+/// Cuts what an object's author may have made long, for a message.
+fn short(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(MAX_TEXT) {
+        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
+        None => Cow::Borrowed(text),
+    }
 }

@@ -5,6 +5,7 @@
 
 use super::{Targets, essential_name, kinds_compatible};
 use crate::btf::{Btf, Kind, Type};
+use crate::effort::Effort;
 
 /// The candidates of each root name and kind.
 pub(super) struct Candidates<'l, 't> {
@@ -22,7 +23,11 @@ struct Wanted<'l, 't> {
 
 impl<'l, 't> Candidates<'l, 't> {
     /// Searches the kernel's BTF, then the modules' for those roots that it has no candidate for.
-    pub(super) fn find(roots: impl Iterator<Item = Type<'l>>, targets: &Targets<'t>) -> Self {
+    pub(super) fn find(
+        roots: impl Iterator<Item = Type<'l>>,
+        targets: &Targets<'t>,
+        effort: &mut Effort,
+    ) -> Self {
         let mut names: Vec<(&'l [u8], Kind)> = roots
             .filter(|root| !root.is_anonymous())
             .map(|root| (essential_name(root.name_bytes()), root.kind()))
@@ -44,14 +49,14 @@ impl<'l, 't> Candidates<'l, 't> {
             layers.push(base);
         }
         for layer in layers.into_iter().rev() {
-            this.search(layer, targets.vmlinux, |_| true);
+            this.search(layer, targets.vmlinux, effort, |_| true);
         }
         if this.wanted.iter().all(|w| !w.found.is_empty()) {
             return this;
         }
         for module in targets.modules {
             // What the kernel itself has is never searched in modules; what one module has may be in another too.
-            this.search(module, module, |found| {
+            this.search(module, module, effort, |found| {
                 found
                     .iter()
                     .all(|t| !std::ptr::eq(t.btf(), targets.vmlinux))
@@ -69,8 +74,15 @@ impl<'l, 't> Candidates<'l, 't> {
         at.map_or(&[], |at| &self.wanted[at].found)
     }
 
-    /// Searches the own types of `layer`, which is `target` or a base of it.
-    fn search(&mut self, layer: &'t Btf, target: &'t Btf, is_open: impl Fn(&[Type<'t>]) -> bool) {
+    /// Searches the own types of `layer`, which is `target` or a base of it. If the budget ends, the
+    /// search ends; no relocation is answered then.
+    fn search(
+        &mut self,
+        layer: &'t Btf,
+        target: &'t Btf,
+        effort: &mut Effort,
+        is_open: impl Fn(&[Type<'t>]) -> bool,
+    ) {
         let starts = Starts::of(&self.wanted);
         let kinds = self
             .wanted
@@ -89,7 +101,16 @@ impl<'l, 't> Candidates<'l, 't> {
             let Some(range) = starts.with(tail) else {
                 continue;
             };
-            for wanted in &mut self.wanted[range] {
+            let names = &mut self.wanted[range];
+            let names = if names.len() <= FEW {
+                names
+            } else {
+                let Some(equal) = equal(names, tail, effort) else {
+                    return;
+                };
+                &mut names[equal]
+            };
+            for wanted in names {
                 if kinds_compatible(wanted.kind, header.kind)
                     && is_of_name(tail, wanted.name)
                     && is_open(&wanted.found)
@@ -99,6 +120,24 @@ impl<'l, 't> Candidates<'l, 't> {
             }
         }
     }
+}
+
+/// Names that are compared one by one with that of each type. An object has a few that begin alike.
+const FEW: usize = 16;
+
+/// Returns the positions of those names that are the essential name of the string at the start of
+/// `tail`; `None` if the budget ends.
+fn equal(
+    names: &[Wanted<'_, '_>],
+    tail: &[u8],
+    effort: &mut Effort,
+) -> Option<std::ops::Range<usize>> {
+    let end = memchr::memchr(0, tail).unwrap_or(tail.len());
+    effort.charge_kept(end).ok()?;
+    let name = essential_name(&tail[..end]);
+    let first = names.partition_point(|wanted| wanted.name < name);
+    let count = names[first..].partition_point(|wanted| wanted.name == name);
+    Some(first..first + count)
 }
 
 /// Whether the string at the start of `tail` has this essential name: it is the name, or a flavor of it.

@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::access::{Accessor, Spec};
 use super::matching;
-use super::{Relo, Relocator, Targets, describe, essential_name};
+use super::{PER_CANDIDATE, Relo, Relocator, Targets, describe, essential_name};
 use crate::btf::ext::CoreKind;
 use crate::btf::{Btf, Kind, Type, TypeId};
 use crate::effort::Effort;
@@ -32,11 +32,11 @@ pub(crate) struct Footprint {
 
 impl Footprint {
     /// Answers relocations as [`super::relocate`] does, but goes on after one that fails, and notes what the answers rest on.
-    pub(crate) fn answer(
+    pub(crate) fn answer<'a>(
         &mut self,
-        local: &Btf,
+        local: &'a Btf,
         target: &Btf,
-        relos: &[Relo<'_>],
+        relos: &[Relo<'a>],
     ) -> Vec<Result<Fixup>> {
         let targets = Targets::new(target);
         let mut relocator = Relocator::new(local, &targets, relos);
@@ -65,6 +65,9 @@ impl Footprint {
         effort: &mut Effort,
     ) {
         for candidate in candidates {
+            if effort.charge(PER_CANDIDATE).is_err() {
+                return;
+            }
             let Ok(Some(found)) = matching::find(kind, local, *candidate, effort) else {
                 continue;
             };

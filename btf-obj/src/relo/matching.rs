@@ -28,7 +28,7 @@ pub(super) fn find<'t>(
     if kind.is_type() {
         return Ok(compat::types(local.root, candidate, effort)?.then_some(found));
     }
-    Ok(enumerator(local, candidate).map(|step| {
+    Ok(enumerator(local, candidate, effort)?.map(|step| {
         found.steps.push(step);
         found.raw_len = 1;
         found
@@ -75,19 +75,38 @@ pub(super) fn step<'t>(
     }
 }
 
-/// The enumerator of `candidate` that is asked for.
-pub(super) fn enumerator<'t>(local: &Spec<'_>, candidate: Type<'t>) -> Option<Accessor<'t>> {
-    let wanted = essential_name(local.steps.first()?.name?.as_bytes());
+/// Returns the enumerator of `candidate` that `local` refers to.
+///
+/// # Errors
+///
+/// [`ErrorKind::Relocation`] if the budget ends.
+pub(super) fn enumerator<'t>(
+    local: &Spec<'_>,
+    candidate: Type<'t>,
+    effort: &mut Effort,
+) -> Result<Option<Accessor<'t>>> {
+    let Some(name) = local.steps.first().and_then(|step| step.name) else {
+        return Ok(None);
+    };
+    let wanted = essential_name(name.as_bytes());
     let ty = candidate.strip();
-    ty.enumerators()
-        .iter()
-        .find(|e| essential_name(e.name_bytes()) == wanted)
-        .map(|e| Accessor {
-            ty,
-            index: e.index() as u32,
-            name: Some(e.name()),
-        })
+    for e in ty.enumerators().iter() {
+        effort.charge(PER_ENUMERATOR)?;
+        // Most names differ in what is compared first.
+        let name = e.name_bytes();
+        if name.starts_with(wanted) && essential_name(name) == wanted {
+            return Ok(Some(Accessor {
+                ty,
+                index: e.index() as u32,
+                name: Some(e.name()),
+            }));
+        }
+    }
+    Ok(None)
 }
+
+/// Steps for an enumerator, whose name is looked up.
+const PER_ENUMERATOR: usize = 12;
 
 fn too_deep() -> Error {
     Error::new(

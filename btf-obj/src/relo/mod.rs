@@ -91,10 +91,10 @@ impl fmt::Debug for ReloError {
 /// # Errors
 ///
 /// The first relocation that is malformed, or that two candidates answer differently.
-pub fn relocate(
-    local: &Btf,
+pub fn relocate<'a>(
+    local: &'a Btf,
     targets: &Targets<'_>,
-    relos: &[Relo<'_>],
+    relos: &[Relo<'a>],
 ) -> Result<Vec<Fixup>, ReloError> {
     let mut relocator = Relocator::new(local, targets, relos);
     let mut out = Vec::with_capacity(relos.len());
@@ -115,30 +115,50 @@ struct Relocator<'l, 't> {
     local: &'l Btf,
     targets: Targets<'t>,
     found: Candidates<'l, 't>,
-    /// The candidates that earlier relocations of each root have left.
-    left: HashMap<TypeId, Vec<Type<'t>>>,
+    /// Candidates that earlier relocations have left, of roots for which they ruled some out.
+    narrowed: HashMap<TypeId, Vec<Type<'t>>>,
+    /// Fixups of earlier relocations, which objects repeat. Narrowing does not change them.
+    fixups: HashMap<(CoreKind, TypeId, &'l str), Fixup>,
     effort: Effort,
-    /// Why roots have no candidate; only of those that were asked about.
-    absent: Vec<(TypeId, Explanation)>,
+    /// Budget for explanations, which search whole targets.
+    explaining: Effort,
+    /// Why roots have no candidate, of those that were explained.
+    absent: HashMap<TypeId, Explanation>,
 }
 
+/// Steps for trying a candidate: its path is a list, and a value is computed.
+const PER_CANDIDATE: usize = 128;
+
 impl<'l, 't> Relocator<'l, 't> {
-    fn new(local: &'l Btf, targets: &Targets<'t>, relos: &[Relo<'_>]) -> Self {
+    fn new(local: &'l Btf, targets: &Targets<'t>, relos: &[Relo<'l>]) -> Self {
         let roots = relos
             .iter()
             .filter(|r| r.kind != CoreKind::TYPE_ID_LOCAL)
             .map(|r| local.ty(r.root));
+        let mut effort = effort_for(local, relos);
         Relocator {
             local,
             targets: *targets,
-            found: Candidates::find(roots, targets),
-            left: HashMap::new(),
-            effort: effort_for(local, relos),
-            absent: Vec::new(),
+            found: Candidates::find(roots, targets, &mut effort),
+            narrowed: HashMap::new(),
+            fixups: HashMap::new(),
+            effort,
+            explaining: effort_for(targets.vmlinux, relos),
+            absent: HashMap::new(),
         }
     }
 
-    fn answer(&mut self, relo: &Relo<'_>) -> Result<Fixup> {
+    fn answer(&mut self, relo: &Relo<'l>) -> Result<Fixup> {
+        let key = (relo.kind, relo.root, relo.access);
+        if let Some(fixup) = self.fixups.get(&key) {
+            return Ok(*fixup);
+        }
+        let fixup = self.answer_anew(relo)?;
+        self.fixups.insert(key, fixup);
+        Ok(fixup)
+    }
+
+    fn answer_anew(&mut self, relo: &Relo<'l>) -> Result<Fixup> {
         let spec = Spec::parse(self.local, relo)?;
         if relo.kind == CoreKind::TYPE_ID_LOCAL {
             return Ok(Fixup::of_local_id(spec.root.id()));
@@ -149,11 +169,23 @@ impl<'l, 't> Relocator<'l, 't> {
                     .hint("give the type a name, or a typedef through which it is accessed"),
             );
         }
-        let candidates = self
-            .left
-            .entry(relo.root)
-            .or_insert_with(|| self.found.of(spec.root).to_vec());
-        one(relo.kind, &spec, candidates, &mut self.effort)
+        let candidates = match self.narrowed.get(&relo.root) {
+            Some(narrowed) => narrowed,
+            None => self.found.of(spec.root),
+        };
+        let (fixup, left) = one(relo.kind, &spec, candidates, &mut self.effort)?;
+        if let Some(left) = left {
+            self.narrowed.insert(relo.root, left);
+        }
+        Ok(fixup)
+    }
+
+    /// Returns the candidates of a root that no relocation has ruled out.
+    fn left(&self, root: TypeId) -> &[Type<'t>] {
+        match self.narrowed.get(&root) {
+            Some(narrowed) => narrowed,
+            None => self.found.of(self.local.ty(root)),
+        }
     }
 }
 
@@ -166,16 +198,17 @@ fn effort_for(local: &Btf, relos: &[Relo<'_>]) -> Effort {
     )
 }
 
-/// Answers from those candidates that match, which are the only ones from then on.
+/// Returns the fixup, and those candidates that match if others do not.
 fn one<'t>(
     kind: CoreKind,
     spec: &Spec<'_>,
-    candidates: &mut Vec<Type<'t>>,
+    candidates: &[Type<'t>],
     effort: &mut Effort,
-) -> Result<Fixup> {
+) -> Result<(Fixup, Option<Vec<Type<'t>>>)> {
     let mut answer: Option<(Spec<'t>, Fixup)> = None;
-    let mut matching = Vec::with_capacity(candidates.len());
-    for &candidate in candidates.iter() {
+    let mut matching = Vec::new();
+    for &candidate in candidates {
+        effort.charge(PER_CANDIDATE)?;
         let Some(found) = matching::find(kind, spec, candidate, effort)? else {
             continue;
         };
@@ -195,11 +228,11 @@ fn one<'t>(
     }
     match answer {
         Some((_, fixup)) => {
-            *candidates = matching;
-            Ok(fixup)
+            let is_narrower = matching.len() < candidates.len();
+            Ok((fixup, is_narrower.then_some(matching)))
         }
-        // Nothing matches: an existence check is answered with no, anything else poisons; the candidates stay.
-        None => value::fixup(kind, spec, None),
+        // Without a match an existence check yields 0 and anything else poisons; the candidates stay.
+        None => Ok((value::fixup(kind, spec, None)?, None)),
     }
 }
 

@@ -8,6 +8,9 @@ use crate::error::{Error, ErrorKind, Result};
 /// As many structs and prototypes within each other as libbpf follows, and as many pointers and arrays in each.
 const MAX_LEVELS: usize = 32;
 
+/// Steps for a type, whose name is looked up.
+const PER_TYPE: usize = 8;
+
 /// Whether `target` has all that `local` has: members and enumerators of the same names, in types of the same shape.
 ///
 /// # Errors
@@ -19,7 +22,7 @@ pub(super) fn types(local: Type<'_>, target: Type<'_>, effort: &mut Effort) -> R
 
 /// The names match without what makes a flavor of them; none matches none.
 fn names(local: &[u8], target: &[u8]) -> bool {
-    essential_name(local) == essential_name(target)
+    local.first() == target.first() && essential_name(local) == essential_name(target)
 }
 
 fn too_deep() -> Error {
@@ -41,7 +44,7 @@ fn within(
     }
     let (mut local, mut target, mut behind_pointer) = (local, target, behind_pointer);
     for _ in 0..MAX_LEVELS {
-        effort.spend()?;
+        effort.charge(PER_TYPE)?;
         (local, target) = (local.strip(), target.strip());
         if !names(local.name_bytes(), target.name_bytes()) {
             return Ok(false);

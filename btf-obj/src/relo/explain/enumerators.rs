@@ -1,8 +1,12 @@
 //! Enumerators that are not there.
 
+use std::collections::HashSet;
+
 use super::Explanation;
+use super::PER_NAME;
 use super::types::{layers, name_of, titled};
 use crate::btf::{Btf, Type, utf8_prefix};
+use crate::effort::Effort;
 use crate::near::add_similar;
 use crate::relo::access::Spec;
 use crate::relo::{Targets, essential_name, matching};
@@ -22,51 +26,73 @@ pub(in crate::relo) fn missing(
     spec: &Spec<'_>,
     candidate: Type<'_>,
     targets: &Targets<'_>,
+    effort: &mut Effort,
 ) -> Option<Explanation> {
-    if matching::enumerator(spec, candidate).is_some() {
-        return None;
+    match matching::enumerator(spec, candidate, effort) {
+        Ok(Some(_)) => return None,
+        Ok(None) => {}
+        Err(e) => return Some(Explanation::new(e.message())),
     }
-    let why = absent(wanted(spec)?, candidate);
-    Some(match elsewhere_of(spec, targets) {
+    let why = absent(wanted(spec)?, candidate, effort);
+    Some(match elsewhere_of(spec, targets, effort) {
         Some(holder) => why.and(&format!(", but {holder} has")),
         None => why,
     })
 }
 
-fn absent(name: &str, ty: Type<'_>) -> Explanation {
-    let names = ty.strip().enumerators();
-    let names = names.iter().map(|e| essential(e.name_bytes()));
-    Explanation::new(format!(
+fn absent(name: &str, ty: Type<'_>, effort: &mut Effort) -> Explanation {
+    let why = Explanation::new(format!(
         "the kernel's {} has no enumerator `{name}`",
         titled(ty)
-    ))
-    .with_near(add_similar(Vec::new(), name, names))
+    ));
+    let names = ty.strip().enumerators();
+    if effort.charge(PER_NAME * names.len()).is_err() {
+        return why;
+    }
+    let names = names.iter().map(|e| essential(e.name_bytes()));
+    why.with_near(add_similar(Vec::new(), name, names))
 }
 
 /// The first enumerator of `local` that `target` lacks.
-pub(super) fn first_difference(local: Type<'_>, target: Type<'_>) -> Option<Explanation> {
-    let lacks = |name: &&str| {
-        target
-            .enumerators()
-            .iter()
-            .all(|e| essential(e.name_bytes()) != *name)
-    };
-    let missing = local
+pub(super) fn first_difference(
+    local: Type<'_>,
+    target: Type<'_>,
+    effort: &mut Effort,
+) -> Option<Explanation> {
+    let steps = PER_NAME * (local.vlen() + target.vlen());
+    effort.charge(steps).ok()?;
+    let there: HashSet<&str> = target
+        .enumerators()
+        .iter()
+        .map(|e| essential(e.name_bytes()))
+        .collect();
+    let mut names = local
         .enumerators()
         .iter()
         .map(|e| essential(e.name_bytes()));
-    Some(absent(
-        missing.filter(|name| !name.is_empty()).find(lacks)?,
-        target,
-    ))
+    let missing = names.find(|name| !name.is_empty() && !there.contains(name))?;
+    Some(absent(missing, target, effort))
 }
 
 /// Another enum of the target that has the enumerator that is asked for.
-pub(super) fn elsewhere_of(spec: &Spec<'_>, targets: &Targets<'_>) -> Option<String> {
+pub(super) fn elsewhere_of(
+    spec: &Spec<'_>,
+    targets: &Targets<'_>,
+    effort: &mut Effort,
+) -> Option<String> {
     let name = wanted(spec)?;
-    let holder = layers(targets).flat_map(Btf::types).find(|ty| {
-        ty.kind().is_any_enum() && ty.enumerators().iter().any(|e| e.has_name(name.as_bytes()))
-    })?;
+    let enums = layers(targets)
+        .flat_map(Btf::types)
+        .filter(|ty| ty.kind().is_any_enum());
+    let mut holder = None;
+    for ty in enums {
+        effort.charge(1 + ty.vlen()).ok()?;
+        if ty.enumerators().iter().any(|e| e.has_name(name.as_bytes())) {
+            holder = Some(ty);
+            break;
+        }
+    }
+    let holder = holder?;
     Some(match name_of(holder) {
         "" => "an enum without a name".to_owned(),
         _ => titled(holder),

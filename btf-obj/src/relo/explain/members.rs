@@ -1,9 +1,10 @@
 //! Accesses that a type of the target does not have.
 
 use std::collections::HashSet;
+use std::fmt::Write as _;
 
 use super::types::{name_of, titled};
-use super::{Explanation, renames, spelled};
+use super::{Explanation, PER_NAME, renames, spelled};
 use crate::btf::{Member, Type, utf8_prefix};
 use crate::effort::Effort;
 use crate::near::{add_similar, same_core};
@@ -12,6 +13,9 @@ use crate::relo::{Fixup, compat, essential_name, matching};
 
 /// How many members of one type are looked at, those of anonymous members included. A hostile type may contain itself.
 const MAX_MEMBERS: usize = 1 << 14;
+
+/// Characters of a path after which it is cut.
+const MAX_PATH: usize = 128;
 
 /// Where `candidate` does not go on as the access does; `None` if it has all of it.
 pub(super) fn missing(
@@ -24,7 +28,7 @@ pub(super) fn missing(
     for (n, step) in local.steps.iter().enumerate() {
         match matching::step(n, step, ty, &mut found, effort) {
             Ok(Some(next)) => ty = next,
-            Ok(None) => return Some(stops(step, ty, &found)),
+            Ok(None) => return Some(stops(step, ty, &found, effort)),
             Err(e) => return Some(Explanation::new(e.message())),
         }
     }
@@ -35,9 +39,13 @@ pub(super) fn missing(
 fn path(found: &Spec<'_>) -> String {
     let mut out = name_of(found.root).to_owned();
     for (n, step) in found.steps.iter().enumerate() {
+        if out.len() > MAX_PATH {
+            out.push('…');
+            break;
+        }
         match step.name {
-            Some(name) => out = format!("{out}.{name}"),
-            None if n > 0 => out = format!("{out}[{}]", step.index),
+            Some(name) => _ = write!(out, ".{name}"),
+            None if n > 0 => _ = write!(out, "[{}]", step.index),
             None => {}
         }
     }
@@ -45,7 +53,7 @@ fn path(found: &Spec<'_>) -> String {
 }
 
 /// Why `step` leads nowhere from `ty`, which the access has come to by `found`.
-fn stops(step: &Accessor<'_>, ty: Type<'_>, found: &Spec<'_>) -> Explanation {
+fn stops(step: &Accessor<'_>, ty: Type<'_>, found: &Spec<'_>, effort: &mut Effort) -> Explanation {
     let here = path(found);
     let Some(name) = step.name else {
         return Explanation::new(match ty.strip().array() {
@@ -66,22 +74,22 @@ fn stops(step: &Accessor<'_>, ty: Type<'_>, found: &Spec<'_>) -> Explanation {
             spelled(ty)
         ));
     }
-    if let Some(there) = flat(holder)
-        .iter()
-        .find(|p| p.member.has_name(name.as_bytes()))
-    {
+    let what = match name_of(holder) {
+        "" => format!("`{here}`"),
+        _ => titled(holder),
+    };
+    let why = Explanation::new(format!("the kernel's {what} has no member `{name}`"));
+    let Some(members) = charged(holder, effort) else {
+        return why;
+    };
+    if let Some(there) = members.iter().find(|p| p.member.has_name(name.as_bytes())) {
         return Explanation::new(format!(
             "the kernel's `{here}.{name}` is `{}`, and the object's `{}`",
             spelled(there.member.ty()),
             spelled(wanted.ty())
         ));
     }
-    let what = match name_of(holder) {
-        "" => format!("`{here}`"),
-        _ => titled(holder),
-    };
-    Explanation::new(format!("the kernel's {what} has no member `{name}`"))
-        .with_near(near(wanted, step.ty, holder))
+    why.with_near(near(wanted, step.ty, holder, effort))
 }
 
 /// The load or store would have to change its size.
@@ -116,13 +124,17 @@ fn type_at(step: &Accessor<'_>) -> String {
 }
 
 /// The first member of `local` that `target` lacks.
-pub(super) fn first_difference(local: Type<'_>, target: Type<'_>) -> Option<Explanation> {
-    let there = flat(target);
+pub(super) fn first_difference(
+    local: Type<'_>,
+    target: Type<'_>,
+    effort: &mut Effort,
+) -> Option<Explanation> {
+    let there = charged(target, effort)?;
     let names: HashSet<&[u8]> = there
         .iter()
         .map(|p| essential_name(p.member.name_bytes()))
         .collect();
-    let missing = flat(local)
+    let missing = charged(local, effort)?
         .into_iter()
         .map(|p| p.member)
         .find(|m| !names.contains(essential_name(m.name_bytes())))?;
@@ -131,7 +143,7 @@ pub(super) fn first_difference(local: Type<'_>, target: Type<'_>) -> Option<Expl
         titled(target),
         missing.name()
     );
-    Some(Explanation::new(reason).with_near(near(missing, local, target)))
+    Some(Explanation::new(reason).with_near(near(missing, local, target, effort)))
 }
 
 /// A member that has a name, and where it lies in the type that was asked for.
@@ -165,6 +177,14 @@ fn flat(ty: Type<'_>) -> Vec<Placed<'_>> {
     out
 }
 
+/// Returns the members as [`flat`] does, for comparisons of their names; `None` if the budget ends.
+fn charged<'a>(ty: Type<'a>, effort: &mut Effort) -> Option<Vec<Placed<'a>>> {
+    effort.spend().ok()?;
+    let members = flat(ty);
+    effort.charge(PER_NAME * members.len()).ok()?;
+    Some(members)
+}
+
 /// Adds the members of `ty`, which lies at `offset`, so that the first one is taken next.
 fn push<'a>(pending: &mut Vec<(Member<'a>, u64)>, ty: Type<'a>, offset: u64) {
     let members = ty.strip().members();
@@ -173,11 +193,12 @@ fn push<'a>(pending: &mut Vec<(Member<'a>, u64)>, ty: Type<'a>, offset: u64) {
 }
 
 /// What a member of the object's type `local` may be called in `target`, the likeliest first.
-fn near(wanted: Member<'_>, local: Type<'_>, target: Type<'_>) -> Vec<String> {
+fn near(wanted: Member<'_>, local: Type<'_>, target: Type<'_>, effort: &mut Effort) -> Vec<String> {
     let name = wanted.name();
-    let here = flat(local);
+    let (Some(here), Some(all)) = (charged(local, effort), charged(target, effort)) else {
+        return Vec::new();
+    };
     let known: HashSet<&[u8]> = here.iter().map(|p| p.member.name_bytes()).collect();
-    let all = flat(target);
     // What both have is no other name for what one lacks.
     let new: Vec<&str> = all
         .iter()
@@ -208,7 +229,7 @@ fn near(wanted: Member<'_>, local: Type<'_>, target: Type<'_>) -> Vec<String> {
         }
     }
     if likely.is_empty() {
-        likely = moved(wanted, &all);
+        likely = moved(wanted, &all, effort);
     }
     add_similar(likely, name, new.into_iter())
 }
@@ -266,15 +287,12 @@ fn at_its_offset<'t>(
 }
 
 /// Members of the same name, of a type that fits, within a struct that `target` embeds: `thread_info.cpu`.
-fn moved(wanted: Member<'_>, there: &[Placed<'_>]) -> Vec<String> {
+fn moved(wanted: Member<'_>, there: &[Placed<'_>], effort: &mut Effort) -> Vec<String> {
     let mut out = Vec::new();
-    let mut budget = MAX_MEMBERS;
     for outer in there {
-        let inner = flat(outer.member.ty());
-        budget = budget.saturating_sub(inner.len() + 1);
-        if budget == 0 {
+        let Some(inner) = charged(outer.member.ty(), effort) else {
             break;
-        }
+        };
         let fits = |p: &&Placed<'_>| {
             p.member.has_name(wanted.name_bytes()) && compat::fields(wanted.ty(), p.member.ty())
         };

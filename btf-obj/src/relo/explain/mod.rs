@@ -23,6 +23,9 @@ use crate::btf::{Btf, Type, dump};
 use crate::error::Result;
 use crate::near::did_you_mean;
 
+/// Steps for a name that is compared with the one that is missing.
+const PER_NAME: usize = 16;
+
 /// Why a relocation has no value in a target: what the target has instead, and names that come close.
 ///
 /// It prints as one line: ``the kernel's struct `task_struct` has no member `state` (did you mean `__state`?)``.
@@ -104,10 +107,10 @@ impl fmt::Display for Explanation {
 /// # Ok(())
 /// # }
 /// ```
-pub fn explain(
-    local: &Btf,
+pub fn explain<'a>(
+    local: &'a Btf,
     targets: &Targets<'_>,
-    relos: &[Relo<'_>],
+    relos: &[Relo<'a>],
     index: usize,
 ) -> Option<Explanation> {
     let (wanted, before) = relos.get(..=index)?.split_last()?;
@@ -128,7 +131,11 @@ pub(crate) struct Finding {
 }
 
 /// Answers relocations as [`super::relocate`] does, but goes on after one that fails, and explains.
-pub(crate) fn survey(local: &Btf, targets: &Targets<'_>, relos: &[Relo<'_>]) -> Vec<Finding> {
+pub(crate) fn survey<'a>(
+    local: &'a Btf,
+    targets: &Targets<'_>,
+    relos: &[Relo<'a>],
+) -> Vec<Finding> {
     let mut relocator = Relocator::new(local, targets, relos);
     relos
         .iter()
@@ -146,25 +153,31 @@ pub(crate) fn survey(local: &Btf, targets: &Targets<'_>, relos: &[Relo<'_>]) -> 
         .collect()
 }
 
-impl<'t> Relocator<'_, 't> {
+impl<'l, 't> Relocator<'l, 't> {
     /// Why this answer, the last one given, is none.
-    fn explain(&mut self, relo: &Relo<'_>, fixup: &Fixup) -> Option<Explanation> {
+    fn explain(&mut self, relo: &Relo<'l>, fixup: &Fixup) -> Option<Explanation> {
         if !(fixup.poison || fixup.refuse_resize || fixup.is_absent()) {
             return None;
         }
         let spec = Spec::parse(self.local, relo).ok()?;
-        let left = self.left.get(&relo.root)?.clone();
+        let left = self.left(relo.root).to_vec();
         let Some(&candidate) = left.first() else {
             return Some(self.no_type(relo, &spec));
         };
         if fixup.refuse_resize {
-            return Some(members::resized(&spec, candidate, fixup, &mut self.effort));
+            let effort = &mut self.explaining;
+            return Some(members::resized(&spec, candidate, fixup, effort));
         }
         let why = self.differs(relo, &spec, candidate)?;
+        if !self.narrowed.contains_key(&relo.root) {
+            return Some(why);
+        }
+        // `left` is a part of all, in the same order.
+        let mut left = left.into_iter().peekable();
         let all = self.found.of(spec.root).to_vec();
         let ruled_out = all
             .into_iter()
-            .filter(|t| !left.contains(t))
+            .filter(|t| left.next_if_eq(t).is_none())
             .any(|t| self.differs(relo, &spec, t).is_none());
         Some(if ruled_out {
             why.and("; another type of that name has it, which relocations before this one have ruled out")
@@ -180,28 +193,27 @@ impl<'t> Relocator<'_, 't> {
         spec: &Spec<'_>,
         candidate: Type<'t>,
     ) -> Option<Explanation> {
-        let targets = &self.targets;
+        let (targets, effort) = (&self.targets, &mut self.explaining);
         if relo.kind.is_field() {
-            members::missing(spec, candidate, &mut self.effort)
+            members::missing(spec, candidate, effort)
         } else if relo.kind.is_type() {
-            types::differs(relo.kind, spec.root, candidate, &mut self.effort)
+            types::differs(relo.kind, spec.root, candidate, effort)
         } else {
-            enumerators::missing(spec, candidate, targets)
+            enumerators::missing(spec, candidate, targets, effort)
         }
     }
 
     /// There is no candidate.
     fn no_type(&mut self, relo: &Relo<'_>, spec: &Spec<'_>) -> Explanation {
-        let known = self.absent.iter().find(|(root, _)| *root == relo.root);
-        let why = match known {
-            Some((_, why)) => why.clone(),
+        let why = match self.absent.get(&relo.root) {
+            Some(why) => why.clone(),
             None => {
-                let why = types::missing(spec.root, &self.targets);
-                self.absent.push((relo.root, why.clone()));
+                let why = types::missing(spec.root, &self.targets, &mut self.explaining);
+                self.absent.insert(relo.root, why.clone());
                 why
             }
         };
-        match enumerators::elsewhere_of(spec, &self.targets) {
+        match enumerators::elsewhere_of(spec, &self.targets, &mut self.explaining) {
             Some(holder) => why.and(&format!(", but {holder} has that enumerator")),
             None => why,
         }

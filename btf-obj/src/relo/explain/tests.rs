@@ -350,6 +350,9 @@ fn types_that_contain_themselves_come_to_an_end() {
             .structure("s", 8, [("", root, 0), ("y", t.long, 0), ("", root, 0)]);
     });
     let root = kernel.find("s", Kind::STRUCT).unwrap();
-    let why = members::first_difference(local.ty(named(&local, "s")), root).unwrap();
+    let why = {
+        let mut effort = crate::relo::effort_for(&local, &[]);
+        members::first_difference(local.ty(named(&local, "s")), root, &mut effort).unwrap()
+    };
     assert_eq!(why.reason(), "the kernel's struct `s` has no member `x`");
 }

@@ -1,6 +1,6 @@
 //! Types that are not there, and types that are others than the object's.
 
-use super::{Explanation, enumerators, members, renames, spelled};
+use super::{Explanation, PER_NAME, enumerators, members, renames, spelled};
 use crate::btf::ext::CoreKind;
 use crate::btf::{Btf, Kind, Type, utf8_prefix};
 use crate::effort::Effort;
@@ -39,7 +39,11 @@ pub(super) fn layers<'t>(targets: &Targets<'t>) -> impl Iterator<Item = &'t Btf>
 }
 
 /// No type of that name and kind: what else is called so, and what is called nearly so.
-pub(super) fn missing(root: Type<'_>, targets: &Targets<'_>) -> Explanation {
+pub(super) fn missing(root: Type<'_>, targets: &Targets<'_>, effort: &mut Effort) -> Explanation {
+    let count: usize = layers(targets).map(|btf| btf.end_id() as usize).sum();
+    if effort.charge(PER_NAME * count).is_err() {
+        return Explanation::new(format!("the kernel has no {}", titled(root)));
+    }
     let name = name_of(root);
     let mut other = None;
     let mut names = Vec::new();
@@ -96,7 +100,7 @@ pub(in crate::relo) fn differs(
     }
     let (l, t) = (local.strip(), candidate.strip());
     if l.kind().is_composite() && t.kind().is_composite() {
-        return Some(members::first_difference(l, t).unwrap_or_else(|| {
+        return Some(members::first_difference(l, t, effort).unwrap_or_else(|| {
             Explanation::new(format!(
                 "the kernel's {} differs from the object's within its members' types",
                 titled(candidate)
@@ -105,7 +109,7 @@ pub(in crate::relo) fn differs(
     }
     if l.kind().is_any_enum()
         && t.kind().is_any_enum()
-        && let Some(why) = enumerators::first_difference(l, t)
+        && let Some(why) = enumerators::first_difference(l, t, effort)
     {
         return Some(why);
     }

@@ -279,7 +279,7 @@ fn accesses_that_are_none_are_refused() {
     let field = CoreKind::FIELD_BYTE_OFFSET;
     assert_eq!(
         refused(field, "s", "0:x"),
-        "access `0:x` is no list of indexes"
+        "access `0:x` is not a list of indexes"
     );
     assert_eq!(
         refused(field, "s", "0:7"),
@@ -299,7 +299,7 @@ fn accesses_that_are_none_are_refused() {
     );
     assert_eq!(
         refused(CoreKind::ENUMVAL_VALUE, "e", "3"),
-        "access `3` is no enumerator of [6] ENUM 'e'"
+        "access `3` is not an enumerator of [6] ENUM 'e'"
     );
     assert!(refused(CoreKind(99), "s", "0").contains("is not known to this version"));
     let deep = format!("0{}", ":1".repeat(access::MAX_LEN));

@@ -1,0 +1,1 @@
+//! BTF that is deduplicated, printed and shown.
