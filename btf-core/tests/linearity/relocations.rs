@@ -162,9 +162,13 @@ fn structs_in_structs() {
         let (mut last, mut bytes) = (types.int(), 4u32);
         let (a, b) = (types.string("a"), types.string("b"));
         for n in 0..28 {
-            bytes *= 2;
+            bytes = bytes.wrapping_mul(2);
             let name = types.string(&format!("s{n}"));
-            last = types.structure(name, bytes, &[[a, last, 0], [b, last, 4 * bytes]]);
+            last = types.structure(
+                name,
+                bytes,
+                &[[a, last, 0], [b, last, bytes.wrapping_mul(4)]],
+            );
         }
         let access = types.string("0");
         (types, vec![(last, access, TYPE_MATCHES); size / 40])

@@ -1,9 +1,13 @@
-//! Types that say the same made one.
+//! BTF type deduplication.
 //!
-//! Types are the same if nothing tells them apart however far their references are followed: the coarsest division into
-//! classes in which members of one class refer to members of the same classes. It is found by starting with what records say
-//! by themselves and dividing until nothing changes. As in libbpf (`btf__dedup`), a forward declaration is the one struct,
-//! union or enum of its name, and variables and sections stay as they are.
+//! Two types are equal if nothing tells them apart however far their references are followed. Equality
+//! is the coarsest division into classes in which members of one class refer to members of the same
+//! classes. `partition` finds it: it starts with the records by themselves and splits classes until
+//! nothing changes, so that equal cycles are found without libbpf's graph of assumptions. As in libbpf
+//! (`btf__dedup`), a forward declaration is the one struct, union or enum of its name, and variables
+//! and sections stay as they are.
+
+mod partition;
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,8 +15,9 @@ use super::raw::{Info, Slot, TYPE_WORDS, slots};
 use super::{Btf, Kind, Strings, assemble};
 use crate::error::{Error, ErrorKind, Result};
 
-/// Each round carries a difference one reference further. Real types need some dozens; if there are more, all stay.
-const MOST_ROUNDS: usize = 1024;
+/// Passes that resolve forward declarations. Each may make types equal and so decide what another
+/// declaration stands for; libbpf makes one pass.
+const PASSES: usize = 16;
 
 /// What became of types.
 pub(crate) struct Deduplicated {
@@ -71,15 +76,13 @@ fn rename(records: &mut [Vec<u32>], mut new: impl FnMut(u32) -> Result<u32, Stri
 /// of these records.
 pub(crate) fn deduplicate(records: &[Vec<u32>]) -> Deduplicated {
     let mut types = Types::new(records);
-    let mut rounds = MOST_ROUNDS;
-    let classes = loop {
-        let Some(classes) = types.divide(&mut rounds) else {
-            break (0..records.len() as u32).collect();
-        };
+    let mut classes = types.divide();
+    for _ in 0..PASSES {
         if !types.resolve_forward(&classes) {
-            break classes;
+            break;
         }
-    };
+        classes = types.divide();
+    }
     types.collect(&classes)
 }
 
@@ -110,48 +113,41 @@ impl<'a> Types<'a> {
         }
     }
 
-    /// The class of each record, numbered from 0; `None` if that takes more rounds than are left.
-    fn divide(&self, rounds: &mut usize) -> Option<Vec<u32>> {
-        let mut classes = self.number(|n| {
-            let mut own = self.records[n].clone();
-            for at in &self.references[n] {
-                own[*at] = 0;
-            }
-            if matches!(info(&own).kind(), Kind::VAR | Kind::DATASEC) {
-                own.push(n as u32);
-            }
-            own
-        });
-        loop {
-            let class_of = |id: u32| match id.checked_sub(1) {
-                // What is not there is like nothing that is.
-                Some(n) => classes.get(n as usize).map_or(u32::MAX, |class| class + 1),
-                None => 0,
-            };
-            let finer = self.number(|n| {
-                let references = self.references[n].iter();
-                let referred = references.map(|at| class_of(self.records[n][*at]));
-                std::iter::once(classes[n]).chain(referred).collect()
-            });
-            let count = |classes: &[u32]| classes.iter().max().copied();
-            if count(&finer) == count(&classes) {
-                return Some(classes);
-            }
-            classes = finer;
-            *rounds = rounds.checked_sub(1)?;
-        }
+    /// Returns the class of each record.
+    fn divide(&self) -> Vec<u32> {
+        let own: Vec<Vec<u32>> = self
+            .records
+            .iter()
+            .zip(0..)
+            .map(|(record, n)| self.own(record, n))
+            .collect();
+        let edges: Vec<Vec<u32>> = (0..self.records.len()).map(|n| self.edges(n)).collect();
+        let classes = partition::coarsest(&own, &edges);
+        self.resolved.iter().map(|n| classes[*n]).collect()
     }
 
-    /// Numbers records by what they have in common.
-    fn number(&self, key: impl Fn(usize) -> Vec<u32>) -> Vec<u32> {
-        let mut numbers: HashMap<Vec<u32>, u32> = HashMap::new();
-        let resolved = self.resolved.iter();
-        resolved
-            .map(|n| {
-                let next = numbers.len() as u32;
-                *numbers.entry(key(*n)).or_insert(next)
-            })
-            .collect()
+    /// Returns what a record says without its references.
+    fn own(&self, record: &[u32], n: u32) -> Vec<u32> {
+        let mut own = record.to_vec();
+        for at in &self.references[n as usize] {
+            // What is not there is like nothing that is.
+            own[*at] = match own[*at] {
+                0 => 0,
+                id if id as usize > self.records.len() => u32::MAX,
+                _ => 1,
+            };
+        }
+        if matches!(info(record).kind(), Kind::VAR | Kind::DATASEC) {
+            own.push(n);
+        }
+        own
+    }
+
+    /// Returns the records that a record refers to, in the order of its references.
+    fn edges(&self, n: usize) -> Vec<u32> {
+        let ids = self.references[n].iter().map(|at| self.records[n][*at]);
+        let records = ids.filter_map(|id| self.resolved.get((id as usize).checked_sub(1)?));
+        records.map(|record| *record as u32).collect()
     }
 
     /// Makes forward declarations stand for the one type that they can be of; says whether there were such.
@@ -402,13 +398,16 @@ mod tests {
     }
 
     #[test]
-    fn chains_without_end_are_left_alone() {
+    fn long_chains_are_deduplicated() {
         let mut b = Builder::new();
-        let mut last = b.int("int", 4, IntEncoding::SIGNED);
-        for _ in 0..2 * MOST_ROUNDS {
-            last = b.pointer(last);
+        let int = b.int("int", 4, IntEncoding::SIGNED);
+        for _ in 0..2 {
+            let mut last = int;
+            for _ in 0..3000 {
+                last = b.pointer(last);
+            }
         }
         let btf = b.finish().unwrap();
-        assert_eq!(ids(&btf).last(), Some(&last.0));
+        assert_eq!(ids(&btf).last(), Some(&3001));
     }
 }

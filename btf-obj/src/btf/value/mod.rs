@@ -26,13 +26,19 @@ use crate::error::{Context, Result};
 use walk::Walk;
 use write::{Style, Writer};
 
+/// Bytes of text that any value may have, and for each byte of it: deeply nested members of a byte, with
+/// their indentation and names, take about 120.
+const BASE: usize = 1 << 20;
+const PER_BYTE: usize = 256;
+
 /// How a value is written.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Options {
     /// Whether each member and element has a line of its own.
     pub pretty: bool,
-    /// How many bytes of text are too many. Types can be made so that a few bytes are shown as many.
+    /// Most bytes of text. Types can be made so that a few bytes are shown as many; whatever the limit,
+    /// the text has at most 1 MiB and 256 bytes for each byte of the value.
     pub limit: usize,
 }
 
@@ -92,7 +98,10 @@ pub fn c(ty: Type<'_>, bytes: &[u8], options: &Options) -> Result<String> {
 }
 
 fn write(ty: Type<'_>, bytes: &[u8], options: &Options, style: Style) -> Result<String> {
-    let mut walk = Walk::new(bytes, Writer::new(style, options));
+    let sound = BASE.saturating_add(PER_BYTE.saturating_mul(bytes.len()));
+    let limit = options.limit.min(sound);
+    let options = Options { limit, ..*options };
+    let mut walk = Walk::new(bytes, Writer::new(style, &options));
     walk.outermost(ty).context(|| format!("value of {ty:?}"))?;
     Ok(walk.finish())
 }
