@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 const MAX_LEVELS: usize = 32;
 
 /// Steps for a type, whose name is looked up.
-const PER_TYPE: usize = 8;
+const PER_TYPE: usize = 16;
 
 /// Whether `target` has all that `local` has: members and enumerators of the same names, in types of the same shape.
 ///
