@@ -30,6 +30,7 @@ mod package;
 mod peers;
 mod program;
 mod release;
+mod sanitize;
 mod selftests;
 mod source_package;
 mod tally;
@@ -99,6 +100,12 @@ const TASKS: &[Task] = &[
         usage: fuzz::USAGE,
         about: "feed hostile bytes to everything that reads a user's",
         run: fuzz::run,
+    },
+    Task {
+        name: "sanitize",
+        usage: sanitize::USAGE,
+        about: "run the unit tests under ThreadSanitizer and AddressSanitizer",
+        run: sanitize::run,
     },
     Task {
         name: "ci",

@@ -104,6 +104,7 @@ pub(crate) const TEST: Needs = &[&[PLAIN_CLANG, CLANG, QEMU, BPFTOOL], DECOMPRES
 /// The steps that are tasks themselves install their own.
 pub(crate) const CI: Needs = &[&[PLAIN_CLANG, CLANG, CC, CXX]];
 
+pub(crate) const SANITIZE: Needs = &[&[CC]];
 pub(crate) const FUZZ: Needs = &[&[CC, CXX]];
 
 /// `benches/peers`, which compiles every BPF program of the workspace.
