@@ -5,7 +5,7 @@
 //! btf_build::build("src/bpf/hello.bpf.c");
 //! ```
 //!
-//! The object is where `btf_skel_macros::include_skel!("hello")` looks for it. The only tool needed is clang; the headers
+//! The object is where `btf_core::include_skel!("hello")` looks for it. The only tool needed is clang; the headers
 //! `<bpf/bpf_helpers.h>` and its companions come with this crate, and `vmlinux.h` is made from the running
 //! kernel's types, or from those in a file.
 //!

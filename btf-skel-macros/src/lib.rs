@@ -1,12 +1,13 @@
 //! `include_skel!`: a typed Rust skeleton of an eBPF object that btf-build compiled.
 //!
-//! An application names three crates: this one and btf-core in `[dependencies]`, btf-build in `[build-dependencies]`. Its
-//! `build.rs` compiles `src/bpf/hello.bpf.c`, and one line of its code asks for the skeleton:
+//! An application names two crates: btf-core, which re-exports [`include_skel!`], in `[dependencies]`, and
+//! btf-build in `[build-dependencies]`. Its `build.rs` compiles `src/bpf/hello.bpf.c`, and one line of its
+//! code asks for the skeleton:
 //!
 //! ```text
 //! btf_build::build("src/bpf/hello.bpf.c");     // build.rs
 //!
-//! btf_skel_macros::include_skel!("hello");     // src/main.rs: a module `hello`
+//! btf_core::include_skel!("hello");            // src/main.rs: a module `hello`
 //! ```
 //!
 //! [`include_skel!`] says what the module has. It contains `unsafe impl`s, the promises that types are plain data, each
