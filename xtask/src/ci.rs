@@ -94,6 +94,7 @@ const STEPS: &[Step] = &[
         args: &[
             "package",
             "--allow-dirty",
+            "--package=btf-obj",
             "--package=btf-core",
             "--package=btf-build",
             "--package=btf-skel-macros",

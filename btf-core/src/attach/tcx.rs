@@ -18,7 +18,7 @@ typed!(Tcx, "a tcx program", Tcx);
 
 impl Tcx {
     /// Attaches it to a network device, among the programs that are there. Kernels before 6.6 have no such links: there it
-    /// becomes a filter as by [`Tc::attach_to`], if it is to be the last and no revision is expected.
+    /// becomes a filter as by [`Tc::attach_to`](super::Tc::attach_to), if it is to be the last and no revision is expected.
     ///
     /// # Errors
     ///

@@ -22,7 +22,7 @@
 //! ```
 //!
 //! Loading asks the same questions, and does without what is not there. [`Features`] holds answers for one load: given ones
-//! ([`Features::set`]) stand for the kernel's, and those that a [token](Token) allows to be asked for differ
+//! ([`Features::set`]) stand for the kernel's, and those that a [token](crate::token::Token) allows to be asked for differ
 //! from this process's own.
 
 mod ask;

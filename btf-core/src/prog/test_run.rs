@@ -38,7 +38,8 @@ impl<'a> TestRun<'a> {
         TestRun::default()
     }
 
-    /// With a packet, from its Ethernet header on (its network header, for [`super::Lwt`] and [`super::Netfilter`]).
+    /// With a packet, from its Ethernet header on (its network header, for [`Lwt`](crate::attach::Lwt) and
+    /// [`Netfilter`](crate::attach::Netfilter)).
     pub fn packet(data: &'a [u8]) -> TestRun<'a> {
         TestRun {
             data,

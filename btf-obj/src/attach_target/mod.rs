@@ -2,7 +2,7 @@
 //! prototypes, and whether two kernels' prototypes agree in what a program reads.
 //!
 //! Nothing here asks the kernel. btf-build keeps the prototypes of an object's targets ([`subset`]); skeletons type the
-//! arguments by them; [`crate::load`] compares them with the running kernel's.
+//! arguments by them; btf-core compares them with the running kernel's.
 
 mod compare;
 mod find;

@@ -44,13 +44,13 @@ impl Btf {
             ));
         }
         let mut records: Vec<Vec<u32>> = self.types().map(|t| self.record(t.id())).collect();
-        let mut strings = Strings::new();
+        let mut strings = Strings::default();
         rename(&mut records, |offset| {
             strings.offset(self.string_bytes(offset).unwrap_or_default())
         })?;
         let mut records = deduplicate(&records).records;
         let all = strings.own().to_vec();
-        let mut strings = Strings::new();
+        let mut strings = Strings::default();
         rename(&mut records, |offset| {
             let text = all.get(offset as usize..).unwrap_or_default();
             strings.offset(text.split(|byte| *byte == 0).next().unwrap_or_default())

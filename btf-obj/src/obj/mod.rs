@@ -1,6 +1,6 @@
 //! A compiled eBPF object as plain data: what its ELF file says, before anything is asked of a kernel.
 //!
-//! [`Object`] is a deterministic description. Loading it is [`crate::load`]'s business; relocating it against a
+//! [`Object`] is a deterministic description. Loading it is btf-core's business; relocating it against a
 //! kernel's types is [`crate::relo`]'s.
 
 pub(crate) mod data;

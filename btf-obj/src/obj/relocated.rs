@@ -12,7 +12,7 @@ use crate::relo::{self, Fixup, Relo, ReloError, Targets};
 impl Object {
     /// Answers the CO-RE relocations of all functions that these programs reach, in one go, and patches their instructions.
     ///
-    /// Nothing is asked of a kernel: what comes out is what [`crate::load`] would hand to one that has these types, but for
+    /// Nothing is asked of a kernel: what comes out is what btf-core would hand to one that has these types, but for
     /// the descriptors of maps.
     ///
     /// ```no_run

@@ -289,7 +289,7 @@ fn sock_map(_: &Place) -> Result<()> {
     let (loaded, program) = load(CGROUP, "stream_verdict")?;
     let program = SkMap::try_from(program)?;
     let map = loaded.map("sockets")?;
-    attach(|| program.attach_to(&map))
+    attach(|| program.attach_to(map))
 }
 
 fn socket_filter(_: &Place) -> Result<()> {
@@ -442,7 +442,7 @@ fn reused_map(_: &Place) -> Result<()> {
     let counts = first.map("counts")?;
     let mut open = open(object!("maps"))?;
     let map = open.map_mut("counts")?;
-    map.reuse(&counts)?;
+    map.reuse(counts)?;
     drop(open.load()?);
     Ok(())
 }

@@ -201,7 +201,7 @@ fn maps_of_maps() {
         .load()
         .unwrap();
     let untyped: ArrayOfMaps<Map> = loaded.map("generations").unwrap().typed().unwrap();
-    let e = untyped.set(0, &loaded.map("queue").unwrap()).unwrap_err();
+    let e = untyped.set(0, loaded.map("queue").unwrap()).unwrap_err();
     assert!(
         e.to_string()
             .contains("has the type, sizes and flags of the inner map"),

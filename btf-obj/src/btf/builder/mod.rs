@@ -70,7 +70,7 @@ impl Builder {
         Builder {
             base: None,
             little_endian: cfg!(target_endian = "little"),
-            strings: Strings::new(),
+            strings: Strings::default(),
             words: Vec::new(),
             records: Vec::new(),
             first_id: 1,

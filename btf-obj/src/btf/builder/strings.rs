@@ -15,9 +15,9 @@ pub struct Strings {
     base: Option<Base>,
 }
 
-impl Strings {
+impl Default for Strings {
     /// Returns a section with the empty string alone.
-    pub fn new() -> Self {
+    fn default() -> Self {
         Strings {
             // The empty string is at 0.
             own: vec![0],
@@ -26,7 +26,9 @@ impl Strings {
             base: None,
         }
     }
+}
 
+impl Strings {
     pub(super) fn on(base: &Btf) -> Self {
         Strings {
             own: Vec::new(),

@@ -24,7 +24,7 @@ impl Types {
     pub(super) fn new() -> Self {
         Types {
             records: Vec::new(),
-            strings: Strings::new(),
+            strings: Strings::default(),
         }
     }
 
