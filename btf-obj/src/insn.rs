@@ -18,7 +18,10 @@ pub struct Insn {
     pub imm: i32,
 }
 
-const _: () = assert!(size_of::<Insn>() == 8);
+/// Size of an instruction slot in bytes.
+pub const SIZE: u64 = size_of::<Insn>() as u64;
+
+const _: () = assert!(SIZE == 8);
 
 #[allow(unsafe_code)]
 // SAFETY: `repr(C)` of 1 + 1 + 2 + 4 bytes with alignment 4 has no padding; all fields are numbers.

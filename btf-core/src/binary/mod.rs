@@ -12,6 +12,7 @@ mod functions;
 mod gnu_hash;
 mod headers;
 mod names;
+mod outcome;
 mod path;
 mod pattern;
 mod probes;

@@ -6,7 +6,7 @@ use object::elf;
 
 use super::Elf;
 use super::names::Wanted;
-use super::resolve::{Outcome, Unresolved};
+use super::outcome::{Outcome, Unresolved};
 use super::symbols::{Table, Target};
 use super::versions::Versions;
 use crate::error::{Error, ErrorKind, Result};

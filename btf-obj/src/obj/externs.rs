@@ -3,15 +3,17 @@
 //! Source: libbpf's `bpf_object__collect_externs`, whose order of configuration values in `.kconfig` is kept.
 
 use std::cmp::Ordering;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use super::elf::Numbers;
 use crate::btf::{Btf, IntEncoding, Kind, Type, TypeId};
 use crate::effort::Effort;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Section of configuration values (`__kconfig`).
 pub const KCONFIG: &str = ".kconfig";
+
+/// Offsets or ids by name: maps of one type are one instance of code.
+pub(super) type Numbers<'a> = HashMap<&'a str, u64>;
 /// Section of the kernel's symbols (`__ksym`).
 const KSYMS: &str = ".ksyms";
 /// No configuration comes near it; it bounds what a load allocates.

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use super::Object;
-use super::elf::INSN_SIZE;
 use super::functions::{CoreSite, Extents, Function, LineSite};
 use crate::btf::ext::{BtfExt, ExtSection};
 use crate::effort::Effort;
 use crate::error::{Context, Error, Result};
+use crate::insn::SIZE as INSN_SIZE;
 
 /// Gives each function its records of `.BTF.ext`.
 pub(super) fn place(object: &mut Object, ext: BtfExt, effort: &mut Effort) -> Result<()> {

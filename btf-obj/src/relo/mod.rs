@@ -28,7 +28,7 @@ use crate::effort::Effort;
 use crate::error::{Error, ErrorKind, Result};
 use access::Spec;
 use candidates::Candidates;
-use explain::types::titled;
+use explain::titles::titled;
 
 pub use access::describe;
 pub(crate) use explain::survey;

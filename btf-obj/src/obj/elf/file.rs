@@ -4,10 +4,10 @@ use object::elf;
 use object::read::elf::{FileHeader, SectionHeader, SectionTable, Sym, SymbolTable};
 use object::{Endianness, SectionIndex};
 
-use super::Numbers;
 use crate::effort::Effort;
 use crate::error::{Error, Result};
 use crate::obj::datasec::Symbols;
+use crate::obj::externs::Numbers;
 use crate::obj::overlap;
 
 type Header = elf::FileHeader64<Endianness>;

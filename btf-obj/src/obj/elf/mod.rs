@@ -10,7 +10,7 @@ use object::elf;
 use object::read::elf::{SectionHeader, Sym};
 
 use super::data::{self, DataKind, DataSection, Place};
-use super::externs::{self, Externs, KCONFIG};
+use super::externs::{self, Externs, KCONFIG, Numbers};
 use super::functions::Function;
 use super::{MapSpec, Object, StructOpsSpec, datasec, image, maps, programs, records, struct_ops};
 use crate::btf::ext::BtfExt;
@@ -18,13 +18,8 @@ use crate::btf::{Btf, Kind, TypeId};
 use crate::effort::Effort;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::insn::Insn;
+use crate::insn::SIZE as INSN_SIZE;
 use file::{Elf, Symbol};
-
-/// Offsets or ids by name: maps of one type are one instance of code.
-pub(super) type Numbers<'a> = HashMap<&'a str, u64>;
-
-/// Bytes of an instruction.
-pub(super) const INSN_SIZE: u64 = 8;
 
 pub(super) fn parse(name: &str, bytes: &[u8]) -> Result<Object> {
     parse_within(name, bytes, &mut effort(bytes.len()))

@@ -6,10 +6,10 @@ use object::elf;
 use object::read::elf::{Rel, SectionHeader, Sym};
 use object::{SectionIndex, SymbolIndex};
 
-use super::INSN_SIZE;
 use super::file::{Elf, Symbol, elf_error};
 use crate::effort::Effort;
 use crate::error::{Error, ErrorKind, Result};
+use crate::insn::SIZE as INSN_SIZE;
 use crate::insn::{Insn, op};
 use crate::obj::functions::{self, ElfReloc, Extents, RelocTarget};
 use crate::obj::{DataKind, JumpTable, Object, SlotTarget, jump_tables, slots, struct_ops};

@@ -23,9 +23,9 @@ use crate::insn::op;
 use crate::obj::elf as elf_reader;
 use ext::Ext;
 use matching::Same;
-use source::{Section, Source};
+use source::{Section, Source, is_global};
 use symbols::{Global, OutSymbol};
-use types::{Globals, Ids, Types, is_global};
+use types::{Globals, Ids, Types};
 
 /// BTF's section of declarations that say nothing of where they are defined.
 const EXTERN: &str = ".extern";

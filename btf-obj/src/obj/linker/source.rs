@@ -7,9 +7,8 @@ use object::elf;
 use object::read::elf::{FileHeader, Rel, SectionHeader, Sym};
 use object::{Endianness, SymbolIndex};
 
-use super::types::is_global;
 use crate::btf::ext::BtfExt;
-use crate::btf::{Btf, Kind, Type, TypeId};
+use crate::btf::{Btf, Kind, Linkage, Type, TypeId};
 use crate::effort::Effort;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::obj::{datasec, jump_tables, overlap};
@@ -310,4 +309,9 @@ fn symbols<'d>(
         });
     }
     Ok(out)
+}
+
+/// A VAR or FUNC that other objects may refer to.
+pub(super) fn is_global(t: Type<'_>) -> bool {
+    matches!(t.kind(), Kind::VAR | Kind::FUNC) && t.linkage() != Some(Linkage::STATIC)
 }

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use super::Global;
-use super::source::Source;
+use super::source::{Source, is_global};
 use crate::btf::dedup::{Deduplicated, deduplicate};
 use crate::btf::raw::{Info, Slot, slots};
-use crate::btf::{Btf, Kind, Linkage, Strings, Type, TypeId, assemble};
+use crate::btf::{Btf, Kind, Strings, Type, TypeId, assemble};
 use crate::effort::Effort;
 use crate::error::{Error, Result};
 
@@ -146,11 +146,6 @@ impl Types {
         let btf = Btf::parse(Btf::bytes_for(bytes, little_endian)?)?;
         Ok((btf, ids))
     }
-}
-
-/// A VAR or FUNC that other objects may refer to.
-pub(super) fn is_global(t: Type<'_>) -> bool {
-    matches!(t.kind(), Kind::VAR | Kind::FUNC) && t.linkage() != Some(Linkage::STATIC)
 }
 
 /// Globals by name.

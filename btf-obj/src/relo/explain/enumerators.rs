@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::Explanation;
 use super::PER_NAME;
-use super::types::{layers, name_of, titled};
+use super::titles::{layers, name_of, titled};
 use crate::btf::{Btf, Type, utf8_prefix};
 use crate::effort::Effort;
 use crate::near::add_similar;

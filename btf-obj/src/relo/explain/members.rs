@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fmt::Write as _;
 
-use super::types::{name_of, titled};
+use super::titles::{name_of, titled};
 use super::{Explanation, PER_NAME, renames, spelled};
 use crate::btf::{Member, Type, utf8_prefix};
 use crate::effort::Effort;

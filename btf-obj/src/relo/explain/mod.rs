@@ -13,7 +13,8 @@ mod members;
 mod renames;
 #[cfg(test)]
 mod tests;
-pub(super) mod types;
+pub(super) mod titles;
+mod types;
 
 use std::fmt;
 
