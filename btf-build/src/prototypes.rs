@@ -88,10 +88,10 @@ fn check(object: &Object, btf: &Btf, declarations: &Declarations) -> Vec<String>
         let Some(actual) = Target::of(program).and_then(|target| target.prototype(btf)) else {
             continue;
         };
-        let Some(declared) = attach_target::body(btf, &program.name) else {
+        let Some(declared) = attach_target::body_prototype(btf, &program.name) else {
             continue;
         };
-        let Some(why) = attach_target::unfit(&declared, &actual) else {
+        let Some(why) = attach_target::incompatible_args(&declared, &actual) else {
             continue;
         };
         let place = declarations.places.get(&program.name);

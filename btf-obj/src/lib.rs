@@ -39,13 +39,13 @@ mod effort;
 mod error;
 pub mod helper;
 pub mod insn;
-mod near;
 pub mod obj;
 #[allow(unsafe_code)] // Views of plain values as bytes; each block has its proof.
 pub mod pod;
 #[doc(hidden)]
 pub mod private;
 pub mod relo;
+mod suggest;
 
 pub use error::{Error, ErrorKind, Result};
 pub use pod::Pod;

@@ -7,7 +7,7 @@ use crate::obj::Object;
 pub use crate::btf::{Strings, assemble};
 pub use crate::effort::Effort;
 pub use crate::error::Context;
-pub use crate::near::{closeness, did_you_mean, similar};
+pub use crate::suggest::{closeness, did_you_mean, similar};
 
 /// Returns the digest of an object that a skeleton embeds: all that [`Object::parse`] finds in the ELF
 /// file, to be read by the same version of this crate.

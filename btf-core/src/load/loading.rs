@@ -3,7 +3,7 @@
 //! | stage | does | module |
 //! |---|---|---|
 //! | struct_ops plans | lays out struct_ops values and decides which of their programs are loaded | `struct_ops` |
-//! | relocation | patches the functions that will be loaded for the running kernel | `core` |
+//! | relocation | patches the functions that will be loaded for the running kernel | `relocation` |
 //! | externs | looks up kconfig values, ksyms and kfuncs | `externs` |
 //! | context types | gives `__arg_ctx` parameters a type that kernels before 6.8 accept | `arg_ctx` |
 //! | BTF | loads the object's types, sanitized for the kernel | `types` |
@@ -20,7 +20,6 @@ use std::cell::RefCell;
 use std::os::fd::OwnedFd;
 
 use super::arg_ctx::Contexts;
-use super::core::Code;
 use super::data;
 use super::entry::Entry;
 use super::externs::Externs;
@@ -30,6 +29,7 @@ use super::open::OpenObject;
 use super::open_map::OpenMap;
 use super::open_program::OpenProgram;
 use super::programs::{Loader, Prepared};
+use super::relocation::Code;
 use super::{slots, static_probes, types};
 use crate::btf::Btf;
 use crate::error::{Error, ErrorKind, Result};

@@ -9,7 +9,6 @@
 
 mod arg_ctx;
 mod btf_object;
-mod core;
 mod data;
 mod entry;
 mod externs;
@@ -25,6 +24,7 @@ mod patch;
 mod programs;
 mod prototype;
 mod rejection;
+mod relocation;
 mod remedy;
 mod slots;
 mod static_probes;

@@ -4,12 +4,12 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
 
 use super::arg_ctx::Contexts;
-use super::core::Code;
 use super::externs::Externs;
 use super::loaded::LoadedData;
 use super::open_program::OpenProgram;
 use super::patch::patch;
 use super::rejection::Attempt;
+use super::relocation::Code;
 use super::{jump_tables, old_helpers, prototype, rejection, static_probes};
 use crate::btf::{Btf, TypeId};
 use crate::error::{Context, Error, ErrorKind, Result};

@@ -27,9 +27,9 @@ pub(super) fn check(
         None => kernel.vmlinux().ok().and_then(|btf| target.prototype(btf)),
     };
     let Some(is) = is else { return Ok(()) };
-    let declared = attach_target::body(built, program.name());
-    let reads = attach_target::reads(insns);
-    match attach_target::changed(&was, &is, declared.as_ref(), reads.as_deref()) {
+    let declared = attach_target::body_prototype(built, program.name());
+    let reads = attach_target::context_reads(insns);
+    match attach_target::prototype_change(&was, &is, declared.as_ref(), reads.as_deref()) {
         Some(why) => Err(differs(&why, &was, &is)),
         None => Ok(()),
     }

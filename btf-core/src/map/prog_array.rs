@@ -14,11 +14,11 @@ use crate::prog::Program;
 ///
 /// ```no_run
 /// # fn main() -> btf_core::Result<()> {
-/// # let mut loaded = btf_core::load::OpenObject::open("x", &[])?.load()?;
+/// # let loaded = btf_core::load::OpenObject::open("x", &[])?.load()?;
 /// use btf_core::map::ProgArray;
 ///
 /// let handlers: ProgArray = loaded.map("handlers")?.typed()?;
-/// handlers.set(6, &loaded.program("on_tcp")?)?;
+/// handlers.set(6, loaded.program("on_tcp")?)?;
 /// # Ok(())
 /// # }
 /// ```

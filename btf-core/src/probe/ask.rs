@@ -3,8 +3,8 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
-use super::asker::{Asker, EXIT, ZERO, answer, call};
 use super::btf;
+use super::prober::{EXIT, Prober, ZERO, answer, call};
 use crate::insn::{Insn, op, pseudo};
 use crate::obj::map_flags::MMAPABLE;
 use crate::obj::{AttachType, ProgType};
@@ -25,13 +25,13 @@ const JLT: u8 = 0xa0;
 const JNE: u8 = 0x50;
 
 /// Whether a program that packets of a socket go through loads.
-fn runs(asker: &Asker<'_>, insns: &[Insn]) -> io::Result<bool> {
-    asker.loads(ProgType::SOCKET_FILTER, AttachType::NONE, insns)
+fn runs(prober: &Prober<'_>, insns: &[Insn]) -> io::Result<bool> {
+    prober.loads(ProgType::SOCKET_FILTER, AttachType::NONE, insns)
 }
 
 /// A program that is to be linked to something.
-fn program(asker: &Asker<'_>, kind: ProgType, attach_type: AttachType) -> io::Result<OwnedFd> {
-    asker.load(kind, attach_type, &NOTHING)
+fn program(prober: &Prober<'_>, kind: ProgType, attach_type: AttachType) -> io::Result<OwnedFd> {
+    prober.load(kind, attach_type, &NOTHING)
 }
 
 /// Whether what is not there was looked for, which a kernel does that knows such links: `errno` is what it answers then.
@@ -43,34 +43,34 @@ fn looked_for<T>(link: io::Result<T>, errno: i32) -> io::Result<bool> {
     }
 }
 
-pub(super) fn isa_v2(asker: &Asker<'_>) -> io::Result<bool> {
+pub(super) fn isa_v2(prober: &Prober<'_>) -> io::Result<bool> {
     let jump = Insn::new(op::JMP | JLT | op::K, 0, 0, 0, 1);
-    runs(asker, &[ZERO, jump, EXIT])
+    runs(prober, &[ZERO, jump, EXIT])
 }
 
-pub(super) fn isa_v3(asker: &Asker<'_>) -> io::Result<bool> {
+pub(super) fn isa_v3(prober: &Prober<'_>) -> io::Result<bool> {
     let jump = Insn::new(op::JMP32 | JLT | op::K, 0, 0, 0, 1);
-    runs(asker, &[ZERO, jump, EXIT])
+    runs(prober, &[ZERO, jump, EXIT])
 }
 
-pub(super) fn isa_v4(asker: &Asker<'_>) -> io::Result<bool> {
+pub(super) fn isa_v4(prober: &Prober<'_>) -> io::Result<bool> {
     /// Bits of the number that is extended.
     const BITS: i16 = 8;
     let extend = Insn::new(op::ALU64 | op::MOV | op::X, 0, 0, BITS, 0);
-    runs(asker, &[ZERO, extend, EXIT])
+    runs(prober, &[ZERO, extend, EXIT])
 }
 
-pub(super) fn large_programs(asker: &Asker<'_>) -> io::Result<bool> {
+pub(super) fn large_programs(prober: &Prober<'_>) -> io::Result<bool> {
     /// How many instructions a program had at most before.
     const LIMIT: usize = 4096;
     let mut insns = vec![ZERO; LIMIT];
     insns.push(EXIT);
-    runs(asker, &insns)
+    runs(prober, &insns)
 }
 
-pub(super) fn bounded_loops(asker: &Asker<'_>) -> io::Result<bool> {
+pub(super) fn bounded_loops(prober: &Prober<'_>) -> io::Result<bool> {
     runs(
-        asker,
+        prober,
         &[
             Insn::new(op::ALU64 | op::MOV | op::K, 0, 0, 0, 10),
             Insn::new(op::ALU64 | op::K, 0, 0, 0, -1),
@@ -80,22 +80,22 @@ pub(super) fn bounded_loops(asker: &Asker<'_>) -> io::Result<bool> {
     )
 }
 
-pub(super) fn names(asker: &Asker<'_>) -> io::Result<bool> {
+pub(super) fn names(prober: &Prober<'_>) -> io::Result<bool> {
     let insns = NOTHING;
     answer(sys::prog_try(&Loading {
         name: "named",
-        token: asker.token,
+        token: prober.token,
         ..Loading::bare(ProgType::SOCKET_FILTER, AttachType::NONE, &insns)
     }))
 }
 
-pub(super) fn attach_type(asker: &Asker<'_>) -> io::Result<bool> {
+pub(super) fn attach_type(prober: &Prober<'_>) -> io::Result<bool> {
     let attach_type = AttachType::CGROUP_INET_SOCK_CREATE;
-    asker.loads(ProgType::CGROUP_SOCK, attach_type, &NOTHING)
+    prober.loads(ProgType::CGROUP_SOCK, attach_type, &NOTHING)
 }
 
 /// Where system calls are functions of their registers (`CONFIG_ARCH_HAS_SYSCALL_WRAPPER`), they have names of their own.
-pub(super) fn syscall_wrapper(_: &Asker<'_>) -> io::Result<bool> {
+pub(super) fn syscall_wrapper(_: &Prober<'_>) -> io::Result<bool> {
     let prefix = match std::env::consts::ARCH {
         "x86_64" => "x64",
         "x86" => "ia32",
@@ -106,11 +106,11 @@ pub(super) fn syscall_wrapper(_: &Asker<'_>) -> io::Result<bool> {
     sys::has_symbol(&format!("__{prefix}_sys_bpf"))
 }
 
-pub(super) fn global_data(asker: &Asker<'_>) -> io::Result<bool> {
-    let array = asker.array(32, 0)?;
+pub(super) fn global_data(prober: &Prober<'_>) -> io::Result<bool> {
+    let array = prober.array(32, 0)?;
     let number = array.as_fd().as_raw_fd();
     runs(
-        asker,
+        prober,
         &[
             Insn::new(op::LD | op::IMM | op::DW, 1, pseudo::MAP_VALUE, 0, number),
             Insn::new(0, 0, 0, 0, 16),
@@ -121,11 +121,11 @@ pub(super) fn global_data(asker: &Asker<'_>) -> io::Result<bool> {
     )
 }
 
-pub(super) fn array_mmap(asker: &Asker<'_>) -> io::Result<bool> {
-    answer(asker.array(4, MMAPABLE))
+pub(super) fn array_mmap(prober: &Prober<'_>) -> io::Result<bool> {
+    answer(prober.array(4, MMAPABLE))
 }
 
-pub(super) fn probe_read_kernel(asker: &Asker<'_>) -> io::Result<bool> {
+pub(super) fn probe_read_kernel(prober: &Prober<'_>) -> io::Result<bool> {
     let insns = [
         Insn::new(op::ALU64 | op::MOV | op::X, 1, 10, 0, 0),
         Insn::new(op::ALU64 | op::K, 1, 0, 0, -8),
@@ -134,37 +134,37 @@ pub(super) fn probe_read_kernel(asker: &Asker<'_>) -> io::Result<bool> {
         call(PROBE_READ_KERNEL),
         EXIT,
     ];
-    asker.loads(ProgType::TRACEPOINT, AttachType::NONE, &insns)
+    prober.loads(ProgType::TRACEPOINT, AttachType::NONE, &insns)
 }
 
-pub(super) fn memcg_accounting(asker: &Asker<'_>) -> io::Result<bool> {
-    runs(asker, &[call(KTIME_GET_COARSE_NS), ZERO, EXIT])
+pub(super) fn memcg_accounting(prober: &Prober<'_>) -> io::Result<bool> {
+    runs(prober, &[call(KTIME_GET_COARSE_NS), ZERO, EXIT])
 }
 
-pub(super) fn bpf_cookie(asker: &Asker<'_>) -> io::Result<bool> {
+pub(super) fn bpf_cookie(prober: &Prober<'_>) -> io::Result<bool> {
     let insns = [call(GET_ATTACH_COOKIE), EXIT];
-    asker.loads(ProgType::TRACEPOINT, AttachType::NONE, &insns)
+    prober.loads(ProgType::TRACEPOINT, AttachType::NONE, &insns)
 }
 
-pub(super) fn module_btf(asker: &Asker<'_>) -> io::Result<bool> {
-    match btf::load_plain(asker) {
+pub(super) fn module_btf(prober: &Prober<'_>) -> io::Result<bool> {
+    match btf::load_plain(prober) {
         Ok(fd) => Ok(sys::btf_has_name(&fd)),
         Err(e) => answer::<()>(Err(e)),
     }
 }
 
-pub(super) fn map_batch(asker: &Asker<'_>) -> io::Result<bool> {
-    let array = asker.array(4, 0)?;
+pub(super) fn map_batch(prober: &Prober<'_>) -> io::Result<bool> {
+    let array = prober.array(4, 0)?;
     answer(array.update_batch(&[], &[], 0).map_err(|(_, e)| e))
 }
 
 /// Of a device that is not there, kernels say what older ones say of such links.
-pub(super) fn xdp_link(asker: &Asker<'_>) -> io::Result<bool> {
+pub(super) fn xdp_link(prober: &Prober<'_>) -> io::Result<bool> {
     /// The loopback device, in every network namespace.
     const LOOPBACK: u32 = 1;
     /// `XDP_FLAGS_HW_MODE`.
     const HARDWARE: u32 = 1 << 3;
-    let program = program(asker, ProgType::XDP, AttachType::XDP);
+    let program = program(prober, ProgType::XDP, AttachType::XDP);
     let among = Among {
         flags: HARDWARE,
         ..Among::default()
@@ -176,8 +176,8 @@ pub(super) fn xdp_link(asker: &Asker<'_>) -> io::Result<bool> {
     )
 }
 
-pub(super) fn cgroup_link(asker: &Asker<'_>) -> io::Result<bool> {
-    let program = program(asker, ProgType::CGROUP_DEVICE, AttachType::CGROUP_DEVICE);
+pub(super) fn cgroup_link(prober: &Prober<'_>) -> io::Result<bool> {
+    let program = program(prober, ProgType::CGROUP_DEVICE, AttachType::CGROUP_DEVICE);
     let attach_type = AttachType::CGROUP_DEVICE;
     linked(
         program,
@@ -186,8 +186,8 @@ pub(super) fn cgroup_link(asker: &Asker<'_>) -> io::Result<bool> {
     )
 }
 
-pub(super) fn perf_link(asker: &Asker<'_>) -> io::Result<bool> {
-    let program = program(asker, ProgType::TRACEPOINT, AttachType::NONE);
+pub(super) fn perf_link(prober: &Prober<'_>) -> io::Result<bool> {
+    let program = program(prober, ProgType::TRACEPOINT, AttachType::NONE);
     linked(
         program,
         |p| sys::link_create(p, NO_DESCRIPTOR, AttachType::PERF_EVENT, Among::default()),
@@ -212,8 +212,8 @@ fn linked(
     }
 }
 
-fn to_device(asker: &Asker<'_>, attach_type: AttachType) -> io::Result<bool> {
-    let program = program(asker, ProgType::SCHED_CLS, attach_type);
+fn to_device(prober: &Prober<'_>, attach_type: AttachType) -> io::Result<bool> {
+    let program = program(prober, ProgType::SCHED_CLS, attach_type);
     linked(
         program,
         |p| sys::link_create(p, NO_DEVICE, attach_type, Among::default()),
@@ -221,16 +221,16 @@ fn to_device(asker: &Asker<'_>, attach_type: AttachType) -> io::Result<bool> {
     )
 }
 
-pub(super) fn tcx(asker: &Asker<'_>) -> io::Result<bool> {
-    to_device(asker, AttachType::TCX_INGRESS)
+pub(super) fn tcx(prober: &Prober<'_>) -> io::Result<bool> {
+    to_device(prober, AttachType::TCX_INGRESS)
 }
 
-pub(super) fn netkit(asker: &Asker<'_>) -> io::Result<bool> {
-    to_device(asker, AttachType::NETKIT_PRIMARY)
+pub(super) fn netkit(prober: &Prober<'_>) -> io::Result<bool> {
+    to_device(prober, AttachType::NETKIT_PRIMARY)
 }
 
-fn to_functions(asker: &Asker<'_>, attach_type: AttachType) -> io::Result<bool> {
-    let program = program(asker, ProgType::KPROBE, attach_type);
+fn to_functions(prober: &Prober<'_>, attach_type: AttachType) -> io::Result<bool> {
+    let program = program(prober, ProgType::KPROBE, attach_type);
     linked(
         program,
         |p| sys::link_create_kprobe_multi_nowhere(p, attach_type),
@@ -238,12 +238,12 @@ fn to_functions(asker: &Asker<'_>, attach_type: AttachType) -> io::Result<bool> 
     )
 }
 
-pub(super) fn kprobe_multi(asker: &Asker<'_>) -> io::Result<bool> {
-    to_functions(asker, AttachType::TRACE_KPROBE_MULTI)
+pub(super) fn kprobe_multi(prober: &Prober<'_>) -> io::Result<bool> {
+    to_functions(prober, AttachType::TRACE_KPROBE_MULTI)
 }
 
-pub(super) fn kprobe_session(asker: &Asker<'_>) -> io::Result<bool> {
-    to_functions(asker, AttachType::TRACE_KPROBE_SESSION)
+pub(super) fn kprobe_session(prober: &Prober<'_>) -> io::Result<bool> {
+    to_functions(prober, AttachType::TRACE_KPROBE_SESSION)
 }
 
 /// Asks for a link to a folder, which is no binary.
@@ -258,9 +258,9 @@ fn to_folder(program: &OwnedFd, attach_type: AttachType, pid: u32) -> io::Result
 }
 
 /// Some of the first kernels that have such links take a process for a thread, which they are not to be used for then.
-pub(super) fn uprobe_multi(asker: &Asker<'_>) -> io::Result<bool> {
+pub(super) fn uprobe_multi(prober: &Prober<'_>) -> io::Result<bool> {
     let attach_type = AttachType::TRACE_UPROBE_MULTI;
-    let program = match program(asker, ProgType::KPROBE, attach_type) {
+    let program = match program(prober, ProgType::KPROBE, attach_type) {
         Ok(program) => program,
         Err(e) => return answer::<()>(Err(e)),
     };
@@ -271,18 +271,18 @@ pub(super) fn uprobe_multi(asker: &Asker<'_>) -> io::Result<bool> {
     )
 }
 
-pub(super) fn uprobe_session(asker: &Asker<'_>) -> io::Result<bool> {
+pub(super) fn uprobe_session(prober: &Prober<'_>) -> io::Result<bool> {
     let attach_type = AttachType::TRACE_UPROBE_SESSION;
-    let program = program(asker, ProgType::KPROBE, attach_type);
+    let program = program(prober, ProgType::KPROBE, attach_type);
     linked(program, |p| to_folder(p, attach_type, 0), libc::EBADF)
 }
 
-pub(super) fn token(_: &Asker<'_>) -> io::Result<bool> {
+pub(super) fn token(_: &Prober<'_>) -> io::Result<bool> {
     Ok(sys::tokens_are_known())
 }
 
 /// Whether the verifier takes a parameter of a global function for the context by its tag.
-pub(super) fn arg_ctx_tag(asker: &Asker<'_>) -> io::Result<bool> {
+pub(super) fn arg_ctx_tag(prober: &Prober<'_>) -> io::Result<bool> {
     let insns = [
         Insn::new(op::JMP | op::CALL, 0, pseudo::CALL, 0, 1),
         EXIT,
@@ -291,7 +291,7 @@ pub(super) fn arg_ctx_tag(asker: &Asker<'_>) -> io::Result<bool> {
         EXIT,
     ];
     let bytes = assemble(&btf::TAGGED_CONTEXT, btf::TAGGED_CONTEXT_STRINGS);
-    let btf = match sys::btf_try(&bytes, asker.token) {
+    let btf = match sys::btf_try(&bytes, prober.token) {
         Ok(btf) => btf,
         Err(e) => return answer::<()>(Err(e)),
     };
@@ -300,16 +300,16 @@ pub(super) fn arg_ctx_tag(asker: &Asker<'_>) -> io::Result<bool> {
     answer(sys::prog_try(&Loading {
         btf: Some(btf.as_fd()),
         func_info: &functions,
-        token: asker.token,
+        token: prober.token,
         ..Loading::bare(ProgType::KPROBE, AttachType::NONE, &insns)
     }))
 }
 
 /// Whether programs may load the address of a kernel function by its type (from 6.4 on); `function` is one.
-pub(crate) fn takes_function_address(asker: &Asker<'_>, function: u32) -> io::Result<bool> {
+pub(crate) fn takes_function_address(prober: &Prober<'_>, function: u32) -> io::Result<bool> {
     let id = function.cast_signed();
     runs(
-        asker,
+        prober,
         &[
             Insn::new(op::LD | op::IMM | op::DW, 0, pseudo::BTF_ID, 0, id),
             Insn::default(),

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 
-use super::asker::{Asker, answer};
+use super::prober::{Prober, answer};
 use crate::btf::Kind;
 
 /// The info word of a type record.
@@ -65,12 +65,12 @@ pub(super) const SPIN_LOCK: [u32; 19] = {
 pub(super) const SPIN_LOCK_STRINGS: &[u8] = b"\0bpf_spin_lock\0val\0cnt\0l\0";
 
 /// BTF with a number, which every kernel takes that takes any.
-pub(super) fn load_plain(asker: &Asker<'_>) -> io::Result<OwnedFd> {
-    asker.btf(&INT, b"\0i\0")
+pub(super) fn load_plain(prober: &Prober<'_>) -> io::Result<OwnedFd> {
+    prober.btf(&INT, b"\0i\0")
 }
 
-pub(super) fn plain(asker: &Asker<'_>) -> io::Result<bool> {
-    answer(load_plain(asker))
+pub(super) fn plain(prober: &Prober<'_>) -> io::Result<bool> {
+    answer(load_plain(prober))
 }
 
 /// Types and names.
@@ -85,40 +85,40 @@ const TYPE_TAG: Small = (&tagged_pointee(), b"\0i\0t\0");
 const ENUM64: Small = (&[1, info(Kind::ENUM64, 1), 8, 3, 0, 1], b"\0e\0v\0");
 const QUESTION_MARK: Small = (&section(), b"\0i\0t\0?.data\0");
 
-fn takes(asker: &Asker<'_>, (types, strings): Small) -> io::Result<bool> {
-    answer(asker.btf(types, strings))
+fn takes(prober: &Prober<'_>, (types, strings): Small) -> io::Result<bool> {
+    answer(prober.btf(types, strings))
 }
 
-pub(super) fn func(asker: &Asker<'_>) -> io::Result<bool> {
-    takes(asker, FUNC)
+pub(super) fn func(prober: &Prober<'_>) -> io::Result<bool> {
+    takes(prober, FUNC)
 }
 
-pub(super) fn datasec(asker: &Asker<'_>) -> io::Result<bool> {
-    takes(asker, DATASEC)
+pub(super) fn datasec(prober: &Prober<'_>) -> io::Result<bool> {
+    takes(prober, DATASEC)
 }
 
-pub(super) fn global_func(asker: &Asker<'_>) -> io::Result<bool> {
-    takes(asker, GLOBAL_FUNC)
+pub(super) fn global_func(prober: &Prober<'_>) -> io::Result<bool> {
+    takes(prober, GLOBAL_FUNC)
 }
 
-pub(super) fn float(asker: &Asker<'_>) -> io::Result<bool> {
-    takes(asker, FLOAT)
+pub(super) fn float(prober: &Prober<'_>) -> io::Result<bool> {
+    takes(prober, FLOAT)
 }
 
-pub(super) fn decl_tag(asker: &Asker<'_>) -> io::Result<bool> {
-    takes(asker, DECL_TAG)
+pub(super) fn decl_tag(prober: &Prober<'_>) -> io::Result<bool> {
+    takes(prober, DECL_TAG)
 }
 
-pub(super) fn type_tag(asker: &Asker<'_>) -> io::Result<bool> {
-    takes(asker, TYPE_TAG)
+pub(super) fn type_tag(prober: &Prober<'_>) -> io::Result<bool> {
+    takes(prober, TYPE_TAG)
 }
 
-pub(super) fn enum64(asker: &Asker<'_>) -> io::Result<bool> {
-    takes(asker, ENUM64)
+pub(super) fn enum64(prober: &Prober<'_>) -> io::Result<bool> {
+    takes(prober, ENUM64)
 }
 
-pub(super) fn question_mark(asker: &Asker<'_>) -> io::Result<bool> {
-    takes(asker, QUESTION_MARK)
+pub(super) fn question_mark(prober: &Prober<'_>) -> io::Result<bool> {
+    takes(prober, QUESTION_MARK)
 }
 
 #[cfg(test)]

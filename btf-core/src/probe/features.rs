@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
-use super::{Asker, Probe, kinds, memlock, takes_function_address};
+use super::{Probe, Prober, kinds, memlock, takes_function_address};
 use crate::error::{Error, Result};
 use crate::helper::Helper;
 use crate::obj::{MapType, ProgType};
@@ -133,7 +133,7 @@ impl Features {
     ///
     /// Those of [`Features::has`].
     pub fn has_prog_type(&self, prog_type: ProgType) -> Result<bool> {
-        let ask = |asker: &Asker<'_>| kinds::prog_type(asker, prog_type);
+        let ask = |prober: &Prober<'_>| kinds::prog_type(prober, prog_type);
         self.ask(Question::ProgType(prog_type), ask)
             .map_err(|e| unanswered(prog_type.name().unwrap_or("programs of this type"), e))
     }
@@ -144,7 +144,7 @@ impl Features {
     ///
     /// Those of [`Features::has`].
     pub fn has_map_type(&self, map_type: MapType) -> Result<bool> {
-        let ask = |asker: &Asker<'_>| kinds::map_type(asker, map_type);
+        let ask = |prober: &Prober<'_>| kinds::map_type(prober, map_type);
         self.ask(Question::MapType(map_type.0), ask)
             .map_err(|e| unanswered(&format!("maps of type {map_type}"), e))
     }
@@ -161,21 +161,21 @@ impl Features {
             return Ok(false);
         }
         let id = helper.id;
-        let ask = |asker: &Asker<'_>| kinds::helper(asker, prog_type, id);
+        let ask = |prober: &Prober<'_>| kinds::helper(prober, prog_type, id);
         self.ask(Question::Helper(prog_type, id), ask)
             .map_err(|e| unanswered(helper.name, e))
     }
 
     /// Whether programs may load the address of a kernel function by its type; `function` is one.
     pub(crate) fn takes_function_address(&self, function: u32) -> bool {
-        let ask = |asker: &Asker<'_>| takes_function_address(asker, function);
+        let ask = |prober: &Prober<'_>| takes_function_address(prober, function);
         self.ask(Question::FunctionAddress, ask).unwrap_or(false)
     }
 
     fn ask(
         &self,
         question: Question,
-        ask: impl FnOnce(&Asker<'_>) -> io::Result<bool>,
+        ask: impl FnOnce(&Prober<'_>) -> io::Result<bool>,
     ) -> io::Result<bool> {
         if let Some(given) = self.given.get(&question) {
             return Ok(given);
@@ -196,7 +196,7 @@ impl Answers {
     fn get(
         &self,
         question: Question,
-        ask: impl FnOnce(&Asker<'_>) -> io::Result<bool>,
+        ask: impl FnOnce(&Prober<'_>) -> io::Result<bool>,
     ) -> io::Result<bool> {
         let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = known().get(&question) {
@@ -204,7 +204,7 @@ impl Answers {
         }
         // Asking takes memory that the kernel may charge to this process. Nothing is locked meanwhile.
         memlock::raise_memlock_limit(&Features::running());
-        let answer = ask(&Asker {
+        let answer = ask(&Prober {
             token: self.token.as_ref().map(AsFd::as_fd),
         })?;
         known().insert(question, answer);
@@ -249,7 +249,7 @@ mod tests {
         }
         assert_eq!(times, 1);
         // No answer is not kept.
-        let none = |_: &Asker<'_>| Err(io::Error::from_raw_os_error(libc::EPERM));
+        let none = |_: &Prober<'_>| Err(io::Error::from_raw_os_error(libc::EPERM));
         let other = Question::MapType(98);
         assert!(answers.get(other, none).is_err());
         assert!(!answers.get(other, |_| Ok(false)).unwrap());

@@ -3,8 +3,8 @@
 use std::io;
 use std::os::fd::AsFd;
 
-use super::asker::{Asker, EXIT, ZERO, answer, call};
 use super::btf::{SPIN_LOCK, SPIN_LOCK_STRINGS};
+use super::prober::{EXIT, Prober, ZERO, answer, call};
 use crate::error::{Error, ErrorKind, Result};
 use crate::obj::map_flags::MMAPABLE;
 use crate::obj::{AttachType, MapType, ProgType};
@@ -31,7 +31,7 @@ fn attach_type(prog_type: ProgType) -> AttachType {
 
 /// The smallest program of a type.
 fn smallest<'a>(
-    asker: &Asker<'a>,
+    prober: &Prober<'a>,
     prog_type: ProgType,
     insns: &'a [crate::insn::Insn],
 ) -> Loading<'a> {
@@ -43,15 +43,15 @@ fn smallest<'a>(
             ProgType::SYSCALL => SLEEPABLE,
             _ => 0,
         },
-        token: asker.token,
+        token: prober.token,
         ..Loading::bare(prog_type, attach_type(prog_type), insns)
     }
 }
 
 /// Whether a program of this type loads, or is refused as only a kernel refuses it that knows the type.
-pub(super) fn prog_type(asker: &Asker<'_>, prog_type: ProgType) -> io::Result<bool> {
+pub(super) fn prog_type(prober: &Prober<'_>, prog_type: ProgType) -> io::Result<bool> {
     let insns = [ZERO, EXIT];
-    let loading = smallest(asker, prog_type, &insns);
+    let loading = smallest(prober, prog_type, &insns);
     match prog_type {
         ProgType::TRACING | ProgType::LSM | ProgType::EXT => match sys::prog_load(&loading) {
             Ok(_) => Ok(true),
@@ -70,11 +70,11 @@ pub(super) fn prog_type(asker: &Asker<'_>, prog_type: ProgType) -> io::Result<bo
 }
 
 /// Whether the kernel creates a map of this type.
-pub(super) fn map_type(asker: &Asker<'_>, map_type: MapType) -> io::Result<bool> {
+pub(super) fn map_type(prober: &Prober<'_>, map_type: MapType) -> io::Result<bool> {
     if map_type == MapType::STRUCT_OPS {
-        return Ok(sys::OpsMap::is_known(asker.token));
+        return Ok(sys::OpsMap::is_known(prober.token));
     }
-    let small = asker.map(map_type);
+    let small = prober.map(map_type);
     let params = match map_type {
         MapType::STACK_TRACE => MapParams {
             value_size: 8,
@@ -117,7 +117,7 @@ pub(super) fn map_type(asker: &Asker<'_>, map_type: MapType) -> io::Result<bool>
             ..small
         },
         MapType::ARRAY_OF_MAPS | MapType::HASH_OF_MAPS => {
-            let inner = MapFd::create(&asker.map(MapType::HASH))?;
+            let inner = MapFd::create(&prober.map(MapType::HASH))?;
             return answer(MapFd::create(&MapParams {
                 inner: Some(inner.as_fd()),
                 ..small
@@ -127,7 +127,7 @@ pub(super) fn map_type(asker: &Asker<'_>, map_type: MapType) -> io::Result<bool>
         | MapType::INODE_STORAGE
         | MapType::TASK_STORAGE
         | MapType::CGRP_STORAGE => {
-            let btf = match asker.btf(&SPIN_LOCK, SPIN_LOCK_STRINGS) {
+            let btf = match prober.btf(&SPIN_LOCK, SPIN_LOCK_STRINGS) {
                 Ok(btf) => btf,
                 Err(e) => return answer::<()>(Err(e)),
             };
@@ -158,7 +158,7 @@ pub(super) fn can_ask_for_helpers(prog_type: ProgType) -> Result<()> {
 }
 
 /// Whether the verifier knows the helper, and lets programs of this type call it: any other complaint comes after that.
-pub(super) fn helper(asker: &Asker<'_>, prog_type: ProgType, id: u32) -> io::Result<bool> {
+pub(super) fn helper(prober: &Prober<'_>, prog_type: ProgType, id: u32) -> io::Result<bool> {
     /// Enough for what is said of two instructions.
     const LOG_SIZE: usize = 4096;
     const REFUSALS: [&str; 3] = ["invalid func ", "unknown func ", "cannot use helper "];
@@ -166,7 +166,7 @@ pub(super) fn helper(asker: &Asker<'_>, prog_type: ProgType, id: u32) -> io::Res
     let loading = Loading {
         log_level: 1,
         log_size: Some(LOG_SIZE),
-        ..smallest(asker, prog_type, &insns)
+        ..smallest(prober, prog_type, &insns)
     };
     match sys::prog_load(&loading) {
         Ok(_) => Ok(true),

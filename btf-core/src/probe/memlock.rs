@@ -2,7 +2,7 @@
 
 use std::sync::Once;
 
-use super::{Asker, Features, ask, table};
+use super::{Features, Prober, ask, table};
 use crate::sys;
 
 /// Lifts the limit, once in a process, unless the kernel charges memory to the cgroup. Where answers are given that say so, it is
@@ -13,8 +13,8 @@ pub(crate) fn raise_memlock_limit(features: &Features) {
         return sys::lift_memlock_limit();
     }
     ONCE.call_once(|| {
-        let asker = Asker { token: None };
-        if !ask::memcg_accounting(&asker).unwrap_or(false) {
+        let prober = Prober { token: None };
+        if !ask::memcg_accounting(&prober).unwrap_or(false) {
             sys::lift_memlock_limit();
         }
     });

@@ -26,11 +26,11 @@
 //! from this process's own.
 
 mod ask;
-mod asker;
 mod btf;
 mod features;
 mod kinds;
 mod memlock;
+mod prober;
 mod table;
 
 use std::fmt;
@@ -38,10 +38,10 @@ use std::fmt;
 use crate::error::Result;
 
 pub(crate) use ask::takes_function_address;
-pub(crate) use asker::Asker;
 pub use features::Features;
 pub use kinds::{map_type_options, prog_type_options};
 pub(crate) use memlock::raise_memlock_limit;
+pub(crate) use prober::Prober;
 pub(crate) use table::btf_feature;
 pub use table::*;
 
@@ -72,7 +72,7 @@ pub struct Probe {
     pub(crate) since: (u8, u8),
     needs: &'static [&'static str],
     asks: &'static str,
-    ask: fn(&Asker<'_>) -> std::io::Result<bool>,
+    ask: fn(&Prober<'_>) -> std::io::Result<bool>,
 }
 
 impl Probe {

@@ -23,7 +23,7 @@ const POINTER_SIZE: u64 = 8;
 /// * `void *` for any pointer, and for an unsigned integer of a pointer's size, or the other way
 ///   round: neither claims what is at the address. A signed one is more likely another argument;
 /// * an integer or `void *` for a word of a struct that is passed by value.
-pub fn unfit(declared: &Prototype<'_>, actual: &Prototype<'_>) -> Option<String> {
+pub fn incompatible_args(declared: &Prototype<'_>, actual: &Prototype<'_>) -> Option<String> {
     for (n, own) in declared.args().iter().enumerate() {
         let Some((at, arg)) = actual.at_word(own.word) else {
             if actual.is_variadic() {
@@ -68,7 +68,7 @@ fn count(declared: &Prototype<'_>, actual: &Prototype<'_>) -> String {
 ///
 /// `reads` are the parts of the context that it reads, everything if that is not known; `declared` is how it was declared.
 /// What is declared to be what the running kernel has is right there, whatever it is built for.
-pub fn changed(
+pub fn prototype_change(
     built: &Prototype<'_>,
     running: &Prototype<'_>,
     declared: Option<&Prototype<'_>>,

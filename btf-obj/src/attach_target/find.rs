@@ -3,8 +3,8 @@
 use super::{Naming, naming};
 use crate::btf::{Btf, Kind, Type};
 use crate::error::{Error, Result};
-use crate::near::{did_you_mean, similar};
 use crate::obj::AttachType;
+use crate::suggest::{did_you_mean, similar};
 
 /// An attach target in BTF.
 #[derive(Debug)]

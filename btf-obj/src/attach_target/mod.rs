@@ -5,9 +5,9 @@
 //! arguments by them; btf-core compares them with the running kernel's.
 
 mod compare;
+mod context_reads;
 mod find;
 mod prototype;
-mod reads;
 mod subset;
 #[cfg(test)]
 mod tests;
@@ -15,11 +15,11 @@ mod tests;
 use crate::btf::{Btf, Kind, Type};
 use crate::obj::{Attach, AttachType, ProgramSpec};
 
-pub use compare::{changed, unfit};
+pub use compare::{incompatible_args, prototype_change};
+pub use context_reads::{Read, context_reads};
 pub use find::{BtfTarget, find, near};
 pub use prototype::{Arg, Prototype};
-pub use reads::{Read, reads};
-pub use subset::{BODY_PREFIX, body, subset};
+pub use subset::{BODY_PREFIX, body_prototype, subset};
 
 /// How the targets of an attach type are named in BTF, and of what kind they are (libbpf's `btf_get_kernel_prefix_kind`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

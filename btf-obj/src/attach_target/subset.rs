@@ -14,7 +14,7 @@ pub const BODY_PREFIX: &str = "____";
 const MAX_DEPTH: usize = 32;
 
 /// What a program was declared with, if that was kept beside its target's prototype.
-pub fn body<'a>(btf: &'a Btf, program: &str) -> Option<Prototype<'a>> {
+pub fn body_prototype<'a>(btf: &'a Btf, program: &str) -> Option<Prototype<'a>> {
     let func = btf.find(&format!("{BODY_PREFIX}{program}"), Kind::FUNC)?;
     Prototype::of_body(program, func)
 }

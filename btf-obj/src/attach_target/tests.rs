@@ -94,7 +94,7 @@ fn fexit(btf: &Btf) -> Prototype<'_> {
     target.prototype(btf).unwrap()
 }
 
-/// What [`changed`] says of words that are read whole.
+/// What [`prototype_change`] says of words that are read whole.
 fn change(was: (&str, &[&str]), is: (&str, &[&str]), words: &[u32]) -> Option<String> {
     let (was, is) = (function(was.0, was.1), function(is.0, is.1));
     let reads: Vec<Read> = words
@@ -104,12 +104,12 @@ fn change(was: (&str, &[&str]), is: (&str, &[&str]), words: &[u32]) -> Option<St
             size: 8,
         })
         .collect();
-    changed(&fexit(&was), &fexit(&is), None, Some(&reads))
+    prototype_change(&fexit(&was), &fexit(&is), None, Some(&reads))
 }
 
 fn misfit(of: &[&str], returns: &str, params: &[&str]) -> Option<String> {
     let (own, actual) = (declared(of), function(returns, params));
-    unfit(&body(&own, "p").unwrap(), &fexit(&actual))
+    incompatible_args(&body_prototype(&own, "p").unwrap(), &fexit(&actual))
 }
 
 /// Returns `true` if a declaration fits a tracepoint's argument.
@@ -123,8 +123,8 @@ fn fits_tracepoint(own: &str, actual: &str) -> bool {
         attach_type: AttachType::TRACE_RAW_TP,
         name: "t",
     };
-    unfit(
-        &body(&own, "p").unwrap(),
+    incompatible_args(
+        &body_prototype(&own, "p").unwrap(),
         &target.prototype(&kernel).unwrap(),
     )
     .is_none()
@@ -283,9 +283,12 @@ fn a_subset_is_small_and_compares_as_the_whole() {
     );
     assert_eq!(left.types().filter(|ty| ty.name() == "f").count(), 1);
     assert_eq!(fexit(&left).to_string(), fexit(&whole).to_string());
-    assert_eq!(changed(&fexit(&left), &fexit(&whole), None, None), None);
     assert_eq!(
-        body(&left, "p").unwrap().to_string(),
+        prototype_change(&fexit(&left), &fexit(&whole), None, None),
+        None
+    );
+    assert_eq!(
+        body_prototype(&left, "p").unwrap().to_string(),
         "int p(inode_t *p1, int p2)"
     );
     let missing = Target {
@@ -354,13 +357,13 @@ fn the_low_part_of_an_integer_may_be_read_of_any() {
     let narrow = [Read { offset: 0, size: 4 }];
     let wide = [Read { offset: 0, size: 8 }];
     let compare = |own: Option<&Prototype<'_>>, reads: &[Read]| {
-        changed(&fexit(&int), &fexit(&long), own, Some(reads)).is_none()
+        prototype_change(&fexit(&int), &fexit(&long), own, Some(reads)).is_none()
     };
     assert!(compare(None, &narrow));
     assert!(!compare(None, &wide));
     // Declared as an int, of which compilers load the whole word.
     let own = declared(&["int"]);
-    assert!(compare(body(&own, "p").as_ref(), &wide));
+    assert!(compare(body_prototype(&own, "p").as_ref(), &wide));
 }
 
 #[test]
@@ -371,16 +374,16 @@ fn what_is_declared_as_the_running_kernel_has_it_is_right() {
     );
     let reads = [0, 8, 16].map(|offset| Read { offset, size: 8 });
     let own = declared(&["inode", "dentry", "int"]);
-    let own = body(&own, "p");
+    let own = body_prototype(&own, "p");
     assert_eq!(
-        changed(&fexit(&was), &fexit(&is), own.as_ref(), Some(&reads)),
+        prototype_change(&fexit(&was), &fexit(&is), own.as_ref(), Some(&reads)),
         None
     );
     // A pointer to anything says nothing of what is expected there, nor does its number.
     for untyped in ["void*", "u64"] {
         let own = declared(&[untyped]);
-        let own = body(&own, "p");
-        assert!(changed(&fexit(&was), &fexit(&is), own.as_ref(), Some(&reads)).is_some());
+        let own = body_prototype(&own, "p");
+        assert!(prototype_change(&fexit(&was), &fexit(&is), own.as_ref(), Some(&reads)).is_some());
     }
 }
 
@@ -404,11 +407,17 @@ fn everything_that_is_declared_counts_if_reads_are_not_known() {
     );
     let compare = |own: &[&str]| {
         let own = declared(own);
-        changed(&fexit(&was), &fexit(&is), body(&own, "p").as_ref(), None).is_none()
+        prototype_change(
+            &fexit(&was),
+            &fexit(&is),
+            body_prototype(&own, "p").as_ref(),
+            None,
+        )
+        .is_none()
     };
     assert!(compare(&["inode"]));
     assert!(!compare(&["inode", "dentry"]));
-    assert!(changed(&fexit(&was), &fexit(&is), None, None).is_some());
+    assert!(prototype_change(&fexit(&was), &fexit(&is), None, None).is_some());
 }
 
 #[test]

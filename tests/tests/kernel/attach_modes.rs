@@ -76,11 +76,10 @@ fn kprobes() {
         .unwrap_err();
     assert_eq!(e.kind(), ErrorKind::NotFound, "{e}");
     assert!(e.to_string().contains("did you mean `vfs_unlink`"), "{e}");
-    // Each would be something else in the line for tracefs: another place, module, event or kind.
+    // Each would be something else in the line for tracefs: another place, event or kind.
     for name in [
         "vfs_unlink+4",
         "vfs_unlink%return",
-        "vmlinux:vfs_unlink",
         "vfs_unlink $arg1",
         "vfs_unlink\np:kprobes/injected vfs_rmdir",
         "0xffffffff81000000",

@@ -10,7 +10,7 @@ mod ways;
 
 use std::fmt;
 
-use crate::near::{did_you_mean, similar};
+use crate::suggest::{did_you_mean, similar};
 
 pub use kinds::{AttachType, ProgType};
 use table::DEFS;

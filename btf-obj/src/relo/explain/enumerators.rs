@@ -7,9 +7,9 @@ use super::PER_NAME;
 use super::titles::{layers, name_of, titled};
 use crate::btf::{Btf, Type, utf8_prefix};
 use crate::effort::Effort;
-use crate::near::add_similar;
 use crate::relo::access::Spec;
 use crate::relo::{Targets, essential_name, matching};
+use crate::suggest::add_similar;
 
 fn essential(name: &[u8]) -> &str {
     utf8_prefix(essential_name(name))

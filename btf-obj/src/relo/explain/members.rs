@@ -7,9 +7,9 @@ use super::titles::{name_of, titled};
 use super::{Explanation, PER_NAME, renames, spelled};
 use crate::btf::{Member, Type, utf8_prefix};
 use crate::effort::Effort;
-use crate::near::{add_similar, same_core};
 use crate::relo::access::{Accessor, Spec};
 use crate::relo::{Fixup, compat, essential_name, matching};
+use crate::suggest::{add_similar, same_core};
 
 /// How many members of one type are looked at, those of anonymous members included. A hostile type may contain itself.
 const MAX_MEMBERS: usize = 1 << 14;

@@ -22,7 +22,7 @@ use super::access::Spec;
 use super::{Fixup, Relo, Relocator, Targets, describe};
 use crate::btf::{Btf, Type, dump};
 use crate::error::Result;
-use crate::near::did_you_mean;
+use crate::suggest::did_you_mean;
 
 /// Steps for a name that is compared with the one that is missing.
 const PER_NAME: usize = 16;

@@ -5,8 +5,8 @@ use super::{Explanation, PER_NAME, enumerators, members, renames, spelled};
 use crate::btf::ext::CoreKind;
 use crate::btf::{Btf, Kind, Type};
 use crate::effort::Effort;
-use crate::near::add_similar;
 use crate::relo::{Targets, compat, kinds_compatible, types_match};
+use crate::suggest::add_similar;
 
 /// No type of that name and kind: what else is called so, and what is called nearly so.
 pub(super) fn missing(root: Type<'_>, targets: &Targets<'_>, effort: &mut Effort) -> Explanation {

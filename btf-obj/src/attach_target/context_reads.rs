@@ -17,7 +17,7 @@ pub struct Read {
 /// What an image of linked instructions reads through the context that it is given in `r1`; `None` if that cannot be told.
 ///
 /// Instructions that no path reaches are not counted; both ways of a branch are.
-pub fn reads(insns: &[Insn]) -> Option<Vec<Read>> {
+pub fn context_reads(insns: &[Insn]) -> Option<Vec<Read>> {
     let mut walk = Walk {
         insns,
         states: vec![None; insns.len()],
@@ -371,7 +371,7 @@ mod tests {
     }
 
     fn words(insns: &[Insn]) -> Option<Vec<u32>> {
-        let reads = reads(insns)?;
+        let reads = context_reads(insns)?;
         Some(reads.iter().map(|read| read.offset / 8).collect())
     }
 
@@ -392,7 +392,7 @@ mod tests {
         assert_eq!(words(&insns), Some(vec![1, 3]));
         let narrow = Insn::new(op::LDX | op::MEM | op::W, 0, 1, 24, 0);
         assert_eq!(
-            reads(&[narrow, EXIT]),
+            context_reads(&[narrow, EXIT]),
             Some(vec![Read {
                 offset: 24,
                 size: 4

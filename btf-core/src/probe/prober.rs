@@ -15,7 +15,7 @@ pub(super) const EXIT: Insn = Insn::new(op::JMP | op::EXIT, 0, 0, 0, 0);
 
 /// Who asks.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Asker<'a> {
+pub(crate) struct Prober<'a> {
     /// By what right, if not this process's own.
     pub(crate) token: Option<BorrowedFd<'a>>,
 }
@@ -43,7 +43,7 @@ pub(super) fn answer<T>(answer: io::Result<T>) -> io::Result<bool> {
     }
 }
 
-impl Asker<'_> {
+impl Prober<'_> {
     /// Loads a program.
     pub(super) fn load(
         &self,
