@@ -93,9 +93,6 @@ pub(crate) const KERNEL: Needs = &[DECOMPRESS];
 /// A booted kernel.
 pub(crate) const VM: Needs = &[&[QEMU], DECOMPRESS];
 
-/// Sources of other projects.
-pub(crate) const SOURCES: Needs = &[&[BZIP2], DECOMPRESS];
-
 /// The demo needs `VM`, too, if the running kernel does not allow it.
 pub(crate) const DEMO: Needs = &[&[CLANG]];
 

@@ -1,21 +1,17 @@
 //! The suite `core-reloc`: the kernel's own CO-RE cases. They are decided on this machine without a kernel, and run in booted
 //! kernels, by the program `core-reloc` of the crate `btf-tests`, which knows the cases.
 
-use crate::guest::Guest;
-use crate::kernel::{Kernel, Selection};
-use crate::linux_source::LinuxSource;
-use crate::machine::{self, Port};
+use crate::args::KernelArgs;
+use crate::debian::{Kernel, LinuxSource, SERIES};
 use crate::tally::{Lines, Tally};
-use crate::{Result, build, disk, program, tool, vm};
+use crate::vm::{Guest, Port};
+use crate::{Result, boot, build, disk, program, tool};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// The kernels that the cases run in.
 const KERNELS: &[&str] = &["5.10", "6.1", "6.12", "newest"];
-
-/// The series whose types `vmlinux.h` and the case without a target of its own are made from; that of the sources.
-const TYPES: &str = crate::linux_source::SERIES;
 
 /// Where the guest finds the objects.
 const OBJECTS: &str = "/core-reloc";
@@ -30,27 +26,27 @@ struct Row {
     failures: Vec<String>,
 }
 
-pub(crate) fn run(args: &[String]) -> Result<u8> {
-    let selection = super::selection(args, KERNELS)?;
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Kernels without --kernel: 5.10, 6.1, 6.12 and newest.")]
+pub(crate) struct Args {
+    #[command(flatten)]
+    kernels: KernelArgs,
+}
+
+pub(crate) fn run(args: &Args) -> Result<u8> {
     tool::install(tool::CORE_RELOC)?;
-    let source = LinuxSource::fetch(selection.refresh, selection.offline)?;
-    let kernels = selection.kernels()?;
-    let types = Selection {
-        names: vec![TYPES.to_owned()],
-        ..selection.clone()
-    };
-    let types = types.kernels()?;
-    let types = types
-        .first()
-        .ok_or("there is no kernel to take types from")?;
-    let args = ["build", "--package", "btf-tests", "--bin", "core-reloc"];
-    let suite = build::executable(build::cargo(&selection)?, &args)?;
-    let objects = compile(&suite, &source, types)?;
+    let store = args.kernels.mirror.store()?;
+    let source = store.linux_source()?;
+    let kernels = store.kernels(&args.kernels.names_or(KERNELS))?;
+    let types = store.kernel(SERIES.parse()?)?;
+    let build = ["build", "--package", "btf-tests", "--bin", "core-reloc"];
+    let suite = build::executable(build::cargo(&store)?, &build)?;
+    let objects = compile(&suite, &source, &types)?;
 
     println!("selftests of linux-source {}", source.version);
-    let mut rows = vec![decide(&suite, &objects, types)?];
+    let mut rows = vec![decide(&suite, &objects, &types)?];
     for kernel in &kernels {
-        eprintln!("== {} ({})", kernel.series, kernel.release);
+        boot::announce(kernel);
         rows.push(boot(&suite, &objects, kernel)?);
     }
     Ok(print(&rows))
@@ -60,7 +56,7 @@ pub(crate) fn run(args: &[String]) -> Result<u8> {
 fn compile(suite: &Path, source: &LinuxSource, types: &Kernel) -> Result<PathBuf> {
     let objects = program::target_dir()?.join("conformance/core-reloc");
     disk::empty_dir(&objects)?;
-    let mut command = std::process::Command::new(suite);
+    let mut command = Command::new(suite);
     command
         .arg("compile")
         .arg(source.selftests())
@@ -77,7 +73,7 @@ fn compile(suite: &Path, source: &LinuxSource, types: &Kernel) -> Result<PathBuf
 
 /// The cases without a kernel: relocated, and their programs interpreted.
 fn decide(suite: &Path, objects: &Path, types: &Kernel) -> Result<Row> {
-    let mut command = std::process::Command::new(suite);
+    let mut command = Command::new(suite);
     command.arg("decide").arg(objects).arg(types.btf());
     let output = command
         .stdin(Stdio::null())
@@ -105,11 +101,11 @@ fn boot(suite: &Path, objects: &Path, kernel: &Kernel) -> Result<Row> {
     guest.timeout = TIMEOUT;
     let mut row = Row::new(&format!("kernel {} ({})", kernel.series, kernel.release));
     let mut lines = Lines::default();
-    let outcome = machine::boot(kernel, &guest, &mut |port, bytes| match port {
-        Port::Err => vm::pass_through(port, bytes),
+    let outcome = boot::run(kernel, &guest, &mut |port, bytes| match port {
+        Port::Err => boot::pass_through(port, bytes),
         _ => lines.feed(bytes, |line| row.line(line)),
     })?;
-    vm::explain(kernel, &outcome);
+    boot::explain(kernel, &outcome);
     row.tally.fail_unless_counted(outcome.status() == 0);
     Ok(row)
 }

@@ -2,11 +2,12 @@
 //! turn, in a booted kernel, and what is found after it makes the tables of
 //! `docs/conformance-faults.md`. The program is the test `faults` of the crate `btf-tests`.
 
-use crate::guest::Guest;
-use crate::kernel::Selection;
-use crate::machine::{self, Port};
+use crate::args::KernelArgs;
+use crate::ci::docs_page;
+use crate::debian::Kernel;
 use crate::tally::Lines;
-use crate::{Result, blessed, build, cases, disk, program, tool, unexpected, vm};
+use crate::vm::{Guest, Port};
+use crate::{Result, boot, build, disk, program, tool};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -35,27 +36,29 @@ struct Outcomes {
     left: u32,
 }
 
-pub(crate) fn run(args: &[String]) -> Result<u8> {
-    let mut selection = Selection::default();
-    let (mut bless, mut filters, mut logs) = (false, Vec::new(), Vec::new());
-    let mut rest = args.iter();
-    while let Some(arg) = rest.next() {
-        match arg.as_str() {
-            "--bless" => bless = true,
-            "--log" => logs.push(rest.next().ok_or("--log needs a file")?.clone()),
-            _ if selection.option(arg, &mut rest)? => {}
-            _ if arg.starts_with('-') => return Err(unexpected(arg, super::USAGE)),
-            _ => filters.push(arg.clone()),
-        }
-    }
-    if !logs.is_empty() {
-        return of_logs(&logs, bless);
-    }
-    if selection.names.is_empty() {
-        selection.names.push(KERNEL.to_owned());
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Kernel without --kernel: newest.")]
+pub(crate) struct Args {
+    /// Write docs/conformance-faults.md instead of comparing it
+    #[arg(long)]
+    bless: bool,
+    /// Run nothing: use the output of earlier runs with filters; repeatable
+    #[arg(long = "log", value_name = "FILE")]
+    logs: Vec<PathBuf>,
+    #[command(flatten)]
+    kernels: KernelArgs,
+    /// Run only scenarios whose name contains a FILTER
+    #[arg(value_name = "FILTER")]
+    filters: Vec<String>,
+}
+
+pub(crate) fn run(args: &Args) -> Result<u8> {
+    if !args.logs.is_empty() {
+        return of_logs(&args.logs, args.bless);
     }
     tool::install(tool::FAULTS)?;
-    let args = [
+    let store = args.kernels.mirror.store()?;
+    let build = [
         "test",
         "--no-run",
         "--package",
@@ -63,35 +66,45 @@ pub(crate) fn run(args: &[String]) -> Result<u8> {
         "--test",
         "faults",
     ];
-    let suite = build::executable(build::cargo_for_guests(&selection)?, &args)?;
+    let suite = build::executable(build::cargo_for_guests(&store)?, &build)?;
+    let names = args.kernels.names_or(&[KERNEL]);
     let mut status = 0;
-    for kernel in selection.kernels()? {
-        eprintln!("== {} ({})", kernel.series, kernel.release);
-        let mut guest = Guest::new(&suite);
-        guest.args.clone_from(&filters);
-        guest.modules = cases::MODULES.iter().map(|name| (*name).into()).collect();
-        guest.timeout = TIMEOUT;
-        let (mut found, mut lines) = (Found::default(), Lines::default());
-        let outcome = machine::boot(&kernel, &guest, &mut |port, bytes| match port {
-            Port::Err => vm::pass_through(port, bytes),
-            _ => lines.feed(bytes, |line| found.line(line)),
-        })?;
-        lines.finish(|line| found.line(line));
-        vm::explain(&kernel, &outcome);
-        status |= u8::from(outcome.status() != 0);
-        // Tables of all scenarios, also of a run in which something was found.
-        if found.summary.is_some() && filters.is_empty() && selection.names == [KERNEL] {
-            found.settle(bless)?;
+    for kernel in store.kernels(&names)? {
+        let (found, is_ok) = boot(&suite, &kernel, &args.filters)?;
+        status |= u8::from(!is_ok);
+        // The tables need all scenarios; a run that found something has them, too.
+        if found.summary.is_some() && args.filters.is_empty() && names == [KERNEL] {
+            found.settle(args.bless)?;
         }
     }
     Ok(status)
 }
 
+/// Runs the scenarios in one kernel. Returns what was found, and `true` if the program succeeded.
+fn boot(suite: &Path, kernel: &Kernel, filters: &[String]) -> Result<(Found, bool)> {
+    boot::announce(kernel);
+    let mut guest = Guest::new(suite);
+    guest.args = filters.to_owned();
+    guest.modules = build::TEST_MODULES
+        .iter()
+        .map(|name| (*name).into())
+        .collect();
+    guest.timeout = TIMEOUT;
+    let (mut found, mut lines) = (Found::default(), Lines::default());
+    let outcome = boot::run(kernel, &guest, &mut |port, bytes| match port {
+        Port::Err => boot::pass_through(port, bytes),
+        _ => lines.feed(bytes, |line| found.line(line)),
+    })?;
+    lines.finish(|line| found.line(line));
+    boot::explain(kernel, &outcome);
+    Ok((found, outcome.status() == 0))
+}
+
 /// Makes the tables of what runs with filters have printed, which together are of all scenarios.
-fn of_logs(logs: &[String], bless: bool) -> Result<u8> {
+fn of_logs(logs: &[PathBuf], bless: bool) -> Result<u8> {
     let mut found = Found::default();
     for log in logs {
-        let text = disk::read_to_string(Path::new(log))?;
+        let text = disk::read_to_string(log)?;
         for line in text.lines() {
             found.line(line);
         }
@@ -137,7 +150,7 @@ impl Found {
     /// Holds the kept tables to be these, or writes them.
     fn settle(&self, bless: bool) -> Result<()> {
         let command = "cargo xtask conformance faults --bless";
-        blessed::settle(&path(), &self.text(), bless, command)
+        docs_page::settle(&path(), &self.text(), bless, command)
     }
 
     fn text(&self) -> String {

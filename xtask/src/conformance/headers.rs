@@ -1,10 +1,12 @@
 //! The suite `headers`: sources that include libbpf's headers, compiled with those and with the ones that btf-build brings, to
 //! the same instructions. The objects are compared by the program `headers` of the crate `btf-tests`.
 
-use crate::kernel::Selection;
-use crate::linux_source::{LinuxSource, SERIES};
+use super::selftests;
+use crate::args::{MirrorArgs, matches};
+use crate::build::peers;
+use crate::debian::{SERIES, Store};
 use crate::tally::Tally;
-use crate::{Result, build, disk, peers, program, selftests, tool, unexpected};
+use crate::{Result, build, disk, program, tool};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -12,17 +14,21 @@ use std::process::{Command, Stdio};
 const WITH_OURS: &str = "with-btf-build";
 const WITH_LIBBPF: &str = "with-libbpf";
 
-struct Options {
-    selection: Selection,
-    /// Whether the kernel's selftests are left out.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "The types are those of Linux 6.12.")]
+pub(crate) struct Args {
+    /// Compile the workspace's sources only
+    #[arg(long)]
     own: bool,
-    /// Only sources with one of these in their name.
+    #[command(flatten)]
+    mirror: MirrorArgs,
+    /// Compile only sources whose name contains a FILTER
+    #[arg(value_name = "FILTER")]
     filters: Vec<String>,
 }
 
-pub(crate) fn run(args: &[String]) -> Result<u8> {
-    let options = parse(args)?;
-    let tally = compare(&options.selection, options.own, &options.filters)?;
+pub(crate) fn run(args: &Args) -> Result<u8> {
+    let tally = compare(&args.mirror.store()?, args.own, &args.filters)?;
     println!("{}", tally.summary());
     Ok(u8::from(tally.failed > 0 || tally.passed() == 0))
 }
@@ -32,7 +38,7 @@ pub(crate) fn run(args: &[String]) -> Result<u8> {
 ///
 /// # Errors
 /// If libbpf's headers or the kernel's sources are not to be had, or a folder cannot be read.
-pub(crate) fn compare(selection: &Selection, own: bool, filters: &[String]) -> Result<Tally> {
+pub(crate) fn compare(store: &Store, own: bool, filters: &[String]) -> Result<Tally> {
     let (mut sources, mut includes) = (workspace()?, Vec::new());
     let mut clang = PathBuf::from(selftests::CLANG);
     if own {
@@ -40,22 +46,17 @@ pub(crate) fn compare(selection: &Selection, own: bool, filters: &[String]) -> R
         clang = tool::clang(14).unwrap_or(clang);
     } else {
         tool::install(tool::HEADERS)?;
-        let source = LinuxSource::fetch(selection.refresh, selection.offline)?;
+        let source = store.linux_source()?;
         sources.extend(selftests::sources(&source)?);
         includes.extend(selftests::includes(&source));
     }
-    sources.retain(|path| {
-        filters.is_empty()
-            || filters
-                .iter()
-                .any(|filter| disk::name(path).contains(filter))
-    });
+    sources.retain(|path| matches(filters, disk::name(path)));
     let dir = program::target_dir()?.join("conformance/headers");
     disk::empty_dir(&dir)?;
-    let suite = suite(selection)?;
-    let (ours, vmlinux) = ours(&suite, selection, &dir)?;
+    let suite = suite(store)?;
+    let (ours, vmlinux) = ours(&suite, store, &dir)?;
     let theirs = dir.join("libbpf");
-    libbpf(&theirs, selection.offline)?;
+    libbpf(&theirs, store.is_offline())?;
     let compile = |headers: &Path, to: &str| {
         let mut all = vec![vmlinux.clone(), headers.to_owned()];
         all.extend(includes.iter().cloned());
@@ -75,14 +76,14 @@ pub(crate) fn compare(selection: &Selection, own: bool, filters: &[String]) -> R
 }
 
 /// Builds the program that writes and compares.
-pub(super) fn suite(selection: &Selection) -> Result<PathBuf> {
+pub(super) fn suite(store: &Store) -> Result<PathBuf> {
     let args = ["build", "--package", "btf-tests", "--bin", "headers"];
-    build::executable(build::cargo(selection)?, &args)
+    build::executable(build::cargo(store)?, &args)
 }
 
 /// Has btf-build write its headers, and `vmlinux.h` of the series' kernel; their folders.
-pub(super) fn ours(suite: &Path, selection: &Selection, dir: &Path) -> Result<(PathBuf, PathBuf)> {
-    let kernel = selection.kernel(SERIES.parse()?)?;
+pub(super) fn ours(suite: &Path, store: &Store, dir: &Path) -> Result<(PathBuf, PathBuf)> {
+    let kernel = store.kernel(SERIES.parse()?)?;
     let mut write = Command::new(suite);
     write
         .arg("write")
@@ -144,23 +145,4 @@ fn workspace() -> Result<Vec<PathBuf>> {
     }
     sources.retain(|path| disk::name(path).ends_with(".bpf.c"));
     Ok(sources)
-}
-
-fn parse(args: &[String]) -> Result<Options> {
-    let mut options = Options {
-        selection: Selection::default(),
-        own: false,
-        filters: Vec::new(),
-    };
-    let mut rest = args.iter();
-    while let Some(arg) = rest.next() {
-        match arg.as_str() {
-            "--own" => options.own = true,
-            "--kernel" => return Err(format!("the types are those of {SERIES}")),
-            _ if options.selection.option(arg, &mut rest)? => {}
-            _ if arg.starts_with('-') => return Err(unexpected(arg, super::USAGE)),
-            _ => options.filters.push(arg.clone()),
-        }
-    }
-    Ok(options)
 }

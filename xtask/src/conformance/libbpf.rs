@@ -1,11 +1,10 @@
 //! The suite `libbpf`: each program of the workspace and each CO-RE program of the kernel's selftests, relocated against the
 //! types of many kernels by libbpf and by btf-core, instruction by instruction. The comparison itself is the peers'.
 
-use crate::arch::Arch;
-use crate::foreign::Types;
-use crate::kernel::Selection;
-use crate::linux_source::{LinuxSource, SERIES};
-use crate::{Result, disk, peers, program, tool};
+use crate::args::KernelArgs;
+use crate::build::peers;
+use crate::debian::{Arch, LinuxSource, SERIES, Store};
+use crate::{Result, disk, program, tool};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -15,21 +14,30 @@ const KERNELS: &[&str] = &["5.10", "6.1", "6.12", "6.18", "7.0", "newest"];
 /// The architecture that is not booted.
 const FOREIGN: Arch = Arch::Arm64;
 
-pub(crate) fn run(args: &[String]) -> Result<u8> {
-    let selection = super::selection(args, KERNELS)?;
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Each kernel is taken for amd64 and arm64. Kernels without --kernel: 5.10, 6.1, 6.12, 6.18, 7.0 and
+newest.")]
+pub(crate) struct Args {
+    #[command(flatten)]
+    kernels: KernelArgs,
+}
+
+pub(crate) fn run(args: &Args) -> Result<u8> {
     tool::install(tool::LIBBPF)?;
-    let source = LinuxSource::fetch(selection.refresh, selection.offline)?;
-    let mut compare = peers::build(&selection)?;
+    let store = args.kernels.mirror.store()?;
+    let names = args.kernels.names_or(KERNELS);
+    let source = store.linux_source()?;
+    let mut compare = peers::build(&store)?;
     compare.arg("compare");
-    for kernel in selection.kernels()? {
+    for kernel in store.kernels(&names)? {
         peers::kernel(&mut compare, &kernel);
     }
     let mut foreign = 0;
-    for series in selection.series()? {
-        let (refresh, offline) = (selection.refresh, selection.offline);
-        let types = match Types::fetch(FOREIGN, series, refresh, offline) {
+    for series in store.series(&names)? {
+        let types = match store.types(FOREIGN, series) {
             Ok(types) => types,
-            // Mirrors drop architectures of old releases; the table says so.
+            // Mirrors drop architectures of old releases; the table shows it.
             Err(e) => {
                 compare.arg("--skip").arg(e);
                 continue;
@@ -40,19 +48,19 @@ pub(crate) fn run(args: &[String]) -> Result<u8> {
         foreign += 1;
     }
     if foreign == 0 {
-        return Err(format!("no kernel for {} could be had", FOREIGN.name()));
+        return Err(format!("no kernel for {} is available", FOREIGN.name()));
     }
-    compare.arg(selftests(&selection, &source)?);
+    compare.arg(selftests(&store, &source)?);
     println!("selftests of linux-source {}", source.version);
     Ok(u8::from(!peers::verdict(&mut compare)?))
 }
 
 /// Compiles the selftests' CO-RE programs and the types made for them; returns the folder of the objects.
-fn selftests(selection: &Selection, source: &LinuxSource) -> Result<PathBuf> {
-    let types = selection.kernel(SERIES.parse()?)?;
+fn selftests(store: &Store, source: &LinuxSource) -> Result<PathBuf> {
+    let types = store.kernel(SERIES.parse()?)?;
     let objects = program::target_dir()?.join("conformance/libbpf");
     disk::empty_dir(&objects)?;
-    let mut compile: Command = peers::build(selection)?;
+    let mut compile: Command = peers::build(store)?;
     compile
         .arg("compile")
         .arg(source.selftests())

@@ -2,12 +2,14 @@
 //! largest that there are. They are compiled and linked by btf-build as they are, loaded by their skeletons in a booted kernel, and
 //! run there. The program is `benches/schedulers`.
 
-use crate::guest::Guest;
-use crate::kernel::Selection;
-use crate::machine::{self, Port};
+use crate::args::KernelArgs;
+use crate::build::peers;
+use crate::debian::{Kernel, Store};
 use crate::tally::{Lines, Tally};
-use crate::{Result, build, cache, disk, peers, program, tool, vm};
+use crate::vm::{Guest, Port};
+use crate::{Result, boot, build, disk, program, tool};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 const MANIFEST: &str = "benches/schedulers/Cargo.toml";
@@ -35,21 +37,19 @@ const KERNEL: &str = "newest";
 
 const TIMEOUT: Duration = Duration::from_secs(400);
 
-pub(crate) fn run(args: &[String]) -> Result<u8> {
-    let selection = super::selection(args, &[KERNEL])?;
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Kernel without --kernel: newest.")]
+pub(crate) struct Args {
+    #[command(flatten)]
+    kernels: KernelArgs,
+}
+
+pub(crate) fn run(args: &Args) -> Result<u8> {
     tool::install(tool::SCHEDULERS)?;
-    let sources = fetch(selection.offline)?;
+    let (store, kernels) = args.kernels.kernels(&[KERNEL])?;
+    let sources = fetch(&store)?;
     let mut total = Tally::default();
-    for kernel in selection.kernels()? {
-        let cargo = || {
-            let mut cargo = program::cargo();
-            cargo
-                .env("BTF_SCHEDULERS", &sources)
-                .env("BTF_BUILD_VMLINUX", kernel.btf())
-                .env("BTF_BUILD_CLANG", tool::CLANG_19.name)
-                .env("CARGO_NET_OFFLINE", selection.offline.to_string());
-            cargo
-        };
+    for kernel in &kernels {
         let args = [
             "build",
             "--locked",
@@ -58,34 +58,49 @@ pub(crate) fn run(args: &[String]) -> Result<u8> {
             "--bin",
             "schedulers",
         ];
-        let mut guest = Guest::new(build::executable(cargo(), &args)?);
-        total.add(&opened(
-            &selection,
-            &build::out_dir(cargo(), &args, PACKAGE)?,
-        )?);
-        guest.timeout = TIMEOUT;
-        eprintln!("== {} ({})", kernel.series, kernel.release);
-        let (mut tally, mut lines) = (Tally::default(), Lines::default());
-        let mut take = |line: &str| {
-            tally.line(line);
-            println!("{line}");
-        };
-        let outcome = machine::boot(&kernel, &guest, &mut |port, bytes| match port {
-            Port::Err => vm::pass_through(port, bytes),
-            _ => lines.feed(bytes, &mut take),
-        })?;
-        lines.finish(&mut take);
-        vm::explain(&kernel, &outcome);
-        tally.fail_unless_counted(outcome.status() == 0);
-        total.add(&tally);
+        let program = build::executable(cargo(&store, kernel, &sources), &args)?;
+        let out_dir = build::out_dir(cargo(&store, kernel, &sources), &args, PACKAGE)?;
+        total.add(&opened(&store, &out_dir)?);
+        total.add(&boot(&program, kernel)?);
     }
     println!("{}", total.summary());
     Ok(u8::from(total.failed > 0 || total.passed() == 0))
 }
 
+/// Returns a cargo that builds the schedulers with the types of a kernel.
+fn cargo(store: &Store, kernel: &Kernel, sources: &Path) -> Command {
+    let mut cargo = program::cargo();
+    cargo
+        .env("BTF_SCHEDULERS", sources)
+        .env("BTF_BUILD_VMLINUX", kernel.btf())
+        .env("BTF_BUILD_CLANG", tool::CLANG_19.name)
+        .env("CARGO_NET_OFFLINE", store.is_offline().to_string());
+    cargo
+}
+
+/// Loads and runs the schedulers in one kernel.
+fn boot(program: &Path, kernel: &Kernel) -> Result<Tally> {
+    boot::announce(kernel);
+    let mut guest = Guest::new(program);
+    guest.timeout = TIMEOUT;
+    let (mut tally, mut lines) = (Tally::default(), Lines::default());
+    let mut take = |line: &str| {
+        tally.line(line);
+        println!("{line}");
+    };
+    let outcome = boot::run(kernel, &guest, &mut |port, bytes| match port {
+        Port::Err => boot::pass_through(port, bytes),
+        _ => lines.feed(bytes, &mut take),
+    })?;
+    lines.finish(&mut take);
+    boot::explain(kernel, &outcome);
+    tally.fail_unless_counted(outcome.status() == 0);
+    Ok(tally)
+}
+
 /// Has libbpf open the objects: what is linked here must be fit for it, too.
-fn opened(selection: &Selection, out_dir: &Path) -> Result<Tally> {
-    let mut peers = peers::build(selection)?;
+fn opened(store: &Store, out_dir: &Path) -> Result<Tally> {
+    let mut peers = peers::build(store)?;
     peers.arg("open");
     let objects = disk::list(out_dir)?;
     peers.args(
@@ -100,8 +115,8 @@ fn opened(selection: &Selection, out_dir: &Path) -> Result<Tally> {
 }
 
 /// Has cargo fetch the packages; returns a folder with one of each, by its name alone.
-fn fetch(offline: bool) -> Result<PathBuf> {
-    let dir = cache::dir()?.join("schedulers");
+fn fetch(store: &Store) -> Result<PathBuf> {
+    let dir = store.dir().join("schedulers");
     disk::create_dir(&dir.join("src"))?;
     let mut manifest =
         "[package]\nname = \"fetch\"\nedition = \"2024\"\n\n[workspace]\n\n[dependencies]\n"
@@ -114,16 +129,15 @@ fn fetch(offline: bool) -> Result<PathBuf> {
     let mut cargo = program::cargo();
     cargo
         .args(["metadata", "--format-version", "1"])
-        .args(offline.then_some("--offline"))
+        .args(store.is_offline().then_some("--offline"))
         .current_dir(&dir);
     let metadata = program::output(&mut cargo)?;
-    let metadata = String::from_utf8_lossy(&metadata);
-    // Schedulers are programs, which cargo fetches and then leaves out of what it lists; the headers are a library.
-    let headers = metadata.split_once(&format!("{{\"name\":\"{HEADERS}\",\"version\""));
-    let headers = headers.and_then(|(_, package)| build::quoted(package, "manifest_path"));
-    let headers = headers.ok_or_else(|| format!("cargo lists no package {HEADERS}"))?;
-    let fetched = Path::new(&headers).ancestors().nth(2);
-    let fetched = fetched.ok_or_else(|| format!("cargo has {HEADERS} at {headers}"))?;
+    // Schedulers are programs, which cargo fetches but does not list; the headers are a library.
+    let headers = build::package_dir(&metadata, HEADERS)
+        .ok_or_else(|| format!("cargo lists no package {HEADERS}"))?;
+    let fetched = headers
+        .parent()
+        .ok_or_else(|| format!("{} has no parent directory", headers.display()))?;
     let folder = dir.join("packages");
     disk::empty_dir(&folder)?;
     for (name, version) in PACKAGES {

@@ -2,9 +2,9 @@
 //! the assertions about sizes and offsets of all types that skeletons make.
 
 use super::{load, sides};
-use crate::kernel::Selection;
-use crate::linux_source::{LinuxSource, SERIES};
-use crate::{Result, disk, program, tool, unexpected};
+use crate::args::{MirrorArgs, matches};
+use crate::debian::SERIES;
+use crate::{Result, disk, program, tool};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -29,16 +29,23 @@ const NONE: &[(&str, &str)] = &[
     ),
 ];
 
-pub(crate) fn run(args: &[String]) -> Result<u8> {
-    let (selection, filters) = parse(args)?;
+#[derive(Debug, clap::Args)]
+#[command(after_help = "The objects are those of Linux 6.12.")]
+pub(crate) struct Args {
+    #[command(flatten)]
+    mirror: MirrorArgs,
+    /// Check only objects whose name contains a FILTER
+    #[arg(value_name = "FILTER")]
+    filters: Vec<String>,
+}
+
+pub(crate) fn run(args: &Args) -> Result<u8> {
     tool::install(tool::SKELETONS)?;
-    let source = LinuxSource::fetch(selection.refresh, selection.offline)?;
-    let kernel = selection.kernel(SERIES.parse()?)?;
-    let compiled = load::compile(&selection, &source, &kernel, &load::dir()?)?;
-    let is_wanted = |path: &&PathBuf| {
-        let name = sides::name(path);
-        filters.is_empty() || filters.iter().any(|filter| name.contains(filter.as_str()))
-    };
+    let store = args.mirror.store()?;
+    let source = store.linux_source()?;
+    let kernel = store.kernel(SERIES.parse()?)?;
+    let compiled = load::compile(&store, &source, &kernel, &load::dir()?)?;
+    let is_wanted = |path: &&PathBuf| matches(&args.filters, sides::name(path));
     let (mut objects, mut skipped) = (Vec::new(), 0);
     for object in compiled.objects.iter().filter(is_wanted) {
         match NONE.iter().find(|(name, _)| *name == sides::name(object)) {
@@ -52,7 +59,7 @@ pub(crate) fn run(args: &[String]) -> Result<u8> {
     if objects.is_empty() {
         return Err("no object is left to check".to_owned());
     }
-    let is_right = check(&objects, selection.offline)?;
+    let is_right = check(&objects, store.is_offline())?;
     println!(
         "{} skeletons of linux-source {}, {skipped} skipped: {}",
         objects.len(),
@@ -64,20 +71,6 @@ pub(crate) fn run(args: &[String]) -> Result<u8> {
         }
     );
     Ok(u8::from(!is_right))
-}
-
-fn parse(args: &[String]) -> Result<(Selection, Vec<String>)> {
-    let (mut selection, mut filters) = (Selection::default(), Vec::new());
-    let mut rest = args.iter();
-    while let Some(arg) = rest.next() {
-        match arg.as_str() {
-            "--kernel" => return Err(format!("the objects are of {SERIES}")),
-            _ if selection.option(arg, &mut rest)? => {}
-            _ if arg.starts_with('-') => return Err(unexpected(arg, super::USAGE)),
-            _ => filters.push(arg.clone()),
-        }
-    }
-    Ok((selection, filters))
 }
 
 /// Has rustc check a crate with a module for each object; whether it found nothing.

@@ -1,10 +1,9 @@
 //! The program of the suite `btf`: the kernel's tests and its libbpf, compiled with the harness of
 //! `btf-suite`.
 
-use super::super::headers;
-use crate::kernel::Selection;
-use crate::linux_source::LinuxSource;
-use crate::{Result, disk, program, selftests, tool};
+use crate::conformance::{headers, selftests};
+use crate::debian::{LinuxSource, Store};
+use crate::{Result, disk, program, tool};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -66,10 +65,10 @@ pub(super) struct Program {
 ///
 /// # Errors
 /// If a source does not compile.
-pub(super) fn build(selection: &Selection, source: &LinuxSource, suite: &Path) -> Result<Program> {
+pub(super) fn build(store: &Store, source: &LinuxSource, suite: &Path) -> Result<Program> {
     let dir = program::target_dir()?.join("conformance/btf");
     disk::empty_dir(&dir)?;
-    let objects = objects(selection, source, &dir)?;
+    let objects = objects(store, source, &dir)?;
     let skeletons = dir.join("include");
     disk::create_dir(&skeletons)?;
     for (name, parts) in SKELETONS {
@@ -83,8 +82,8 @@ pub(super) fn build(selection: &Selection, source: &LinuxSource, suite: &Path) -
 }
 
 /// Compiles the BPF programs, with btf-build's headers, as a user would.
-fn objects(selection: &Selection, source: &LinuxSource, dir: &Path) -> Result<PathBuf> {
-    let (headers, vmlinux) = headers::ours(&headers::suite(selection)?, selection, dir)?;
+fn objects(store: &Store, source: &LinuxSource, dir: &Path) -> Result<PathBuf> {
+    let (headers, vmlinux) = headers::ours(&headers::suite(store)?, store, dir)?;
     let mut includes = vec![vmlinux, headers];
     includes.extend(selftests::includes(source));
     let is_wanted = |path: &PathBuf| {

@@ -1,8 +1,7 @@
 //! How the sides compare over the selftests, as the document `docs/conformance-load.md`.
 
 use crate::conformance::sides::Comparison;
-use crate::kernel::Kernel;
-use crate::linux_source::LinuxSource;
+use crate::debian::{Kernel, LinuxSource};
 use std::fmt::Write as _;
 
 pub(super) fn text(
