@@ -1,6 +1,7 @@
 //! The task `ci`: the steps that a change must pass, each with its time.
 
 pub(crate) mod docs_page;
+mod modules;
 
 use crate::args::MirrorArgs;
 use crate::{Result, build, disk, program, tool};
@@ -13,6 +14,9 @@ struct Step {
     /// Arguments of cargo.
     args: &'static [&'static str],
 }
+
+/// The step that no program but this one runs.
+const MODULES: &str = "module cycles";
 
 const PACKAGES: &str = "packages";
 
@@ -168,6 +172,8 @@ pub(crate) fn run() -> Result<u8> {
         }
         rows.push((name, started.elapsed(), result.is_ok()));
     };
+    eprintln!("== {MODULES}");
+    record(MODULES, &mut || modules::check(&program::workspace()));
     for step in STEPS {
         eprintln!("== {}: cargo {}", step.name, step.args.join(" "));
         record(step.name, &mut || {
