@@ -41,7 +41,7 @@ pub(crate) fn announce(kernel: &Kernel) {
     eprintln!("== {} ({})", kernel.series, kernel.release);
 }
 
-/// Explains on standard error what the exit status alone does not tell.
+/// Prints the reason of a bad end, or a complaint of the kernel, to standard error.
 pub(crate) fn explain(kernel: &Kernel, outcome: &Outcome) {
     if outcome.wants_console() {
         let tail = match outcome.tail.as_str() {

@@ -81,7 +81,7 @@ mod tests {
         "test --bless",
         "test --kernel 6.1 --kernel newest --refresh --offline map ring",
         "vm --kernel 6.1 -- uname -a",
-        "vm --env A=b --file /etc/passwd:/p --module veth --timeout 9 --append x --offline -- sh -c --kernel",
+        "vm --env A=b --file /etc/passwd:/p --module veth --timeout 9 --append x -- sh -c --kernel",
         "kernel --kernel all --refresh --offline",
         "conformance btf --write docs/conformance-btf.md --refresh --offline",
         "conformance core-reloc --kernel 5.10",

@@ -1,4 +1,4 @@
-//! Files and folders with errors that carry the path. Where things are kept is `cache`'s business.
+//! Files and directories, with errors that name the path.
 
 use crate::Result;
 use std::fs;
@@ -12,7 +12,7 @@ pub(crate) fn read_to_string(path: &Path) -> Result<String> {
     fs::read_to_string(path).map_err(|e| format!("cannot read {}: {e}", path.display()))
 }
 
-/// Writes beside the file and renames over it: a reader sees the old file or the new one, whole.
+/// Replaces a file atomically: a reader sees the old content or the new one.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let beside = path.with_added_extension(format!("{}.tmp", std::process::id()));
     fs::write(&beside, bytes).map_err(|e| format!("cannot write {}: {e}", beside.display()))?;
@@ -28,7 +28,7 @@ pub(crate) fn create_dir(path: &Path) -> Result<()> {
     fs::create_dir_all(path).map_err(|e| format!("cannot create {}: {e}", path.display()))
 }
 
-/// An empty folder at `path`, whatever was there before.
+/// Creates an empty directory, and removes what was there before.
 pub(crate) fn empty_dir(path: &Path) -> Result<()> {
     remove_dir(path)?;
     create_dir(path)
@@ -43,7 +43,7 @@ pub(crate) fn remove_dir(path: &Path) -> Result<()> {
     }
 }
 
-/// The entries of a folder, sorted by name.
+/// Returns the entries of a directory, sorted by name.
 pub(crate) fn list(path: &Path) -> Result<Vec<PathBuf>> {
     let failed = |e: std::io::Error| format!("cannot list {}: {e}", path.display());
     let mut entries = Vec::new();
@@ -54,7 +54,7 @@ pub(crate) fn list(path: &Path) -> Result<Vec<PathBuf>> {
     Ok(entries)
 }
 
-/// Every file below a folder, without following symbolic links.
+/// Returns every file below a directory, without following symbolic links.
 pub(crate) fn walk(path: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in list(path)? {
@@ -67,7 +67,7 @@ pub(crate) fn walk(path: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// The file name as text; empty where it is not UTF-8.
+/// Returns the file name; empty if it is not UTF-8.
 pub(crate) fn name(path: &Path) -> &str {
     path.file_name()
         .and_then(|name| name.to_str())

@@ -1,10 +1,10 @@
-//! Running other programs, with errors that name the program and quote what it said.
+//! Other programs, with errors that name the program and quote its output.
 
 use crate::Result;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Runs to the end and returns what the program wrote to its standard output.
+/// Runs a program to its end and returns its standard output.
 pub(crate) fn output(command: &mut Command) -> Result<Vec<u8>> {
     let name = name(command);
     let output = command
@@ -24,7 +24,7 @@ pub(crate) fn output(command: &mut Command) -> Result<Vec<u8>> {
     ))
 }
 
-/// Runs to the end with the terminal's own output; a status other than 0 is an error.
+/// Runs a program to its end, with this process's output. A status other than 0 is an error.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let name = name(command);
     let status = command
@@ -38,17 +38,17 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     }
 }
 
-/// The cargo that runs this task.
+/// Returns the cargo that runs this task.
 pub(crate) fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(workspace());
     command
 }
 
-/// The folder of the workspace's Cargo.toml.
+/// Returns the directory of the workspace's Cargo.toml.
 pub(crate) fn workspace() -> PathBuf {
-    // Cargo names it when it runs this program; a folder that was copied with its `target` would
-    // otherwise work on the one that it was copied from.
+    // Set when cargo runs this program. The compiled-in path is wrong in a copy of the workspace
+    // that includes `target`.
     let xtask = std::env::var_os("CARGO_MANIFEST_DIR")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
     xtask
@@ -56,16 +56,16 @@ pub(crate) fn workspace() -> PathBuf {
         .map_or_else(|| xtask.clone(), Path::to_path_buf)
 }
 
-/// The folder that cargo builds into, as this very executable shows it.
+/// Returns cargo's target directory, which this executable is in.
 pub(crate) fn target_dir() -> Result<PathBuf> {
     let exe = std::env::current_exe().map_err(|e| format!("cannot find this executable: {e}"))?;
     let profile = exe.parent().and_then(Path::parent);
     profile
         .map(Path::to_path_buf)
-        .ok_or_else(|| format!("{} has no target folder", exe.display()))
+        .ok_or_else(|| format!("{} is not in a target directory", exe.display()))
 }
 
-/// Finds a program on PATH.
+/// Returns a program on PATH or in `sbin`.
 pub(crate) fn find(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     let sbin = ["/usr/sbin", "/sbin"].map(PathBuf::from);
@@ -75,7 +75,7 @@ pub(crate) fn find(name: &str) -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
-/// The program and its first arguments, as a person would type them.
+/// Returns the program's name and its first arguments.
 fn name(command: &Command) -> String {
     let program = Path::new(command.get_program());
     let mut words = vec![
@@ -89,7 +89,7 @@ fn name(command: &Command) -> String {
     words.join(" ")
 }
 
-/// The last lines of a text.
+/// Returns the last lines of a text.
 pub(crate) fn last_lines(text: &str, count: usize) -> String {
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(count)..].join("\n")
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failure_names_the_program_and_quotes_it() {
+    fn names_and_quotes_a_failed_program() {
         let error = output(Command::new("sh").args(["-c", "echo no such luck >&2; exit 3"]));
         let error = error.expect_err("the shell exits 3");
         assert!(error.contains("`sh -c"), "{error}");
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn tails() {
+    fn returns_last_lines() {
         assert_eq!(last_lines("a\nb\nc", 2), "b\nc");
         assert_eq!(last_lines("a", 2), "a");
     }

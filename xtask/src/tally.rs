@@ -1,19 +1,19 @@
-//! What test programs report: counts of cases, and which were left out and why, read from the
-//! lines that they print.
+//! Results of test programs, read from the lines that they print: counts of cases, and skipped
+//! cases with the reason.
 
-/// Cases of one program or several.
+/// Counts of cases.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
     reported: usize,
     pub(crate) failed: usize,
     /// `case: reason`, for each case that did not run.
     pub(crate) skipped: Vec<String>,
-    /// How many of them the harness takes for passed, because they said so themselves.
+    /// Those that printed `SKIP`, which the harness counts as passed.
     skipped_themselves: usize,
 }
 
 impl Tally {
-    /// One failed case: what could not be done at all.
+    /// Returns one failed case, for an error before any case ran.
     pub(crate) fn failure() -> Tally {
         Tally {
             failed: 1,
@@ -21,7 +21,7 @@ impl Tally {
         }
     }
 
-    /// One case that did not run.
+    /// Returns one skipped case.
     pub(crate) fn skip(why: String) -> Tally {
         Tally {
             skipped: vec![why],
@@ -29,8 +29,8 @@ impl Tally {
         }
     }
 
-    /// Takes in a line of a test program. Besides what Rust's test harness prints, a case that
-    /// finds itself unable to run writes `SKIP case: reason` to standard error.
+    /// Adds a line of output: of Rust's test harness, or `SKIP case: reason`, which a case prints
+    /// that cannot run.
     pub(crate) fn line(&mut self, line: &str) {
         let line = line.trim();
         if let Some(counts) = line.strip_prefix("test result: ") {
@@ -44,7 +44,7 @@ impl Tally {
         }
     }
 
-    /// How many cases ran and passed.
+    /// Returns the number of cases that ran and passed.
     pub(crate) fn passed(&self) -> usize {
         self.reported.saturating_sub(self.skipped_themselves)
     }
@@ -61,7 +61,7 @@ impl Tally {
         self.skipped.extend(other.skipped.iter().cloned());
     }
 
-    /// Counts as a failed case what ended badly without one.
+    /// Counts a failed case if the program failed without one.
     pub(crate) fn fail_unless_counted(&mut self, succeeded: bool) {
         if !succeeded && self.failed == 0 {
             self.failed = 1;
@@ -77,7 +77,7 @@ impl Tally {
     }
 }
 
-/// `12` of `ok. 12 passed; 0 failed; …`
+/// Returns `12` of `ok. 12 passed; 0 failed; …`
 fn count(counts: &str, what: &str) -> usize {
     let part = counts
         .split([';', '.'])
@@ -86,7 +86,7 @@ fn count(counts: &str, what: &str) -> usize {
         .unwrap_or(0)
 }
 
-/// `test CASE ... ignored, REASON`
+/// Parses `test CASE ... ignored, REASON`.
 fn ignored(line: &str) -> Option<(&str, &str)> {
     let (case, result) = line.strip_prefix("test ")?.split_once(" ... ")?;
     let reason = result.strip_prefix("ignored")?;
@@ -98,12 +98,12 @@ fn ignored(line: &str) -> Option<(&str, &str)> {
     ))
 }
 
-/// Cuts a stream of bytes into lines.
+/// Splits a stream of bytes into lines.
 #[derive(Default)]
 pub(crate) struct Lines(Vec<u8>);
 
 impl Lines {
-    /// Adds bytes and hands on every line that is complete.
+    /// Adds bytes and calls `line` for each complete line.
     pub(crate) fn feed(&mut self, bytes: &[u8], mut line: impl FnMut(&str)) {
         self.0.extend(bytes);
         while let Some(end) = self.0.iter().position(|byte| *byte == b'\n') {
@@ -112,7 +112,7 @@ impl Lines {
         }
     }
 
-    /// Hands on what came after the last line's end.
+    /// Calls `line` for the rest after the last line.
     pub(crate) fn finish(self, mut line: impl FnMut(&str)) {
         if !self.0.is_empty() {
             line(&String::from_utf8_lossy(&self.0));
@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_of_the_harness() {
+    fn reads_lines_of_the_harness() {
         let mut tally = Tally::default();
         let mut lines = Lines::default();
         let text = b"running 3 tests\ntest a ... ok\ntest b ... ignored, needs 6.9\n\
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn an_abrupt_end_is_a_failure() {
+    fn counts_an_abrupt_end_as_failure() {
         let mut tally = Tally::default();
         tally.fail_unless_counted(true);
         assert_eq!(tally.failed, 0);

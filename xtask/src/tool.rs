@@ -174,7 +174,7 @@ pub(crate) fn need(needs: &[&[Tool]]) -> Result<()> {
     ))
 }
 
-/// Installs what is missing, if this is root on a Debian machine; else says what to install.
+/// Installs missing tools as root on a Debian machine; else fails with the packages to install.
 pub(crate) fn install(needs: &[&[Tool]]) -> Result<()> {
     let missing = missing(needs);
     let root = rustix::process::geteuid().is_root();
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_named_with_its_package() {
+    fn names_missing_tools_with_their_package() {
         let absent = Tool {
             name: "flux",
             package: "flux-capacitor",

@@ -1,5 +1,5 @@
 //! A locked-down kernel. It stays so until it is booted again, so the case is ignored by default,
-//! and `cargo xtask test` runs it in a machine of its own (`LOCKDOWN` in `xtask/src/cases.rs`).
+//! and `cargo xtask test` runs it in a machine of its own (`LOCKDOWN` in `xtask/src/test/cases.rs`).
 
 use btf_core::load::OpenObject;
 use btf_core::{Error, ErrorKind};

@@ -39,9 +39,9 @@ pub(crate) fn cargo(store: &Store) -> Result<Command> {
     Ok(cargo)
 }
 
-/// Returns a cargo that builds programs for booted kernels. Under emulation, an unoptimized btf-core
-/// needs seconds for a kernel's types. Other builds are not optimized, because they take longer to
-/// compile.
+/// Returns a cargo that builds programs for booted kernels. Under emulation, an unoptimized
+/// btf-core needs seconds for a kernel's types. Other builds are not optimized, because they take
+/// longer to compile.
 pub(crate) fn cargo_for_guests(store: &Store) -> Result<Command> {
     let mut cargo = cargo(store)?;
     for package in ["btf-obj", "btf-core"] {

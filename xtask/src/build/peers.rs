@@ -1,5 +1,5 @@
-//! The programs that run btf-core beside libbpf, aya-obj and bpftool: `benches/peers`, a crate outside
-//! the workspace because it links libbpf.
+//! The programs that run btf-core beside libbpf, aya-obj and bpftool: `benches/peers`, a crate
+//! outside the workspace because it links libbpf.
 
 use crate::debian::{Kernel, Store};
 use crate::{Result, program, tool};
@@ -14,7 +14,7 @@ const MANIFEST: &str = "benches/peers/Cargo.toml";
 /// Sides of the bench's live rows.
 const LIVE: &[&str] = &["btf-core", "libbpf-rs", "aya"];
 
-/// Installs what libbpf is built with, and builds the program.
+/// Installs the tools that build libbpf, and builds the program.
 pub(crate) fn build(store: &Store) -> Result<Command> {
     let mut command = Command::new(executable(store)?);
     command.current_dir(program::workspace());

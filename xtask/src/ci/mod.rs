@@ -62,7 +62,7 @@ const STEPS: &[Step] = &[
             "warnings",
         ],
     },
-    // `--all-targets` leaves out what plain `cargo test` does.
+    // `--all-targets` leaves out the same tests as plain `cargo test`.
     Step {
         name: "lints of kernel cases",
         args: &[
@@ -136,7 +136,7 @@ const LEFT_OUT: &[(&str, &str)] = &[
     ),
     (
         "cargo xtask conformance core-reloc",
-        "boots every kernel once more; its relocations are compared with libbpf's instructions here",
+        "boots every kernel again; here, its relocations are compared with libbpf's",
     ),
     (
         "cargo xtask conformance skeletons",
@@ -144,11 +144,11 @@ const LEFT_OUT: &[(&str, &str)] = &[
     ),
     (
         "cargo xtask conformance programs",
-        "builds what the Debian mirror has of other projects",
+        "builds other projects of the Debian mirror",
     ),
     (
         "cargo xtask conformance schedulers",
-        "builds what the package registry has of other projects",
+        "builds other projects of the package registry",
     ),
     (
         "cargo xtask bench",
@@ -193,8 +193,8 @@ pub(crate) fn run() -> Result<u8> {
     Ok(u8::from(rows.iter().any(|(_, _, passed)| !passed)))
 }
 
-/// Runs cargo with a new target directory. Cargo unpacks a package that others are built against once
-/// per path and version: in an existing directory, it would use the package of an earlier run.
+/// Runs cargo with a new target directory. Cargo unpacks a package that others are built against
+/// once per path and version: in an existing directory, it would use the package of an earlier run.
 fn in_own_target(mut cargo: Command) -> Result<()> {
     let now = UNIX_EPOCH.elapsed().unwrap_or_default().as_millis();
     let target = program::target_dir()?.join(format!("packages-{now}"));

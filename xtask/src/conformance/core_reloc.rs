@@ -1,5 +1,5 @@
-//! The suite `core-reloc`: the kernel's own CO-RE cases. They are decided on this machine without a kernel, and run in booted
-//! kernels, by the program `core-reloc` of the crate `btf-tests`, which knows the cases.
+//! The suite `core-reloc`: the kernel's own CO-RE cases. The program `core-reloc` of the crate
+//! `btf-tests` interprets them on this machine without a kernel, and runs them in booted kernels.
 
 use crate::args::KernelArgs;
 use crate::debian::{Kernel, LinuxSource, SERIES};
@@ -13,7 +13,7 @@ use std::time::Duration;
 /// The kernels that the cases run in.
 const KERNELS: &[&str] = &["5.10", "6.1", "6.12", "newest"];
 
-/// Where the guest finds the objects.
+/// Directory of the objects in the guest.
 const OBJECTS: &str = "/core-reloc";
 
 const TIMEOUT: Duration = Duration::from_secs(300);
@@ -52,7 +52,7 @@ pub(crate) fn run(args: &Args) -> Result<u8> {
     Ok(print(&rows))
 }
 
-/// Compiles the sources of the suite; returns the folder of the objects.
+/// Compiles the sources of the suite; returns the directory of the objects.
 fn compile(suite: &Path, source: &LinuxSource, types: &Kernel) -> Result<PathBuf> {
     let objects = program::target_dir()?.join("conformance/core-reloc");
     disk::empty_dir(&objects)?;
@@ -62,7 +62,7 @@ fn compile(suite: &Path, source: &LinuxSource, types: &Kernel) -> Result<PathBuf
         .arg(source.selftests())
         .arg(tool::CLANG_19.name)
         .arg(types.btf())
-        // What cargo sets for build scripts.
+        // Set by cargo for build scripts.
         .env("OUT_DIR", &objects)
         .env("OPT_LEVEL", "2")
         .env("HOST", "x86_64-unknown-linux-gnu")
@@ -71,7 +71,7 @@ fn compile(suite: &Path, source: &LinuxSource, types: &Kernel) -> Result<PathBuf
     Ok(objects)
 }
 
-/// The cases without a kernel: relocated, and their programs interpreted.
+/// Relocates and interprets the cases without a kernel.
 fn decide(suite: &Path, objects: &Path, types: &Kernel) -> Result<Row> {
     let mut command = Command::new(suite);
     command.arg("decide").arg(objects).arg(types.btf());
@@ -88,7 +88,7 @@ fn decide(suite: &Path, objects: &Path, types: &Kernel) -> Result<Row> {
     Ok(row)
 }
 
-/// The cases in a booted kernel: loaded, attached and triggered.
+/// Loads, attaches and triggers the cases in a booted kernel.
 fn boot(suite: &Path, objects: &Path, kernel: &Kernel) -> Result<Row> {
     let mut guest = Guest::new(suite);
     guest.args = vec!["run".to_owned(), OBJECTS.to_owned()];
@@ -126,7 +126,7 @@ impl Row {
         }
     }
 
-    /// All cases that there are.
+    /// Returns the number of all cases.
     fn cases(&self) -> usize {
         self.tally.passed() + self.tally.failed + self.tally.skipped.len()
     }
@@ -160,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn failures_and_places_without_cases_count() {
+    fn counts_failures_and_places_without_cases() {
         let mut row = Row::new("here");
         row.line("test a ... ok");
         row.line("test b ... ignored, needs the kernel's test module");

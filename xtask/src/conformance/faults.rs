@@ -1,5 +1,5 @@
 //! The suite `faults`: every system call of opening, loading, attaching and detaching fails in
-//! turn, in a booted kernel, and what is found after it makes the tables of
+//! turn, in a booted kernel, and the results are the tables of
 //! `docs/conformance-faults.md`. The program is the test `faults` of the crate `btf-tests`.
 
 use crate::args::KernelArgs;
@@ -23,7 +23,7 @@ const TIMEOUT: Duration = Duration::from_secs(2 * 3600);
 #[derive(Debug, Default)]
 struct Found {
     calls: BTreeMap<String, Outcomes>,
-    /// By attach type, what a killed process leaves.
+    /// State that a killed process leaves, by attach type.
     killed: BTreeMap<String, String>,
     /// The line that the program ends with.
     summary: Option<String>,
@@ -100,7 +100,7 @@ fn boot(suite: &Path, kernel: &Kernel, filters: &[String]) -> Result<(Found, boo
     Ok((found, outcome.status() == 0))
 }
 
-/// Makes the tables of what runs with filters have printed, which together are of all scenarios.
+/// Makes the tables of the output of runs with filters, which together have all scenarios.
 fn of_logs(logs: &[PathBuf], bless: bool) -> Result<u8> {
     let mut found = Found::default();
     for log in logs {
@@ -147,7 +147,7 @@ impl Found {
             .or_insert_with(|| outcome.to_owned());
     }
 
-    /// Holds the kept tables to be these, or writes them.
+    /// Compares the page with the tables, or writes it.
     fn settle(&self, bless: bool) -> Result<()> {
         let command = "cargo xtask conformance faults --bless";
         docs_page::settle(&path(), &self.text(), bless, command)

@@ -1,5 +1,6 @@
-//! The suite `headers`: sources that include libbpf's headers, compiled with those and with the ones that btf-build brings, to
-//! the same instructions. The objects are compared by the program `headers` of the crate `btf-tests`.
+//! The suite `headers`: sources that include libbpf's headers, compiled with those and with
+//! btf-build's to the same instructions. The program `headers` of the crate `btf-tests` compares
+//! the objects.
 
 use super::selftests;
 use crate::args::{MirrorArgs, matches};
@@ -10,7 +11,7 @@ use crate::{Result, build, disk, program, tool};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Folders of objects.
+/// Directories of objects.
 const WITH_OURS: &str = "with-btf-build";
 const WITH_LIBBPF: &str = "with-libbpf";
 
@@ -33,11 +34,12 @@ pub(crate) fn run(args: &Args) -> Result<u8> {
     Ok(u8::from(tally.failed > 0 || tally.passed() == 0))
 }
 
-/// Compiles with both, and prints what differs. `own` leaves out the kernel's selftests, and with them the kernel's sources
-/// and the clang that those need.
+/// Compiles with both, and prints the differences. `own` leaves out the kernel's selftests, and
+/// with them the kernel's sources and their clang.
 ///
 /// # Errors
-/// If libbpf's headers or the kernel's sources are not to be had, or a folder cannot be read.
+///
+/// If libbpf's headers or the kernel's sources are not available, or a directory cannot be read.
 pub(crate) fn compare(store: &Store, own: bool, filters: &[String]) -> Result<Tally> {
     let (mut sources, mut includes) = (workspace()?, Vec::new());
     let mut clang = PathBuf::from(selftests::CLANG);
@@ -72,7 +74,7 @@ pub(crate) fn compare(store: &Store, own: bool, filters: &[String]) -> Result<Ta
             println!("{name} does not compile with those of btf-build: {why}");
         }
     }
-    held(&suite, &dir)
+    differences(&suite, &dir)
 }
 
 /// Builds the program that writes and compares.
@@ -81,7 +83,8 @@ pub(super) fn suite(store: &Store) -> Result<PathBuf> {
     build::executable(build::cargo(store)?, &args)
 }
 
-/// Has btf-build write its headers, and `vmlinux.h` of the series' kernel; their folders.
+/// Lets btf-build write its headers, and `vmlinux.h` of the series' kernel. Returns their
+/// directories.
 pub(super) fn ours(suite: &Path, store: &Store, dir: &Path) -> Result<(PathBuf, PathBuf)> {
     let kernel = store.kernel(SERIES.parse()?)?;
     let mut write = Command::new(suite);
@@ -89,14 +92,16 @@ pub(super) fn ours(suite: &Path, store: &Store, dir: &Path) -> Result<(PathBuf, 
         .arg("write")
         .arg(dir)
         .arg(kernel.btf())
-        // What cargo sets for build scripts.
+        // Set by cargo for build scripts.
         .env("OUT_DIR", dir);
-    let folders = program::output(&mut write)?;
-    let folders = String::from_utf8_lossy(&folders);
-    let mut folders = folders.lines().filter(|line| !line.starts_with("cargo::"));
-    match (folders.next(), folders.next()) {
+    let directories = program::output(&mut write)?;
+    let directories = String::from_utf8_lossy(&directories);
+    let mut directories = directories
+        .lines()
+        .filter(|line| !line.starts_with("cargo::"));
+    match (directories.next(), directories.next()) {
         (Some(headers), Some(vmlinux)) => Ok((headers.into(), vmlinux.into())),
-        _ => Err("btf-build names no folders of headers".to_owned()),
+        _ => Err("btf-build printed no directories of headers".to_owned()),
     }
 }
 
@@ -113,8 +118,8 @@ fn libbpf(dir: &Path, offline: bool) -> Result<()> {
     Ok(())
 }
 
-/// Holds the objects against each other.
-fn held(suite: &Path, dir: &Path) -> Result<Tally> {
+/// Compares the objects.
+fn differences(suite: &Path, dir: &Path) -> Result<Tally> {
     let output = Command::new(suite)
         .arg("compare")
         .args([dir.join(WITH_OURS), dir.join(WITH_LIBBPF)])
@@ -138,9 +143,9 @@ fn workspace() -> Result<Vec<PathBuf>> {
     let root = program::workspace();
     let mut sources = disk::list(&root.join("tests/bpf"))?;
     for example in disk::list(&root.join("examples"))? {
-        let folder = example.join("src/bpf");
-        if folder.is_dir() {
-            sources.extend(disk::list(&folder)?);
+        let dir = example.join("src/bpf");
+        if dir.is_dir() {
+            sources.extend(disk::list(&dir)?);
         }
     }
     sources.retain(|path| disk::name(path).ends_with(".bpf.c"));

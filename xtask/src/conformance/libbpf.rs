@@ -1,5 +1,6 @@
-//! The suite `libbpf`: each program of the workspace and each CO-RE program of the kernel's selftests, relocated against the
-//! types of many kernels by libbpf and by btf-core, instruction by instruction. The comparison itself is the peers'.
+//! The suite `libbpf`: each program of the workspace and each CO-RE program of the kernel's
+//! selftests, relocated against the types of many kernels by libbpf and by btf-core, and compared
+//! instruction by instruction by the peers.
 
 use crate::args::KernelArgs;
 use crate::build::peers;
@@ -8,7 +9,7 @@ use crate::{Result, disk, program, tool};
 use std::path::PathBuf;
 use std::process::Command;
 
-/// The kernels whose types are relocated against, on each architecture.
+/// Kernels with the target types, for each architecture.
 const KERNELS: &[&str] = &["5.10", "6.1", "6.12", "6.18", "7.0", "newest"];
 
 /// The architecture that is not booted.
@@ -55,7 +56,7 @@ pub(crate) fn run(args: &Args) -> Result<u8> {
     Ok(u8::from(!peers::verdict(&mut compare)?))
 }
 
-/// Compiles the selftests' CO-RE programs and the types made for them; returns the folder of the objects.
+/// Compiles the selftests' CO-RE programs and their types; returns the directory of the objects.
 fn selftests(store: &Store, source: &LinuxSource) -> Result<PathBuf> {
     let types = store.kernel(SERIES.parse()?)?;
     let objects = program::target_dir()?.join("conformance/libbpf");
@@ -66,7 +67,7 @@ fn selftests(store: &Store, source: &LinuxSource) -> Result<PathBuf> {
         .arg(source.selftests())
         .arg("clang-19")
         .arg(types.btf())
-        // What cargo sets for build scripts.
+        // Set by cargo for build scripts.
         .env("OUT_DIR", &objects)
         .env("OPT_LEVEL", "2")
         .env("HOST", "x86_64-unknown-linux-gnu")

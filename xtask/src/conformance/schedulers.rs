@@ -1,6 +1,6 @@
-//! The suite `schedulers`: sched_ext schedulers from the package registry, whose C sources were written for libbpf and are among the
-//! largest that there are. They are compiled and linked by btf-build as they are, loaded by their skeletons in a booted kernel, and
-//! run there. The program is `benches/schedulers`.
+//! The suite `schedulers`: sched_ext schedulers from the package registry, whose C sources were
+//! written for libbpf and are among the largest. `benches/schedulers` compiles and links them
+//! unchanged with btf-build, loads them with their skeletons in a booted kernel, and runs them.
 
 use crate::args::KernelArgs;
 use crate::build::peers;
@@ -17,10 +17,10 @@ const MANIFEST: &str = "benches/schedulers/Cargo.toml";
 /// Its package.
 const PACKAGE: &str = "schedulers";
 
-/// The package with the headers that they share; the others lie beside it in cargo's folder.
+/// The package with the headers that they share; the others are beside it in cargo's directory.
 const HEADERS: &str = "scx_cargo";
 
-/// Packages and their versions, to the letter: what is compared must not change by itself.
+/// Packages and their pinned versions: what is compared must not change by itself.
 const PACKAGES: &[(&str, &str)] = &[
     (HEADERS, "1.1.4"),
     ("scx_bpfland", "1.1.4"),
@@ -98,7 +98,7 @@ fn boot(program: &Path, kernel: &Kernel) -> Result<Tally> {
     Ok(tally)
 }
 
-/// Has libbpf open the objects: what is linked here must be fit for it, too.
+/// Opens the objects with libbpf: it must accept objects that btf-build linked.
 fn opened(store: &Store, out_dir: &Path) -> Result<Tally> {
     let mut peers = peers::build(store)?;
     peers.arg("open");
@@ -114,7 +114,7 @@ fn opened(store: &Store, out_dir: &Path) -> Result<Tally> {
     Ok(tally)
 }
 
-/// Has cargo fetch the packages; returns a folder with one of each, by its name alone.
+/// Fetches the packages with cargo; returns a directory with a link to each, by its name.
 fn fetch(store: &Store) -> Result<PathBuf> {
     let dir = store.dir().join("schedulers");
     disk::create_dir(&dir.join("src"))?;
@@ -138,15 +138,15 @@ fn fetch(store: &Store) -> Result<PathBuf> {
     let fetched = headers
         .parent()
         .ok_or_else(|| format!("{} has no parent directory", headers.display()))?;
-    let folder = dir.join("packages");
-    disk::empty_dir(&folder)?;
+    let packages = dir.join("packages");
+    disk::empty_dir(&packages)?;
     for (name, version) in PACKAGES {
         let package = fetched.join(format!("{name}-{version}"));
         if !package.is_dir() {
             return Err(format!("cargo fetched no {}", package.display()));
         }
-        std::os::unix::fs::symlink(&package, folder.join(name))
+        std::os::unix::fs::symlink(&package, packages.join(name))
             .map_err(|e| format!("cannot link to {}: {e}", package.display()))?;
     }
-    Ok(folder)
+    Ok(packages)
 }

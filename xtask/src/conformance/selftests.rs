@@ -1,11 +1,12 @@
-//! The kernel's BPF selftests as objects: every source of `progs/`, compiled with one set of headers.
+//! The kernel's BPF selftests as objects: every source of `progs/`, compiled with one set of
+//! headers.
 
 use crate::debian::LinuxSource;
 use crate::{Result, disk, parallel, program, tool};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Their compiler: what clang 14 makes of these sources is in part wrong.
+/// Their compiler: clang 14 miscompiles some of the sources.
 pub(crate) const CLANG: &str = tool::CLANG_19.name;
 
 /// The objects of one compilation.
@@ -16,9 +17,10 @@ pub(crate) struct Compiled {
 }
 
 impl Compiled {
-    /// Says that the objects are those of `of`.
+    /// Records that the objects are those of `of`.
     ///
     /// # Errors
+    ///
     /// If the file cannot be written.
     pub(crate) fn keep(&self, stamp: &Path, of: &str) -> Result<()> {
         let mut text = format!("{of}\n");
@@ -28,10 +30,11 @@ impl Compiled {
         disk::write(stamp, text.as_bytes())
     }
 
-    /// The objects in `out`, if they are those of `of`.
+    /// Returns the objects in `out`, if they are those of `of`.
     ///
     /// # Errors
-    /// If the folder cannot be read.
+    ///
+    /// If the directory cannot be read.
     pub(crate) fn kept(stamp: &Path, of: &str, out: &Path) -> Result<Option<Compiled>> {
         let Ok(text) = disk::read_to_string(stamp) else {
             return Ok(None);
@@ -51,11 +54,13 @@ impl Compiled {
     }
 }
 
-/// Compiles all sources into `out`, which is emptied. `headers` is a folder with `bpf/bpf_helpers.h` and the others of that
-/// folder; `vmlinux` one with `vmlinux.h`.
+/// Compiles all sources into `out`, which is emptied. `headers` is a directory with libbpf's
+/// headers in `bpf/`, and `vmlinux` one with `vmlinux.h`.
 ///
 /// # Errors
-/// If the sources cannot be read or no clang can be run; a source that does not compile is no error.
+///
+/// If the sources cannot be read or clang cannot be run. A source that does not compile is not an
+/// error.
 pub(crate) fn compile(
     source: &LinuxSource,
     headers: &Path,
@@ -67,24 +72,26 @@ pub(crate) fn compile(
     compile_these(Path::new(CLANG), &sources(source)?, &includes, out)
 }
 
-/// Every source of `progs/`.
+/// Returns every source of `progs/`.
 ///
 /// # Errors
-/// If the folder cannot be read.
+///
+/// If the directory cannot be read.
 pub(crate) fn sources(source: &LinuxSource) -> Result<Vec<PathBuf>> {
     let mut sources = disk::list(&source.selftests().join("progs"))?;
     sources.retain(|path| disk::name(path).ends_with(".c"));
     Ok(sources)
 }
 
-/// What they include from, besides libbpf's headers and `vmlinux.h`.
+/// Returns their include directories, besides those of libbpf's headers and `vmlinux.h`.
 pub(crate) fn includes(source: &LinuxSource) -> [PathBuf; 2] {
     [source.selftests(), source.dir.join("tools/include/uapi")]
 }
 
-/// Compiles these sources as the selftests are, by this clang, with headers of these folders.
+/// Compiles sources like the selftests, with a clang and include directories.
 ///
 /// # Errors
+///
 /// As [`compile`].
 pub(crate) fn compile_these(
     compiler: &Path,
@@ -147,7 +154,8 @@ fn first_error(clang: &mut Command) -> Result<Option<String>> {
 /// Fills `dir/bpf` with libbpf's headers as the kernel's tree has them.
 ///
 /// # Errors
-/// If the tree lacks what they are made from, or python3 cannot be run.
+///
+/// If the tree lacks their sources, or python3 cannot be run.
 pub(crate) fn libbpf_headers(source: &LinuxSource, dir: &Path) -> Result<()> {
     let to = dir.join("bpf");
     disk::empty_dir(&to)?;

@@ -1,5 +1,5 @@
-//! The suite `skeletons`: `include_skel!` of every object of the kernel's selftests, in one crate that rustc checks. With that go
-//! the assertions about sizes and offsets of all types that skeletons make.
+//! The suite `skeletons`: `include_skel!` of every object of the kernel's selftests, in one crate
+//! that rustc checks, with the assertions of skeletons about sizes and offsets of types.
 
 use super::{load, sides};
 use crate::args::{MirrorArgs, matches};
@@ -12,20 +12,17 @@ use std::process::Stdio;
 const NONE: &[(&str, &str)] = &[
     (
         "linked_maps1",
-        "a part of what is linked: its extern map is another's",
+        "a part of a linked object: its extern map is in another part",
     ),
     (
         "linked_maps2",
-        "a part of what is linked: its extern map is another's",
+        "a part of a linked object: its extern map is in another part",
     ),
-    (
-        "test_pinning_invalid",
-        "it is pinned in a way that there is not",
-    ),
-    ("test_sk_assign", "it has maps of the legacy form"),
+    ("test_pinning_invalid", "it has an invalid pinning"),
+    ("test_sk_assign", "it has legacy maps"),
     (
         "test_subskeleton_lib",
-        "a part of what is linked: its extern map is another's",
+        "a part of a linked object: its extern map is in another part",
     ),
 ];
 
@@ -73,7 +70,7 @@ pub(crate) fn run(args: &Args) -> Result<u8> {
     Ok(u8::from(!is_right))
 }
 
-/// Has rustc check a crate with a module for each object; whether it found nothing.
+/// Checks a crate with a module for each object. Returns `true` if rustc finds no error.
 fn check(objects: &[&PathBuf], offline: bool) -> Result<bool> {
     let dir = program::target_dir()?.join("conformance/skeletons");
     disk::create_dir(&dir.join("src"))?;
@@ -114,7 +111,7 @@ fn modules(objects: &[&PathBuf]) -> String {
     text
 }
 
-/// In a module of a number: objects are named like each other, or like Rust's own words.
+/// Returns a numbered module: names of objects may be equal, or keywords of Rust.
 fn module(n: usize, name: &str, path: &Path) -> String {
     format!("mod object_{n} {{ btf_skel_macros::include_skel!({name:?}, path = {path:?}); }}\n")
 }

@@ -1,5 +1,5 @@
-//! A private apt with its own lists, sources and cache: the machine's apt is not affected by lookups
-//! of kernels in other Debian releases, or of source packages.
+//! A private apt with its own lists, sources and cache: the machine's apt is not affected by
+//! lookups of kernels in other Debian releases, or of source packages.
 
 use super::arch::Arch;
 use super::cache::Cache;
@@ -29,7 +29,7 @@ const KEYRINGS: &[&str] = &[
     "/usr/share/keyrings/debian-archive-keyring.pgp",
 ];
 
-/// What the lists contain.
+/// Kind of the lists.
 #[derive(Clone, Copy)]
 enum Kind {
     /// Packages of an architecture.
@@ -137,8 +137,8 @@ impl<'a> Apt<'a> {
         Ok(source_versions(&String::from_utf8_lossy(&out)))
     }
 
-    /// Downloads the archives of `name=version` into a directory, as their author released them. apt
-    /// verifies the checksums of its signed lists.
+    /// Downloads the archives of `name=version` into a directory, as their author released them.
+    /// apt verifies the checksums of its signed lists.
     pub(super) fn download_source(&self, package: &str, into: &Path) -> Result<()> {
         let mut get = self.get();
         get.args(["source", "--download-only", "--tar-only", "--only-source"]);

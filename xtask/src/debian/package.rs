@@ -24,7 +24,8 @@ pub(super) fn unpack(apt: &Apt<'_>, package: &str, tree: &Path) -> Result<()> {
 ///
 /// # Errors
 ///
-/// If the package cannot be downloaded or unpacked, or is not in the cache and the store is offline.
+/// If the package cannot be downloaded or unpacked, or is not in the cache and the store is
+/// offline.
 pub(super) fn fetch(
     cache: &Cache,
     name: &str,

@@ -34,8 +34,8 @@ impl<'a> SourcePackages<'a> {
     ///
     /// # Errors
     ///
-    /// If no version can be downloaded or unpacked, or the package is not in the cache and the store
-    /// is offline.
+    /// If no version can be downloaded or unpacked, or the package is not in the cache and the
+    /// store is offline.
     pub(crate) fn fetch(&mut self, name: &str, parts: &[&str]) -> Result<SourcePackage> {
         let cache = self.cache;
         let _lock = cache.lock("sources")?;

@@ -27,7 +27,7 @@ pub(crate) struct Store {
 
 impl Store {
     /// Opens the store in `dir`, a directory that exists. Without a mirror, the one that this
-    /// machine's apt uses is asked. `listener` is told what takes long and what is substituted.
+    /// machine's apt uses is asked. `listener` receives progress and notes.
     pub(crate) fn new(
         dir: PathBuf,
         access: Access,

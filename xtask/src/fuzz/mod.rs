@@ -87,8 +87,13 @@ pub(crate) struct Args {
           value_parser = clap::value_parser!(u64).range(1..))]
     seconds: u64,
     /// Targets to run, all if none is named
-    #[arg(value_name = "TARGET", value_parser = PossibleValuesParser::new(TARGETS.iter().map(|t| t.name)))]
+    #[arg(value_name = "TARGET", value_parser = names())]
     targets: Vec<String>,
+}
+
+/// Returns the parser of target names.
+fn names() -> PossibleValuesParser {
+    PossibleValuesParser::new(TARGETS.iter().map(|target| target.name))
 }
 
 pub(crate) fn run(args: &Args) -> Result<u8> {

@@ -20,7 +20,8 @@ pub(super) struct Compiled {
 }
 
 impl Material {
-    /// Reads objects that are small enough to be changed byte by byte, and minimized BTF of kernels.
+    /// Reads objects that are small enough to be changed byte by byte, and minimized BTF of
+    /// kernels.
     pub(super) fn read(golden: &Path) -> Result<Material> {
         let mut material = Material {
             objects: Vec::new(),
@@ -88,8 +89,8 @@ fn library() -> Result<Vec<u8>> {
     disk::read(&library)
 }
 
-/// Returns an archive with a kernel's BTF, as btf-core's `Archive` writes it: magic, version, count,
-/// then offset and length of name and BTF.
+/// Returns an archive with a kernel's BTF, as btf-core's `Archive` writes it: magic, version,
+/// count, then offset and length of name and BTF.
 pub(super) fn archive(btf: &[u8]) -> Vec<u8> {
     let name = b"6.1.0-18-amd64\0\0";
     let numbers = [
@@ -104,16 +105,16 @@ pub(super) fn archive(btf: &[u8]) -> Vec<u8> {
     [b"BTFS", &numbers[..], name, btf].concat()
 }
 
-/// Returns a zip archive of this library, which is stored, and of a text, whose header claims that it
-/// is compressed.
+/// Returns a zip archive of this library, which is stored, and of a text, whose header claims that
+/// it is compressed.
 pub(super) fn zip(library: &[u8]) -> Vec<u8> {
     let (mut files, mut directory) = (Vec::new(), Vec::new());
     for (name, method, data) in [
         ("lib/x86_64/libx.so", 0, library),
         ("assets/text", 8, b"text"),
     ] {
-        // Fields of both headers: version, flags, method, time, date, checksum, two lengths, and the
-        // length of the name.
+        // Fields of both headers: version, flags, method, time, date, checksum, two lengths, and
+        // the length of the name.
         let (start, length) = (files.len() as u32, (data.len() as u32).to_le_bytes());
         let mut common = [20u16, 0, method, 0, 0].map(u16::to_le_bytes).concat();
         common.extend([[0; 4], length, length].concat());

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 const NOTES: &str = "\
 Kernel without --kernel: newest. Libraries that PROGRAM needs are copied with it. The exit status is
-the program's (of several kernels: the first that is not 0), 124 after the timeout, 125 if the kernel
-crashes.";
+the program's (of several kernels: the first that is not 0), 124 after the timeout, 125 if the
+kernel crashes.";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = NOTES)]

@@ -29,8 +29,8 @@ pub(crate) struct Cases {
 }
 
 impl Cases {
-    /// Builds the program. Plain `cargo test` leaves it out, because it must be root on a kernel of its
-    /// own.
+    /// Builds the program. Plain `cargo test` leaves it out, because it must be root on a kernel of
+    /// its own.
     pub(crate) fn build(store: &Store) -> Result<Cases> {
         let args = [
             "test",
@@ -49,8 +49,8 @@ impl Cases {
         Ok(Cases { program, tools })
     }
 
-    /// Runs the cases in one kernel, which the table of features lists as `name`. Each line of output
-    /// is prefixed with the kernel's series: several kernels run at once.
+    /// Runs the cases in one kernel, which the table of features lists as `name`. Each line of
+    /// output is prefixed with the kernel's series: several kernels run at once.
     ///
     /// # Errors
     ///

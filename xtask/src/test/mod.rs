@@ -184,7 +184,7 @@ fn failure(place: &str, reason: &str) -> Row {
     }
 }
 
-/// Prints the table and what was skipped; returns the sum.
+/// Prints the table and the skipped cases; returns the sum.
 fn print(rows: &[Row]) -> Tally {
     let mut total = Tally::default();
     println!();

@@ -6,7 +6,7 @@ use crate::program;
 struct Trouble {
     says: &'static str,
     name: &'static str,
-    /// The results of what runs afterwards cannot be trusted.
+    /// Later results cannot be trusted.
     fatal: bool,
 }
 
@@ -106,7 +106,7 @@ impl Console {
         } else {
             &mut self.passing
         };
-        // The first line is the cause; what follows, up to the panic, is its consequence.
+        // The first line is the cause; the others, up to the panic, are consequences.
         slot.get_or_insert_with(|| format!("{}: {}", trouble.name, without_stamp(line)));
     }
 }

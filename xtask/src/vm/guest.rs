@@ -1,9 +1,9 @@
-//! A program for a booted kernel, with what it needs there.
+//! A program for a booted kernel, with its files, modules and settings.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// A program and what it needs, on any kernel.
+/// A program with its files, modules and settings, for any kernel.
 #[derive(Clone, Debug)]
 pub(crate) struct Guest {
     pub(crate) program: PathBuf,

@@ -80,7 +80,7 @@ impl Machine {
     }
 }
 
-/// A qemu process and what it has printed.
+/// A qemu process and its output.
 struct Running {
     child: Child,
     console: Console,
@@ -161,7 +161,7 @@ impl Running {
     }
 }
 
-/// Accepts qemu's connection of one port and forwards what it writes.
+/// Accepts qemu's connection of one port and forwards its output.
 fn listen(socket: &Path, port: Port, sender: Sender<(Port, Vec<u8>)>) -> Result<()> {
     let listener = UnixListener::bind(socket)
         .map_err(|e| format!("cannot listen on {}: {e}", socket.display()))?;

@@ -31,8 +31,8 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    /// Returns the program's exit status: 128 plus the signal, like a shell; 124 after the deadline,
-    /// like `timeout`; 125 if the machine failed.
+    /// Returns the program's exit status: 128 plus the signal, like a shell; 124 after the
+    /// deadline, like `timeout`; 125 if the machine failed.
     pub(crate) fn status(&self) -> u8 {
         match self.end {
             End::Exit(status) => status,

@@ -63,8 +63,8 @@ pub(super) fn command(kernel: &Kernel, guest: &Guest, initramfs: usize) -> Comma
 /// Returns the kernel's command line.
 ///
 /// An oops panics and a panic ends the machine: nothing continues in a broken kernel. Without `bpf`
-/// in `lsm=`, programs of type lsm attach on 5.10 but never run. An emulated timer that is late on a
-/// busy machine must not panic at boot.
+/// in `lsm=`, programs of type lsm attach on 5.10 but never run. An emulated timer that is late on
+/// a busy machine must not panic at boot.
 fn command_line(append: &str) -> String {
     format!(
         "console=ttyS0 8250.nr_uarts=4 panic=-1 oops=panic no_timer_check quiet loglevel=5 \

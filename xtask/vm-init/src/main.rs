@@ -1,6 +1,6 @@
 //! The first process of a booted kernel: mounts file systems, loads modules, runs one program,
-//! reports its end and restarts the machine. `vm::initramfs` of xtask writes `/vm/conf`, which names
-//! the program; `vm::qemu` sets up the serial ports.
+//! reports its end and restarts the machine. `vm::initramfs` of xtask writes `/vm/conf`, which
+//! names the program; `vm::qemu` sets up the serial ports.
 
 use rustix::mount::{MountFlags, mount};
 use rustix::system::{RebootCommand, finit_module, reboot};

@@ -17,21 +17,21 @@ use verdict::Verdicts;
 /// The name of the work in the bench's table.
 pub(crate) const WORK: &str = "an eBPF program in a project";
 
-/// Most crates in the tree, those of this workspace among them.
+/// Most crates in the tree, including those of this workspace.
 const MOST_CRATES: f64 = 28.0;
 /// Share of libbpf-cargo's CPU time.
 const MOST_CPU: f64 = 0.7;
 /// Size of the stripped release binary, in bytes.
 const MOST_BINARY: f64 = 1.2 * 1024.0 * 1024.0;
-/// Seconds that a rebuild may take on top of clang and of cargo. After any build script that has run, whatever it did, cargo has
-/// the application compiled and linked again; that is measured beside it, with a build script that does nothing, and is taken
-/// off, because no build helper can do anything about it. It includes the skeleton's expansion.
+/// Seconds that a rebuild may take on top of clang and cargo. After any build script, cargo
+/// compiles and links the application again, including the skeleton's expansion; no build helper
+/// can avoid that, so it is measured with a build script that does nothing, and subtracted.
 const MOST_OVERHEAD: f64 = 0.2;
 
 /// Rebuilds of which the median counts.
 const REBUILDS: usize = 7;
 
-/// What may be loaded beside the program.
+/// Libraries that any program may load.
 const LIBRARIES: &[&str] = &[
     "libc.so.6",
     "libgcc_s.so.1",
@@ -39,9 +39,10 @@ const LIBRARIES: &[&str] = &[
     "ld-linux-x86-64.so.2",
 ];
 
-/// Measures, prints, and says whether all targets are met.
+/// Measures and prints. Returns `true` if all targets are met.
 ///
 /// # Errors
+///
 /// If a project does not build, or a program that measures is missing.
 pub(crate) fn run(json: bool) -> Result<bool> {
     tool::install(tool::COST)?;
@@ -182,7 +183,7 @@ fn binaries(ours: &Project, theirs: &Project, verdicts: &mut Verdicts) -> Result
     Ok(())
 }
 
-/// The shared libraries that a program loads and that not every program does.
+/// Returns the shared libraries of a program, without those that any program may load.
 fn libraries(program: &Path) -> Result<Vec<PathBuf>> {
     let mut libraries = shared_library::needed(program)?;
     libraries.retain(|path| !LIBRARIES.contains(&disk::name(path)));
@@ -193,7 +194,7 @@ fn names(libraries: &[PathBuf]) -> Vec<&str> {
     libraries.iter().map(|path| disk::name(path)).collect()
 }
 
-/// Bytes of all together.
+/// Returns the sum of the sizes in bytes.
 fn sizes(libraries: &[PathBuf]) -> Result<f64> {
     let sizes = libraries.iter().map(|path| Ok(disk::read(path)?.len()));
     Ok(sizes.sum::<Result<usize>>()? as f64)
@@ -213,13 +214,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn medians() {
+    fn takes_the_median() {
         assert_eq!(median(&mut [3.0, 1.0, 2.0]), 2.0);
         assert!(median(&mut []).is_nan());
     }
 
     #[test]
-    fn libraries_that_every_program_has_do_not_count() {
+    fn leaves_out_libraries_of_every_program() {
         let this = std::env::current_exe().expect("a path");
         assert_eq!(libraries(&this), Ok(Vec::new()));
     }

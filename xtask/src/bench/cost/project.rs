@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 const SOURCE: &str = include_str!("../../../../benches/cost/cost.bpf.c");
 
-/// What changes in the source when it is edited.
+/// Text of the source that an edit changes.
 const EDITED: &str = "max_entries, 10240";
 
 /// A clang that notes how long it took to compile.
@@ -22,16 +22,16 @@ case "$*" in *.bpf.c*) echo $(($(date +%s%N) - started)) >>"$BTF_COST_LOG" ;; es
 exit $status
 "#;
 
-/// What a run of cargo took.
+/// Times of a run of cargo.
 pub(crate) struct Build {
     pub(crate) wall: Duration,
-    /// Of cargo and all that it ran.
+    /// CPU time of cargo and its child processes.
     pub(crate) cpu: Duration,
-    /// Of clang's compilations among it, if there were any.
+    /// Time of clang's compilations, if there were any.
     pub(crate) clang: Option<Duration>,
 }
 
-/// A folder with a package `cost`.
+/// A directory with a package `cost`.
 pub(crate) struct Project {
     dir: PathBuf,
 }
@@ -53,7 +53,7 @@ impl Project {
         )
     }
 
-    /// The one with libbpf-cargo.
+    /// Returns the project with libbpf-cargo.
     pub(crate) fn theirs(dir: &Path) -> Result<Project> {
         Project::write(
             dir,
@@ -82,12 +82,12 @@ impl Project {
         let executable = std::fs::Permissions::from_mode(0o755);
         std::fs::set_permissions(dir.join("clang"), executable)
             .map_err(|e| format!("cannot make the timed clang executable: {e}"))?;
-        // What is loaded over the network is no cost of building.
+        // Downloads are not a cost of building.
         program::output(project.cargo()?.arg("fetch"))?;
         Ok(project)
     }
 
-    /// Cargo with neither this workspace's settings nor its target folder.
+    /// Returns a cargo without this workspace's settings and target directory.
     fn cargo(&self) -> Result<Command> {
         let clang = tool::clang(14).ok_or("no clang 14 or newer on PATH")?;
         let mut cargo = program::cargo();
@@ -120,7 +120,7 @@ impl Project {
         self.target().join(profile).join("cost")
     }
 
-    /// How many crates it has, itself left out.
+    /// Returns the number of crates, without the package itself.
     pub(crate) fn crates(&self) -> Result<usize> {
         let args = ["tree", "-e", "normal,build", "--prefix", "none"];
         let tree = program::output(self.cargo()?.args(args))?;
@@ -134,8 +134,8 @@ impl Project {
         self.measured(cargo)
     }
 
-    /// Builds again with a build script that does nothing: what is left is cargo's own, which has the application compiled and
-    /// linked after any build script that has run.
+    /// Builds again with a build script that does nothing: the rest is cargo's own time, which
+    /// compiles and links the application after any build script.
     pub(crate) fn build_idle(&self) -> Result<Build> {
         let mut cargo = self.cargo()?;
         cargo.arg("build").env("BTF_COST_IDLE", "1");
@@ -158,7 +158,7 @@ impl Project {
         })
     }
 
-    /// Builds as README says of static binaries, runs the result, and says how many files it needs.
+    /// Builds a static binary as README describes, runs it, and returns how many files it needs.
     pub(crate) fn build_static(&self) -> Result<usize> {
         const TARGET: &str = "x86_64-unknown-linux-gnu";
         let mut cargo = self.cargo()?;
@@ -170,18 +170,18 @@ impl Project {
         let said = program::output(&mut Command::new(&binary))?;
         if said != b"usage: cost PID\n" {
             let said = String::from_utf8_lossy(&said);
-            return Err(format!("the static binary says `{}`", said.trim()));
+            return Err(format!("the static binary printed `{}`", said.trim()));
         }
         Ok(shared_library::needed(&binary)?.len())
     }
 
-    /// Gives the source a new time, and leaves what is in it.
+    /// Updates the source's modification time only.
     pub(crate) fn touch(&self) -> Result<()> {
         let source = disk::read_to_string(&self.dir.join("src/bpf/cost.bpf.c"))?;
         self.save(&source)
     }
 
-    /// Changes the source so that the object changes, too.
+    /// Changes the source so that the object changes.
     pub(crate) fn edit(&self, round: usize) -> Result<()> {
         let entries = 10_241 + round;
         self.save(&SOURCE.replace(EDITED, &format!("max_entries, {entries}")))
@@ -191,16 +191,16 @@ impl Project {
         disk::write(&self.dir.join("src/bpf/cost.bpf.c"), source.as_bytes())
     }
 
-    /// Takes the `vmlinux.h` that the other project was built with.
+    /// Copies the `vmlinux.h` of the other project.
     pub(crate) fn adopt_vmlinux(&self, other: &Project) -> Result<()> {
         let files = disk::walk(&other.target())?;
         let found = files.iter().find(|file| disk::name(file) == "vmlinux.h");
-        let found = found.ok_or("the build made no vmlinux.h")?;
+        let found = found.ok_or("the build wrote no vmlinux.h")?;
         disk::write(&self.dir.join("src/bpf/vmlinux.h"), &disk::read(found)?)
     }
 }
 
-/// The crates of a `cargo tree`, but for the first, which is the package itself.
+/// Returns the crates of a `cargo tree`, except the first, which is the package itself.
 fn names(tree: &str) -> BTreeSet<&str> {
     let lines = tree.lines().skip(1);
     let words = lines.filter_map(|line| line.split(' ').next());
@@ -209,7 +209,7 @@ fn names(tree: &str) -> BTreeSet<&str> {
         .collect()
 }
 
-/// CPU time of all processes that this one has waited for, and of those that they have.
+/// Returns the CPU time of all descendants that have been waited for.
 fn children_cpu() -> Result<Duration> {
     let stat = disk::read_to_string(Path::new("/proc/self/stat"))?;
     let ticks = ticks(&stat).ok_or_else(|| format!("/proc/self/stat says `{stat}`"))?;
@@ -218,7 +218,7 @@ fn children_cpu() -> Result<Duration> {
     ))
 }
 
-/// User and system time of children: the 16th and 17th word, of which the second may have spaces in it.
+/// Returns user and system time of children: words 16 and 17; word 2 may contain spaces.
 fn ticks(stat: &str) -> Option<u64> {
     let (_, rest) = stat.rsplit_once(')')?;
     let mut words = rest.split_whitespace().skip(13);
@@ -230,13 +230,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn crates_are_counted_once() {
+    fn counts_crates_once() {
         let tree = "cost v0.1.0 (/x)\na v1\nb v2 (*)\na v1 (*)\n\n[build-dependencies]\nb v2\n";
         assert_eq!(names(tree).into_iter().collect::<Vec<_>>(), ["a", "b"]);
     }
 
     #[test]
-    fn times_of_children() {
+    fn measures_children() {
         let stat = "7 (a b) c) S 1 2 3 4 5 6 7 8 9 10 11 12 30 12 20 0 1";
         assert_eq!(ticks(stat), Some(42));
         let before = children_cpu().unwrap();
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn an_edit_changes_the_source() {
+    fn finds_the_text_to_edit() {
         assert_eq!(SOURCE.matches(EDITED).count(), 1);
     }
 }

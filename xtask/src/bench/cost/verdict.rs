@@ -1,6 +1,6 @@
-//! Targets met and missed, in the words of the bench's table.
+//! Targets met and missed, in the format of the bench's table.
 
-/// What was found of one work; lines are printed as they come.
+/// Results of one work, which are printed as they are added.
 pub(crate) struct Verdicts {
     work: &'static str,
     json: bool,
@@ -20,18 +20,18 @@ impl Verdicts {
         verdicts
     }
 
-    /// A figure without a target.
+    /// Adds a figure without a target.
     pub(crate) fn note(&self, text: &str) {
         self.line(&format!("  {text}"));
     }
 
-    /// A part of libbpf-cargo's figure.
+    /// Adds a ratio to libbpf-cargo's figure.
     pub(crate) fn ratio(&mut self, what: &str, ratio: f64, at_most: f64) {
         let text = format!("{} of libbpf-cargo", fraction(ratio));
         self.target(what, ratio, at_most, &text, &fraction(at_most));
     }
 
-    /// A figure and what it may be at most, as numbers and as text.
+    /// Adds a figure with its bound, as numbers and as text.
     pub(crate) fn target(
         &mut self,
         what: &str,
@@ -52,7 +52,7 @@ impl Verdicts {
         }
     }
 
-    /// Whether every target is met.
+    /// Returns `true` if every target is met.
     pub(crate) fn end(&self) -> bool {
         self.line(&format!(
             "\n{} targets met, {} missed",
@@ -70,7 +70,7 @@ impl Verdicts {
     }
 }
 
-/// `1/15.0`, or a number around 1.
+/// Formats as `1/15.0`, or as a number around 1.
 fn fraction(value: f64) -> String {
     if value < 0.5 {
         format!("1/{:.1}", 1.0 / value)
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_missed_target_counts() {
+    fn counts_missed_targets() {
         let mut verdicts = Verdicts::new("work", false);
         verdicts.ratio("time", 0.25, 1.0 / 3.0);
         assert!(verdicts.end());

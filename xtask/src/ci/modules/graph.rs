@@ -83,7 +83,7 @@ impl Graph {
         &self.files
     }
 
-    /// Returns what uses what, between files.
+    /// Returns the uses between files.
     pub(super) fn uses(&self) -> BTreeSet<Use> {
         let mut uses = BTreeSet::new();
         for (from, module) in &self.modules {
@@ -115,8 +115,8 @@ impl Graph {
         file
     }
 
-    /// Returns the module that defines what a path names, as seen from a module; `None` if it is not
-    /// of this crate.
+    /// Returns the module that defines what a path names, as seen from a module; `None` if it is
+    /// not of this crate.
     fn resolve(&self, from: &Path, path: &[String], depth: usize) -> Option<Path> {
         let (first, mut rest) = path.split_first()?;
         let mut module = match first.as_str() {
@@ -136,8 +136,8 @@ impl Graph {
         self.descend(&module, rest, is_relative, depth)
     }
 
-    /// Follows the segments of a path from a module. A relative path must begin with a name that the
-    /// module knows: others are of another crate or of the prelude.
+    /// Follows the segments of a path from a module. A relative path must begin with a name that
+    /// the module knows: others are of another crate or of the prelude.
     fn descend(
         &self,
         module: &Path,
@@ -172,7 +172,7 @@ impl Graph {
             let Some(target) = self.resolve(module, &glob.path, depth) else {
                 continue;
             };
-            // Only what the target knows: the name may be of another glob.
+            // The name may be of another glob.
             if target != *module
                 && let Some(found) = self.descend(&target, segments, true, depth)
             {

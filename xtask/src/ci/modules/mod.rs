@@ -1,5 +1,6 @@
-//! The check of module dependencies: modules of one directory must not use each other in a circle, at
-//! any level of a crate's directories, and a directory that is a library uses only what it declares.
+//! The check of module dependencies: modules of one directory must not use each other in a circle,
+//! at any level of a crate's directories, and a directory that is a library uses only what it
+//! declares.
 
 mod allowed;
 mod cycle;
@@ -19,8 +20,8 @@ const CRATES: &[&str] = &["btf-obj", "btf-core", "xtask"];
 ///
 /// # Errors
 ///
-/// If modules form a cycle that is not allowed, or an allowed one no longer exists; if a library uses
-/// other modules; if a source cannot be read.
+/// If modules form a cycle that is not allowed, or an allowed one no longer exists; if a library
+/// uses other modules; if a source cannot be read.
 pub(super) fn check(workspace: &Path) -> Result<()> {
     let mut problems = Vec::new();
     for krate in CRATES {

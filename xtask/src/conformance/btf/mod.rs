@@ -22,8 +22,8 @@ const PROGRAM: &str = "/bin/btf-suite-tests";
 
 const TIMEOUT: Duration = Duration::from_secs(300);
 
-/// The package with cilium/ebpf's compiled CO-RE programs. Its version is pinned, that of Debian 12:
-/// what is compared must not change by itself.
+/// The package with cilium/ebpf's compiled CO-RE programs. Its version is pinned, that of Debian
+/// 12: what is compared must not change by itself.
 const CILIUM: (&str, &str) = ("golang-github-cilium-ebpf-dev", "0.9.1-1");
 
 /// Directory of the objects in the package.

@@ -64,6 +64,7 @@ pub(super) struct Program {
 /// Compiles objects, skeletons and the program.
 ///
 /// # Errors
+///
 /// If a source does not compile.
 pub(super) fn build(store: &Store, source: &LinuxSource, suite: &Path) -> Result<Program> {
     let dir = program::target_dir()?.join("conformance/btf");

@@ -1,5 +1,6 @@
-//! The suite `load`: every object of the kernel's selftests, opened and loaded in the booted kernel of the same series by
-//! libbpf and by btf-core, compared program by program. Objects and outcomes are kept: a run that is stopped goes on where it was.
+//! The suite `load`: every object of the kernel's selftests, opened and loaded in the booted kernel
+//! of the same series by libbpf and by btf-core, and compared program by program. Objects and
+//! outcomes are cached: a run that was stopped continues.
 
 mod report;
 
@@ -12,7 +13,7 @@ use crate::{Result, disk, program, tool};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Objects that the selftests link, and of what.
+/// Objects that the selftests link, and their parts.
 const LINKED: &[(&str, &[&str])] = &[
     ("linked_funcs", &["linked_funcs1", "linked_funcs2"]),
     ("linked_maps", &["linked_maps1", "linked_maps2"]),
@@ -131,7 +132,7 @@ fn load(
     by.load(kept, wanted, sides)
 }
 
-/// Where objects and outcomes are kept.
+/// Returns the directory of objects and outcomes.
 pub(super) fn dir() -> Result<PathBuf> {
     Ok(program::target_dir()?.join("conformance/load"))
 }
@@ -158,7 +159,7 @@ pub(super) fn compile(
     Ok(compiled)
 }
 
-/// Links what the selftests link, by each side: `linked_funcs+libbpf` is then loaded by both.
+/// Links the objects that the selftests link with each side: both then load `linked_funcs+libbpf`.
 fn link(loader: &Path, dir: &Path) -> Result<Vec<PathBuf>> {
     let out = dir.join("linked");
     disk::empty_dir(&out)?;

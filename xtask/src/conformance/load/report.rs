@@ -1,4 +1,4 @@
-//! How the sides compare over the selftests, as the document `docs/conformance-load.md`.
+//! The page `docs/conformance-load.md`: comparison of the sides over the selftests.
 
 use crate::conformance::sides::Comparison;
 use crate::debian::{Kernel, LinuxSource};
@@ -29,6 +29,18 @@ pub(super) fn text(
         comparison.only_ours.len(),
         comparison.endless.len()
     );
+    rows(&mut text, comparison);
+    for (name, why) in refused {
+        let why = why
+            .rsplit_once("error: ")
+            .map_or(why.as_str(), |(_, why)| why);
+        let _ = writeln!(text, "* `{name}`: {why}");
+    }
+    text
+}
+
+/// Adds the sections with the programs that differ, up to the heading of the last section.
+fn rows(text: &mut String, comparison: &Comparison) {
     for (title, rows, side) in [
         ("Only libbpf loads", &comparison.only_libbpf, "btf-core"),
         ("Only btf-core loads", &comparison.only_ours, "libbpf"),
@@ -40,7 +52,7 @@ pub(super) fn text(
     ] {
         let _ = writeln!(text, "\n## {title}\n");
         if rows.is_empty() {
-            text += "Nothing.\n";
+            text.push_str("Nothing.\n");
         }
         for row in rows {
             let _ = writeln!(
@@ -77,11 +89,4 @@ pub(super) fn text(
         }
     }
     let _ = writeln!(text, "\n## Do not compile\n");
-    for (name, why) in refused {
-        let why = why
-            .rsplit_once("error: ")
-            .map_or(why.as_str(), |(_, why)| why);
-        let _ = writeln!(text, "* `{name}`: {why}");
-    }
-    text
 }

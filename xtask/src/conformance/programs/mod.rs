@@ -1,6 +1,7 @@
-//! The suite `programs`: BPF programs of well-known projects, taken unchanged from Debian's source packages. They are compiled by
-//! btf-build with the headers that it brings, and their skeletons checked by rustc, as in any crate that uses them. That crate is
-//! `benches/programs`. The objects are then loaded in a booted kernel by libbpf and by btf-core, and compared program by program.
+//! The suite `programs`: BPF programs of well-known projects, unchanged from Debian's source
+//! packages. The crate `benches/programs` compiles them with btf-build and its headers, and rustc
+//! checks their skeletons. The objects are then loaded in a booted kernel by libbpf and by
+//! btf-core, and compared program by program.
 
 mod report;
 
@@ -14,7 +15,8 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-/// A project: its name in `benches/programs/build.rs`, the package that has its sources, and where in it those lie.
+/// A project: its name in `benches/programs/build.rs`, the package of its sources, and their paths
+/// in it.
 struct Project {
     name: &'static str,
     package: &'static str,
@@ -23,7 +25,8 @@ struct Project {
 
 const BCC_TOOLS: &str = "vendor/github.com/iovisor/bcc/libbpf-tools";
 
-/// Those of gVisor and of trixie's Suricata are not among them: they declare maps in the legacy form, which libbpf 1 refuses, too.
+/// Those of gVisor and of trixie's Suricata are left out: they declare legacy maps, which libbpf 1
+/// rejects, too.
 #[rustfmt::skip]
 const PROJECTS: &[Project] = &[
     // bcc's own package leaves out the sources that it does not build.
@@ -49,15 +52,15 @@ const MANIFEST: &str = "benches/programs/Cargo.toml";
 /// Its package.
 const PACKAGE: &str = "programs";
 
-/// How cargo begins a line that the build script warns with.
+/// Prefix of a warning of the build script in cargo's output.
 const WARNING: &str = "warning: programs@";
 
-/// What came of one project.
+/// Result of building one project.
 struct Built {
     /// Names of its objects.
     objects: Vec<String>,
     warnings: usize,
-    /// Where the objects are.
+    /// Directory of the objects.
     out: PathBuf,
 }
 
@@ -108,8 +111,8 @@ pub(crate) fn run(args: &Args) -> Result<u8> {
     Ok(u8::from(rows.iter().any(is_wrong)))
 }
 
-/// Builds the projects that the filters select, and copies their objects to `dir`. Returns a row for
-/// each project, and the copies.
+/// Builds the projects that the filters select, and copies their objects to `dir`. Returns a row
+/// for each project, and the copies.
 fn build(
     store: &Store,
     kernel: &Kernel,
@@ -141,7 +144,8 @@ fn build(
     Ok((rows, files))
 }
 
-/// Copies a project's objects to where those of all are; their new names. libbpf cuts a name at its first dot.
+/// Copies a project's objects to the directory of all, and returns their new names. libbpf
+/// truncates a name at its first dot.
 fn collect(
     project: &str,
     built: &Built,
@@ -162,13 +166,14 @@ fn collect(
     Ok(names)
 }
 
-/// All that projects need of a package.
+/// Returns the paths that projects need of a package.
 fn parts(package: &str) -> Vec<&'static str> {
     let of = PROJECTS.iter().filter(|project| project.package == package);
     of.flat_map(|project| project.parts).copied().collect()
 }
 
-/// Has cargo check the crate with the project's sources; `None` if these do not compile, or rustc finds fault with a skeleton.
+/// Runs `cargo check` with the project's sources. Returns `None` if they do not compile, or a
+/// skeleton does not.
 fn check(
     project: &Project,
     sources: &SourcePackage,
@@ -206,7 +211,7 @@ fn check(
     let output = child.wait_with_output().map_err(failed)?;
     let warnings = listener
         .join()
-        .map_err(|_| "the thread that reads what cargo says panicked")?;
+        .map_err(|_| "the reader of cargo's output panicked")?;
     if !output.status.success() {
         return Ok(None);
     }
@@ -220,7 +225,7 @@ fn check(
     }))
 }
 
-/// Whether a line of cargo's begins a warning of the build script: several lines may belong to one.
+/// Returns `true` for the first line of a warning of the build script; a warning may have several.
 fn is_warning(line: &str) -> bool {
     line.starts_with(WARNING) && line.matches("warning: ").count() > 1
 }
@@ -230,14 +235,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_package_is_unpacked_for_all_its_projects() {
+    fn unpacks_a_package_for_all_its_projects() {
         let parts = parts("pcp");
         assert_eq!(parts.len(), 3, "{parts:?}");
         assert!(parts.contains(&BCC_TOOLS));
     }
 
     #[test]
-    fn warnings_are_counted_by_their_first_line() {
+    fn counts_warnings_by_their_first_line() {
         let of = |rest: &str| format!("{WARNING}0.1.0: {rest}");
         assert!(is_warning(&of(
             "/a/klockstat.bpf.c:5: warning: it declares `long ret`"
@@ -247,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn every_project_has_settings() {
+    fn has_settings_for_every_project() {
         let script = include_str!("../../../../benches/programs/build.rs");
         for project in PROJECTS {
             let arm = format!("\n        \"{}\" => ", project.name);

@@ -2,12 +2,13 @@
 
 use crate::conformance::sides::{self, Comparison, Kept};
 
-/// What is to be told about it.
+/// Results of a project.
 pub(super) struct Row {
     pub(super) project: &'static str,
-    /// The package and its version.
+    /// Name and version of the package.
     pub(super) package: String,
-    /// Objects as they are named for loading; `None` if one was not made, or a skeleton is wrong.
+    /// Names of the objects that are loaded; `None` if one does not compile, or a skeleton does
+    /// not.
     pub(super) objects: Option<Vec<String>>,
     pub(super) warnings: usize,
 }
@@ -20,7 +21,7 @@ given one on both sides. `cargo xtask conformance programs --write FILE` makes t
 
 ";
 
-/// The summary, a row for each project.
+/// Returns the page, with a row for each project.
 pub(super) fn text(rows: &[Row], kept: &Kept, release: &str, build_only: bool) -> String {
     let mut text = HEADING.to_owned();
     text += &format!("Kernel {release}. A row is a program, or an object as a whole.\n\n");
@@ -75,12 +76,12 @@ pub(super) fn text(rows: &[Row], kept: &Kept, release: &str, build_only: bool) -
     text
 }
 
-/// A line for each object of which neither side loads something.
+/// Returns a line for each object with programs that neither side loads.
 fn refusals(of: &Comparison) -> Vec<String> {
     let of_one = of.refused.chunk_by(|a, b| a.object == b.object);
     let line = |rows: &[sides::Row]| {
         let first = rows.first()?;
-        // What to try comes after it, and the log.
+        // The advice and the verifier log follow the reason.
         let why = first.why.split(" help: ").next()?;
         let why = why.split(" verifier log").next()?;
         let about = format!("object `{}`: ", first.object);

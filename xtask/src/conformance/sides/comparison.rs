@@ -1,11 +1,12 @@
-//! How the sides compare over some objects, program by program.
+//! Comparison of the sides over some objects, program by program.
 
 use super::kept::{Kept, Outcomes, is_alone, is_endless, is_ok};
 
 const OF_OTHERS: &str = "another program of the object needs a symbol that this kernel does not have; here nothing is looked up for \
      programs that are not loaded";
 
-/// Differences that stay, by what the side says that does not load the program.
+/// Accepted differences: part of the error of the side that does not load the program, and the
+/// explanation.
 const KNOWN: &[(&str, &str)] = &[
     (
         "missing BPF prog type",
@@ -36,27 +37,27 @@ const KNOWN: &[(&str, &str)] = &[
 pub(in crate::conformance) struct Row {
     pub(in crate::conformance) object: String,
     pub(in crate::conformance) program: String,
-    /// What the side says that does not load it.
+    /// Error of the side that does not load it.
     pub(in crate::conformance) why: String,
 }
 
-/// How the sides compare.
+/// Results of a comparison.
 #[derive(Debug, Default)]
 pub(in crate::conformance) struct Comparison {
     pub(in crate::conformance) objects: usize,
-    /// Objects that not both sides have gone through.
+    /// Objects that one side has not loaded completely.
     pub(in crate::conformance) open: Vec<String>,
     pub(in crate::conformance) both: usize,
     pub(in crate::conformance) neither: usize,
-    /// Those, with what btf-core says.
+    /// Those, with btf-core's error.
     pub(in crate::conformance) refused: Vec<Row>,
     pub(in crate::conformance) only_libbpf: Vec<Row>,
     pub(in crate::conformance) only_ours: Vec<Row>,
-    /// Of objects that load on both sides: programs that load by themselves on one of them.
+    /// Programs of objects that load on both sides, but which load alone on one side.
     pub(in crate::conformance) by_itself: Vec<Row>,
-    /// Loads that came to no end on a side.
+    /// Loads that did not finish on a side.
     pub(in crate::conformance) endless: Vec<Row>,
-    /// Loads of which the kernel described what was loaded, and those that it described otherwise.
+    /// Loads whose result the kernel describes, and those with different descriptions.
     pub(in crate::conformance) described: usize,
     pub(in crate::conformance) otherwise: Vec<Row>,
 }
@@ -128,14 +129,14 @@ impl Comparison {
         }
     }
 
-    /// Whether libbpf loads something that btf-core does not.
+    /// Returns `true` if libbpf loads something that btf-core does not.
     pub(in crate::conformance) fn is_behind(&self) -> bool {
         !self.only_libbpf.is_empty()
     }
 }
 
 impl Row {
-    /// What the side says, and the reason if it is known.
+    /// Returns the explanation if the difference is accepted, else the error of the side.
     pub(in crate::conformance) fn said(&self, side: &str) -> String {
         let known = KNOWN.iter().find(|(said, _)| self.why.contains(said));
         match known {
@@ -150,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn outcomes_are_compared_by_program() {
+    fn compares_outcomes_by_program() {
         let mut kept = Kept::default();
         for line in [
             "libbpf\tatomics\t-\tok",

@@ -1,5 +1,6 @@
-//! What each side has made of each object, kept in a file so that a run can be stopped, continued and done again in part. A line of
-//! the file is one of the program `load` of the peers; a later one takes the place of an earlier one.
+//! What each side has made of each object, kept in a file so that a run can be stopped, continued
+//! and done again in part. A line of the file is one of the program `load` of the peers; a later
+//! one takes the place of an earlier one.
 
 use super::SIDES;
 use crate::{Result, disk};
@@ -8,7 +9,8 @@ use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::path::Path;
 
-/// What a side made of an object: why a program (or `-`, the object as a whole) does not load, or `ok`.
+/// What a side made of an object: why a program (or `-`, the object as a whole) does not load, or
+/// `ok`.
 #[derive(Debug, Default)]
 struct Object {
     programs: BTreeMap<String, String>,
@@ -24,15 +26,16 @@ pub(super) type Outcomes = [Option<String>; 2];
 #[derive(Debug, Default)]
 pub(in crate::conformance) struct Kept {
     objects: BTreeMap<String, [Object; 2]>,
-    /// The side and the object that are at work.
+    /// The side and object of the load in progress.
     running: Option<(usize, String)>,
     file: Option<File>,
 }
 
 impl Kept {
-    /// Reads the file if there is one, and goes on writing to it.
+    /// Reads the file if it exists, and appends to it from now on.
     ///
     /// # Errors
+    ///
     /// If it cannot be read or written.
     pub(in crate::conformance) fn open(path: &Path) -> Result<Kept> {
         let mut kept = Kept::default();
@@ -47,23 +50,25 @@ impl Kept {
         Ok(kept)
     }
 
-    /// Takes one line of the program's output, and keeps it.
+    /// Records one line of the program's output.
     ///
     /// # Errors
+    ///
     /// If it cannot be written.
     pub(super) fn line(&mut self, line: &str) -> Result<()> {
         self.note(line);
         match &mut self.file {
             Some(file) => {
-                writeln!(file, "{line}").map_err(|e| format!("cannot keep outcomes: {e}"))
+                writeln!(file, "{line}").map_err(|e| format!("cannot write the outcomes: {e}"))
             }
             None => Ok(()),
         }
     }
 
-    /// Says that the machine is gone: what was at work comes to no end. `None` if nothing was.
+    /// Records that the machine ended: the load in progress does not finish. Returns its object.
     ///
     /// # Errors
+    ///
     /// As [`Kept::line`].
     pub(super) fn gone(&mut self, why: &str) -> Result<Option<String>> {
         let Some((side, object)) = self.running.clone() else {
@@ -132,7 +137,8 @@ impl Kept {
                 .any(|(_, only)| only.iter().any(|l| !l.is_empty()))
     }
 
-    /// How the kernel described what each side loaded, of the programs that both did: lines that one side alone has.
+    /// How the kernel described what each side loaded, of the programs that both did: lines that
+    /// one side alone has.
     pub(super) fn descriptions<'a>(&'a self, object: &str) -> Vec<(&'a str, [Vec<&'a str>; 2])> {
         let Some([theirs, ours]) = self.objects.get(object) else {
             return Vec::new();

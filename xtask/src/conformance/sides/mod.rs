@@ -1,5 +1,5 @@
-//! Objects loaded in booted kernels by libbpf and by btf-core, and how the two compare. The loading itself is the program `load`
-//! of the peers; which objects, and what is made of the comparison, is each suite's own.
+//! Objects loaded in booted kernels by libbpf and by btf-core, and the comparison of the two. The
+//! program `load` of the peers loads them.
 
 mod comparison;
 mod kept;
@@ -17,30 +17,31 @@ use std::time::Duration;
 /// The sides, as the program names them.
 pub(super) const SIDES: [&str; 2] = ["libbpf", "btf-core"];
 
-/// Where the guest finds the objects.
+/// Directory of the objects in the guest.
 const OBJECTS: &str = "/load";
 
 const TIMEOUT: Duration = Duration::from_secs(3 * 3600);
 
-/// `atomics` of `atomics.bpf.o`.
+/// Returns `atomics` for `atomics.bpf.o`.
 pub(super) fn name(object: &Path) -> &str {
     disk::name(object).trim_end_matches(".bpf.o")
 }
 
-/// Where and by what objects are loaded.
+/// The program and kernel that load objects.
 pub(super) struct Sides<'a> {
     /// The program `load`.
     pub(super) loader: &'a Path,
     pub(super) kernel: &'a Kernel,
-    /// Whether maps whose size the object leaves to its application are given one.
+    /// Maps whose size the object leaves to its application are given one.
     pub(super) are_sized: bool,
 }
 
 impl Sides<'_> {
-    /// Has these sides load objects, in as many machines as it takes: a machine that goes down is followed by one that does the rest.
+    /// Loads objects with these sides. If a machine crashes, another one loads the rest.
     ///
     /// # Errors
-    /// If no machine can be put together, one loads nothing at all, or outcomes cannot be kept.
+    ///
+    /// If a machine cannot be set up or loads nothing, or the outcomes cannot be written.
     pub(super) fn load(
         &self,
         kept: &mut Kept,
@@ -65,7 +66,8 @@ impl Sides<'_> {
         Ok(())
     }
 
-    /// Loads the objects in one machine, and takes those that are done off the list; says why if the machine went down.
+    /// Loads the objects in one machine, and removes those that are done. Returns the reason if the
+    /// machine crashed.
     fn boot(
         &self,
         kept: &mut Kept,
