@@ -1,5 +1,8 @@
 //! Exceptions of the check.
 
+/// This file.
+pub(super) const FILE: &str = file!();
+
 /// A set of modules of one directory that may use each other.
 pub(super) struct Allowed {
     pub(super) krate: &'static str,

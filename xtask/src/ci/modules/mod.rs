@@ -8,7 +8,7 @@ mod graph;
 mod source;
 
 use crate::Result;
-use allowed::{Allowed, KNOWN, LIBRARIES, Library, RECURSIVE};
+use allowed::{Allowed, FILE, KNOWN, LIBRARIES, Library, RECURSIVE};
 use cycle::Cycle;
 use graph::Graph;
 use std::path::Path;
@@ -56,8 +56,7 @@ fn compare(krate: &str, cycles: &[Cycle], allowed: &[&Allowed]) -> Vec<String> {
             let (directory, members) = (allowed.directory, allowed.members.join(", "));
             problems.push(format!(
                 "{krate}: no module cycle in src/{directory} among {members}; remove it from the \
-                 list in {}",
-                file!()
+                 list in {FILE}"
             ));
         }
     }
