@@ -130,6 +130,7 @@ mod tests {
         assert!(error("vm --timeout 0 -- sh").contains("--timeout"));
         assert!(error("vm --kernel 6.1").contains("PROGRAM"));
         assert!(error("vm --file /no/such -- sh").contains("/no/such does not exist"));
+        assert!(error("bench --runs 3").contains("15.."));
         assert!(error("bench --onyl startup").contains("--onyl"));
         assert!(error("fuzz frobnicate").contains("frobnicate"));
         assert!(error("conformance frobnicate").contains("frobnicate"));

@@ -32,9 +32,9 @@ pub(crate) struct Args {
     /// Print one JSON object per line to standard output, and the table to standard error
     #[arg(long)]
     json: bool,
-    /// Run each measurement N times, and report the median (15 or more)
-    #[arg(long, value_name = "N")]
-    runs: Option<String>,
+    /// Run each measurement N times, and report the median
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(15..))]
+    runs: Option<u32>,
     /// Run only rows whose name contains TEXT: startup, attach, datapath, project, …
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
@@ -72,7 +72,7 @@ impl Args {
     fn shared(&self) -> Vec<String> {
         let mut shared = self.only();
         if let Some(runs) = &self.runs {
-            shared.extend(["--runs".to_owned(), runs.clone()]);
+            shared.extend(["--runs".to_owned(), runs.to_string()]);
         }
         shared.extend(self.json.then(|| "--json".to_owned()));
         shared
@@ -188,7 +188,7 @@ mod tests {
     fn passes_options_to_the_peers() {
         let args = Args {
             json: true,
-            runs: Some("20".to_owned()),
+            runs: Some(20),
             only: Some("startup".to_owned()),
             mirror: MirrorArgs::default(),
         };
