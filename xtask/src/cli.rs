@@ -1,7 +1,7 @@
 //! The command line: one subcommand per task.
 
 use crate::task::{demo, golden, kernel, vm};
-use crate::{Result, bench, ci, conformance, fuzz, test};
+use crate::{Result, bench, ci, conformance, fuzz, sanitize, test};
 use clap::{CommandFactory, Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -35,6 +35,8 @@ enum Task {
     Golden(golden::Args),
     /// Fuzz every parser of untrusted input with libFuzzer
     Fuzz(fuzz::Args),
+    /// Run the unit tests under ThreadSanitizer and AddressSanitizer
+    Sanitize(sanitize::Args),
     /// Check formatting, lints, docs, packages and tests, as CI does
     Ci,
 }
@@ -65,6 +67,7 @@ fn run(task: Task) -> (&'static str, Result<u8>) {
         Task::Bench(args) => ("bench", bench::run(&args)),
         Task::Golden(args) => ("golden", golden::run(&args)),
         Task::Fuzz(args) => ("fuzz", fuzz::run(&args)),
+        Task::Sanitize(args) => ("sanitize", sanitize::run(&args)),
         Task::Ci => ("ci", ci::run()),
     }
 }
@@ -99,6 +102,7 @@ mod tests {
         "bench --json --runs 15 --only startup --refresh --offline",
         "golden --objects --kernel 5.10",
         "fuzz --seconds 600 btf zip",
+        "sanitize --only thread",
         "ci",
     ];
 

@@ -4,12 +4,17 @@
 //! library is not instrumented, so that ThreadSanitizer does not see the synchronization within it;
 //! the suppressions below name what it then reports.
 
-use crate::{Result, disk, program, tool, value};
+use crate::{Result, disk, program, tool};
+use clap::builder::PossibleValuesParser;
 use std::path::Path;
 
-pub(crate) const USAGE: &str = "cargo xtask sanitize [--only NAME]
-
-  --only NAME   thread or address (both)";
+/// Options of the task.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Run this sanitizer alone
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(["thread", "address"]))]
+    only: Option<String>,
+}
 
 /// Without a target named, flags would also go to build scripts, which lack the runtime.
 const HOST: &str = "x86_64-unknown-linux-gnu";
@@ -51,28 +56,14 @@ const SANITIZERS: &[Sanitizer] = &[
     },
 ];
 
-pub(crate) fn run(args: &[String]) -> Result<u8> {
-    let mut only = None;
-    let mut args = args.iter();
-    while let Some(arg) = args.next() {
-        match arg.as_str() {
-            "--only" => only = Some(value(arg, &mut args)?),
-            other => return Err(crate::unexpected(other, USAGE)),
-        }
-    }
-    let chosen: Vec<&Sanitizer> = SANITIZERS
-        .iter()
-        .filter(|s| only.as_ref().is_none_or(|only| only == s.name))
-        .collect();
-    if chosen.is_empty() {
-        return Err(format!("there is no such sanitizer\n\nusage: {USAGE}"));
-    }
+pub(crate) fn run(args: &Args) -> Result<u8> {
+    let is_chosen = |s: &&Sanitizer| args.only.as_ref().is_none_or(|only| only == s.name);
     tool::install(tool::SANITIZE)?;
     let dir = program::target_dir()?.join("sanitize");
     disk::create_dir(&dir)?;
     let suppressions = dir.join("thread.supp");
     disk::write(&suppressions, SUPPRESSIONS.as_bytes())?;
-    for sanitizer in chosen {
+    for sanitizer in SANITIZERS.iter().filter(is_chosen) {
         println!("{} sanitizer", sanitizer.name);
         sanitizer.run(&dir, &suppressions)?;
     }

@@ -3,32 +3,12 @@
 use std::os::fd::AsFd;
 
 use super::Interface;
-use super::tc_filter::{Attached, Filter, Holder};
+use super::tc_filter::{Attached, Direction, Filter, Holder, TcOptions};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::link::{Binding, Link, hold, refused_request};
 use crate::prog::test_run::{self, Has};
 use crate::prog::{Program, Ran, TcAction, TestRun, typed};
 use crate::sys::Refusal;
-
-/// Which packets of a device a program sees.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Direction {
-    /// Those that it receives.
-    Ingress,
-    /// Those that it sends.
-    Egress,
-}
-
-/// How a program becomes a filter of a device's `clsact` queueing discipline.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct TcOptions {
-    /// Number of the filter among those of its priority; 0 for one that is free.
-    pub handle: u32,
-    /// Filters with lower priorities run first; 0 for one before those that are there.
-    pub priority: u16,
-    /// Takes the place of the filter with this handle and priority, which must then be given.
-    pub replace: bool,
-}
 
 /// A program in `SEC("tc")`, `SEC("classifier")` or `SEC("action")`.
 #[derive(Debug)]

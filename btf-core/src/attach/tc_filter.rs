@@ -5,12 +5,31 @@
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
-use super::{Direction, TcOptions};
 use crate::error::{Error, Result};
 use crate::link::{Binding, remove};
 use crate::obj::ProgType;
 use crate::prog::Program;
 use crate::sys::{self, Netlink, Refusal, Request};
+
+/// Which packets of a device a program sees.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Direction {
+    /// Those that it receives.
+    Ingress,
+    /// Those that it sends.
+    Egress,
+}
+
+/// How a program becomes a filter of a device's `clsact` queueing discipline.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct TcOptions {
+    /// Number of the filter among those of its priority; 0 for one that is free.
+    pub handle: u32,
+    /// Filters with lower priorities run first; 0 for one before those that are there.
+    pub priority: u16,
+    /// Takes the place of the filter with this handle and priority, which must then be given.
+    pub replace: bool,
+}
 
 const RTM_NEWQDISC: u16 = 36;
 const RTM_DELQDISC: u16 = 37;
