@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::num::NonZero;
 use std::path::PathBuf;
 
+use jobserver::FromEnvErrorKind;
+
 use crate::error::{Error, Result};
 
 /// Variables of users, by which cargo runs the build script again. The table in the crate's documentation has each.
@@ -83,9 +85,25 @@ pub(crate) fn jobs() -> usize {
     told.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, NonZero::get))
 }
 
-/// Where cargo's jobserver is, in the words of make.
-pub(crate) fn jobserver() -> Option<String> {
-    std::env::var("CARGO_MAKEFLAGS").ok()
+/// The jobserver that the environment names.
+pub(crate) enum Jobserver {
+    Connected(jobserver::Client),
+    /// The environment has make's flags, but they name no jobserver that this process can use.
+    Unusable,
+    /// The environment has no flags of make.
+    None,
+}
+
+/// Connects to cargo's jobserver.
+pub(crate) fn jobserver() -> Jobserver {
+    // SAFETY: file descriptors that the flags name belong to the pipe that cargo created and that this process
+    // inherited; the client duplicates them and only closes its own. It checks that they are open and are pipes.
+    let found = unsafe { jobserver::Client::from_env_ext(true) };
+    match found.client {
+        Ok(client) => Jobserver::Connected(client),
+        Err(e) if matches!(e.kind(), FromEnvErrorKind::NoEnvVar) => Jobserver::None,
+        Err(_) => Jobserver::Unusable,
+    }
 }
 
 /// What `cc` may go by, with its values.

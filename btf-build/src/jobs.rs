@@ -1,29 +1,27 @@
-//! Work done side by side, within what cargo allows: as many jobs as its jobserver gives tokens for, and one for which this
-//! process needs none.
+//! Runs work in parallel, with as many jobs as cargo's jobserver has tokens for, plus the one that this process may
+//! always run.
 
-use std::fs::File;
-use std::io::{Read as _, Write as _};
-use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
-use std::path::PathBuf;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
-use crate::environment;
+use jobserver::{Acquired, Client};
 
-/// How often the jobserver is asked again while there is work that has no token.
-const ASK_AGAIN: Duration = Duration::from_millis(10);
+use crate::environment::{self, Jobserver};
 
-/// The results of `work` for each item, in their order.
+/// Interval between requests for a token while work waits for one.
+const RETRY_INTERVAL: Duration = Duration::from_millis(10);
+
+/// Returns the results of `work` for each item, in the order of the items.
 pub(crate) fn run<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    run_within(&Permits::new(), items, work)
+    run_within(&Limit::new(), items, work)
 }
 
 fn run_within<T: Sync, R: Send>(
-    permits: &Permits,
+    limit: &Limit,
     items: &[T],
     work: impl Fn(&T) -> R + Sync,
 ) -> Vec<R> {
-    // What has no company needs no thread.
+    // A single item needs no thread.
     if let [item] = items {
         return vec![work(item)];
     }
@@ -37,7 +35,7 @@ fn run_within<T: Sync, R: Send>(
         while running > 0 || waiting.peek().is_some() {
             while waiting.peek().is_some() {
                 if running > 0 {
-                    match permits.another(running) {
+                    match limit.token(running) {
                         Some(token) => tokens.push(token),
                         None => break,
                     }
@@ -47,18 +45,18 @@ fn run_within<T: Sync, R: Send>(
                 };
                 let done = done.clone();
                 scope.spawn(move || {
-                    // A panic in it ends the scope; until then nobody may wait for it.
+                    // The scope reports a panic only when it ends, and the loop below waits for this result.
                     let result =
                         std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(item)));
                     let _ = done.send((index, result));
                 });
                 running += 1;
             }
-            let answer = match waiting.peek() {
-                Some(_) => finished.recv_timeout(ASK_AGAIN),
+            let event = match waiting.peek() {
+                Some(_) => finished.recv_timeout(RETRY_INTERVAL),
                 None => finished.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
-            if let Ok((index, result)) = answer {
+            if let Ok((index, result)) = event {
                 running -= 1;
                 tokens.pop();
                 match result {
@@ -71,98 +69,55 @@ fn run_within<T: Sync, R: Send>(
     results.into_iter().flatten().collect()
 }
 
-/// Who says how many jobs may run.
-enum Permits {
-    /// A pipe with a byte for each job that may be begun.
-    Jobserver { read: File, write: File },
-    /// Nobody but the number itself.
+/// Limit on the number of parallel jobs.
+enum Limit {
+    /// A token of the jobserver for each job but the first.
+    Jobserver(Client),
+    /// A fixed number.
     Count(usize),
 }
 
-/// A job that may run until this is dropped.
-struct Token<'a>(Option<(&'a File, [u8; 1])>);
-
-impl Permits {
-    /// Cargo's jobserver. If cargo speaks of one that is not to be had, one job at a time; if it does not, as many as there
-    /// are to be.
-    fn new() -> Permits {
-        match environment::jobserver() {
-            Some(flags) => Permits::jobserver(&flags).unwrap_or(Permits::Count(1)),
-            None => Permits::Count(environment::jobs()),
-        }
-    }
-
-    /// The one that make's flags speak of: `--jobserver-auth=R,W` or `--jobserver-auth=fifo:PATH`.
-    fn jobserver(flags: &str) -> Option<Permits> {
-        let words = flags.split_ascii_whitespace();
-        let mut auth = words.filter_map(|word| {
-            word.strip_prefix("--jobserver-auth=")
-                .or_else(|| word.strip_prefix("--jobserver-fds="))
-        });
-        let auth = auth.next_back()?;
-        let (read, write) = match auth.strip_prefix("fifo:") {
-            Some(path) => (PathBuf::from(path), PathBuf::from(path)),
-            None => {
-                let (read, write) = auth.split_once(',')?;
-                let own = |fd: &str| Some(format!("{OWN_FDS}/{}", fd.parse::<u32>().ok()?).into());
-                (own(read)?, own(write)?)
-            }
-        };
-        let is_pipe = |file: &File| file.metadata().is_ok_and(|m| m.file_type().is_fifo());
-        // Opened anew, so that only this process does not wait in it.
-        let mut options = File::options();
-        let read = options
-            .read(true)
-            .custom_flags(libc::O_NONBLOCK)
-            .open(read)
-            .ok()?;
-        let write = File::options().write(true).open(write).ok()?;
-        (is_pipe(&read) && is_pipe(&write)).then_some(Permits::Jobserver { read, write })
-    }
-
-    /// A permit for one more job than are `running`, if there is one now.
-    fn another(&self, running: usize) -> Option<Token<'_>> {
-        match self {
-            Permits::Count(count) => (running < *count).then_some(Token(None)),
-            Permits::Jobserver { read, write } => {
-                let mut byte = [0];
-                let mut read = read;
-                match read.read(&mut byte) {
-                    Ok(1) => Some(Token(Some((write, byte)))),
-                    _ => None,
-                }
-            }
-        }
-    }
+/// Permission to run a job, returned to the jobserver on drop.
+struct Token {
+    _acquired: Option<Acquired>,
 }
 
-/// Where this process's open files can be opened again.
-const OWN_FDS: &str = if cfg!(target_os = "linux") {
-    "/proc/self/fd"
-} else {
-    "/dev/fd"
-};
-
-impl Drop for Token<'_> {
-    fn drop(&mut self) {
-        if let Some((mut write, byte)) = self.0 {
-            // If whoever made the pipe is gone, there is nobody left who would miss it.
-            let _ = write.write_all(&byte);
+impl Limit {
+    /// Returns the limit that cargo sets for this build script.
+    fn new() -> Limit {
+        match environment::jobserver() {
+            Jobserver::Connected(client) => Limit::Jobserver(client),
+            // Any more jobs than one would exceed the limit.
+            Jobserver::Unusable => Limit::Count(1),
+            Jobserver::None => Limit::Count(environment::jobs()),
         }
+    }
+
+    /// Returns a token for one more job than are `running`, if one is available now.
+    fn token(&self, running: usize) -> Option<Token> {
+        let acquired = match self {
+            Limit::Count(count) => return (running < *count).then_some(Token { _acquired: None }),
+            // An error leaves this process with the job that needs no token.
+            Limit::Jobserver(client) => client.try_acquire().ok().flatten()?,
+        };
+        Some(Token {
+            _acquired: Some(acquired),
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::fd::AsRawFd as _;
+    use std::fs::File;
+    use std::process::{Command, Stdio};
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    /// The most jobs that ran at once, and that results come in order.
-    fn most_at_once(permits: &Permits) -> usize {
+    /// Returns the largest number of jobs that ran at the same time.
+    fn most_at_once(limit: &Limit) -> usize {
         let (now, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let items: Vec<u32> = (0..8).collect();
-        let results = run_within(permits, &items, |item| {
+        let results = run_within(limit, &items, |item| {
             most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
             std::thread::sleep(Duration::from_millis(30));
             now.fetch_sub(1, Ordering::SeqCst);
@@ -173,49 +128,78 @@ mod tests {
     }
 
     #[test]
-    fn a_number_bounds_jobs() {
-        assert_eq!(most_at_once(&Permits::Count(1)), 1);
-        assert_eq!(most_at_once(&Permits::Count(3)), 3);
+    fn number_limits_jobs() {
+        assert_eq!(most_at_once(&Limit::Count(1)), 1);
+        assert_eq!(most_at_once(&Limit::Count(3)), 3);
     }
 
     #[test]
-    fn tokens_bound_jobs_and_are_given_back() {
-        let (mut reader, mut writer) = std::io::pipe().unwrap();
-        let (read, write) = (reader.as_raw_fd(), writer.as_raw_fd());
-        let flags = format!("-j --jobserver-fds={read},{write} --jobserver-auth={read},{write}");
-        let permits = Permits::jobserver(&flags).unwrap();
-        assert_eq!(most_at_once(&permits), 1);
-        // Which byte it is matters to make.
-        writer.write_all(b"+-").unwrap();
-        assert_eq!(most_at_once(&permits), 3);
-        let mut tokens = [0; 2];
-        reader.read_exact(&mut tokens).unwrap();
-        tokens.sort();
-        assert_eq!(&tokens, b"+-");
-        assert!(permits.another(1).is_none());
+    #[ignore = "a part of other tests, which run it in a process with an environment of its own"]
+    fn in_child() {
+        println!("most at once: {}", most_at_once(&Limit::new()));
+    }
+
+    /// Runs [`in_child`] without cargo's jobserver, and returns the number that it prints.
+    fn child(configure: impl FnOnce(&mut Command)) -> usize {
+        let mut child = Command::new(std::env::current_exe().unwrap());
+        child.args([
+            "--exact",
+            "jobs::tests::in_child",
+            "--ignored",
+            "--nocapture",
+        ]);
+        for name in ["CARGO_MAKEFLAGS", "MAKEFLAGS", "MFLAGS"] {
+            child.env_remove(name);
+        }
+        configure(&mut child);
+        let output = child.output().unwrap();
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        let (_, number) = stdout.split_once("most at once: ").expect(&stdout);
+        number.lines().next().unwrap().parse().unwrap()
     }
 
     #[test]
-    fn what_is_no_jobserver_is_not_taken_for_one() {
-        let file = File::open("/proc/self/exe").unwrap();
-        let fd = file.as_raw_fd();
+    fn tokens_limit_jobs_and_are_returned() {
+        for (tokens, expected) in [(0, 1), (2, 3)] {
+            let server = Client::new(tokens).unwrap();
+            assert_eq!(child(|child| server.configure(child)), expected);
+            assert_eq!(server.available().unwrap(), tokens);
+        }
+    }
+
+    #[test]
+    fn number_limits_jobs_without_jobserver() {
+        let most = child(|child| {
+            child.env("NUM_JOBS", "2");
+        });
+        assert_eq!(most, 2);
+    }
+
+    #[test]
+    fn runs_one_job_at_a_time_if_jobserver_is_unusable() {
         for flags in [
-            String::new(),
-            "-j".to_owned(),
-            "--jobserver-auth=".to_owned(),
-            "--jobserver-auth=-2,-2".to_owned(),
-            "--jobserver-auth=fifo:/nowhere/at/all".to_owned(),
-            format!("--jobserver-auth={fd},{fd}"),
-            "--jobserver-auth=4000000000,4000000000".to_owned(),
+            "",
+            "-j",
+            "-j --jobserver-auth=",
+            "-j --jobserver-auth=-2,-2",
+            "-j --jobserver-auth=fifo:/nowhere/at/all",
+            // Standard input is a regular file.
+            "-j --jobserver-auth=0,0",
+            "-j --jobserver-auth=4000000000,4000000000",
         ] {
-            assert!(Permits::jobserver(&flags).is_none(), "{flags}");
+            let most = child(|child| {
+                let file = File::open("/proc/self/exe").unwrap();
+                child.env("CARGO_MAKEFLAGS", flags);
+                child.env("NUM_JOBS", "3").stdin(Stdio::from(file));
+            });
+            assert_eq!(most, 1, "{flags}");
         }
     }
 
     #[test]
     #[should_panic(expected = "number 3")]
-    fn a_panic_comes_through() {
-        run_within(&Permits::Count(2), &[1, 2, 3, 4], |n| {
+    fn panic_in_a_job_reaches_the_caller() {
+        run_within(&Limit::Count(2), &[1, 2, 3, 4], |n| {
             assert_ne!(*n, 3, "number {n}")
         });
     }
