@@ -1,32 +1,36 @@
-//! Patterns of paths: `*` and `?` within a name, `**` for any number of folders.
+//! Patterns of paths: `*` and `?` within a name, `**` for any number of directories.
+//!
+//! The crate `glob` matches names. Its directory walk is not used: it does not report the directories that
+//! cargo has to watch, and it follows symbolic links, which may form a loop.
 
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
+
+use glob::Pattern;
 
 use crate::error::{Error, Result};
 
-/// What a pattern comes to.
+/// Files and directories of a pattern.
 #[derive(Debug, Default)]
 pub(crate) struct Matches {
     /// Files, sorted.
     pub(crate) files: BTreeSet<PathBuf>,
-    /// Every folder in which a new file could match.
-    pub(crate) folders: BTreeSet<PathBuf>,
+    /// Directories in which a new file could match.
+    pub(crate) directories: BTreeSet<PathBuf>,
 }
 
-/// The files that match.
+/// Returns the files that match.
 ///
 /// # Errors
 ///
-/// If a folder cannot be read, or the pattern is no text.
+/// If a directory cannot be read, or the pattern is not UTF-8.
 pub(crate) fn files(pattern: &Path) -> Result<Matches> {
     let mut parts = Vec::new();
     for part in pattern.components() {
         let text = part
             .as_os_str()
             .to_str()
-            .ok_or_else(|| Error::new(format!("the pattern {} is not text", pattern.display())))?;
+            .ok_or_else(|| Error::new(format!("pattern {} is not UTF-8", pattern.display())))?;
         parts.push((part, text));
     }
     let mut matches = Matches::default();
@@ -52,56 +56,40 @@ fn walk(dir: &Path, parts: &[(Component<'_>, &str)], matches: &mut Matches) -> R
     if !here.is_dir() {
         return Ok(());
     }
-    matches.folders.insert(here.to_owned());
+    matches.directories.insert(here.to_owned());
     if *text == "**" {
         walk(dir, rest, matches)?;
     }
-    let unreadable = |e| Error::io("cannot read the folder", here, &e);
+    let unreadable = |e| Error::io("cannot read the directory", here, &e);
+    let pattern = component_pattern(text)?;
     for entry in std::fs::read_dir(here).map_err(unreadable)? {
         let entry = entry.map_err(unreadable)?;
         let name = entry.file_name();
         if *text == "**" {
-            // Not through links, which may lead in circles.
+            // Not through symbolic links, which may form a loop.
             if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 walk(&dir.join(name), parts, matches)?;
             }
-        } else if is_match(text, &name) {
+        } else if name.to_str().is_some_and(|name| pattern.matches(name)) {
+            // A name that is not UTF-8 is not a source's.
             walk(&dir.join(name), rest, matches)?;
         }
     }
     Ok(())
 }
 
-fn is_match(pattern: &str, name: &OsStr) -> bool {
-    // A name that is no text is no name of a source.
-    name.to_str()
-        .is_some_and(|name| matches(pattern.as_bytes(), name.as_bytes()))
-}
-
-/// By bytes; the last `*` takes a byte more whenever what follows it does not fit.
-fn matches(pattern: &[u8], name: &[u8]) -> bool {
-    let (mut p, mut n) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while n < name.len() {
-        match pattern.get(p) {
-            Some(b'*') => {
-                star = Some((p, n));
-                p += 1;
-            }
-            Some(&byte) if byte == b'?' || byte == name[n] => {
-                p += 1;
-                n += 1;
-            }
-            _ => match &mut star {
-                Some((at, taken)) => {
-                    *taken += 1;
-                    (p, n) = (*at + 1, *taken);
-                }
-                None => return false,
-            },
+/// Returns the pattern of one component, in which only `*` and `?` are special.
+fn component_pattern(text: &str) -> Result<Pattern> {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '[' | ']' => escaped.extend(['[', c, ']']),
+            // The crate rejects more than one `*` beside other characters.
+            '*' if escaped.ends_with('*') => {}
+            c => escaped.push(c),
         }
     }
-    pattern[p..].iter().all(|byte| *byte == b'*')
+    Pattern::new(&escaped).map_err(|e| Error::new(format!("invalid pattern {text:?}: {}", e.msg)))
 }
 
 #[cfg(test)]
@@ -109,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names() {
+    fn pattern_matches_names() {
         for (pattern, name, expected) in [
             ("*.bpf.c", "x.bpf.c", true),
             ("*.bpf.c", ".bpf.c", true),
@@ -121,17 +109,24 @@ mod tests {
             ("?.c", "xy.c", false),
             ("*", "", true),
             ("", "x", false),
+            ("?.c", "\u{e9}.c", true),
+            ("*.c", ".hidden.c", true),
+            ("a**c", "abc", true),
+            ("***.c", "x.c", true),
+            ("*.C", "x.c", false),
+            // Not classes of characters.
+            ("[ab].*", "a.c", false),
+            ("[ab].*", "[ab].c", true),
+            ("[!a]?", "[!a]b", true),
+            ("]*[", "]x[", true),
         ] {
-            assert_eq!(
-                matches(pattern.as_bytes(), name.as_bytes()),
-                expected,
-                "{pattern} {name}"
-            );
+            let matches = component_pattern(pattern).unwrap().matches(name);
+            assert_eq!(matches, expected, "{pattern} {name}");
         }
     }
 
     #[test]
-    fn folders() {
+    fn pattern_finds_files_and_directories_to_watch() {
         let dir = std::env::temp_dir().join(format!("btf-glob-{}", std::process::id()));
         for file in [
             "b.bpf.c",
@@ -152,17 +147,17 @@ mod tests {
                 let all = paths.iter().map(|p| p.strip_prefix(&dir).unwrap());
                 all.map(|p| p.display().to_string()).collect::<Vec<_>>()
             };
-            (shown(&found.files), shown(&found.folders))
+            (shown(&found.files), shown(&found.directories))
         };
-        let (files_found, folders) = found("*.bpf.c");
+        let (files_found, directories) = found("*.bpf.c");
         assert_eq!(files_found, ["a.bpf.c", "b.bpf.c"]);
-        assert_eq!(folders, [""]);
-        let (files_found, folders) = found("**/*.bpf.c");
+        assert_eq!(directories, [""]);
+        let (files_found, directories) = found("**/*.bpf.c");
         assert_eq!(
             files_found,
             ["a.bpf.c", "b.bpf.c", "net/c.bpf.c", "net/deep/d.bpf.c"]
         );
-        assert_eq!(folders, ["", "dir.bpf.c", "fs", "net", "net/deep"]);
+        assert_eq!(directories, ["", "dir.bpf.c", "fs", "net", "net/deep"]);
         assert_eq!(found("n*/?.bpf.c").0, ["net/c.bpf.c"]);
         assert_eq!(found("nowhere/*.c"), (vec![], vec![]));
         assert_eq!(found("x.h").0, ["x.h"]);

@@ -105,8 +105,8 @@ pub(crate) fn find(given: &[Given]) -> Result<Vec<Source>> {
             Given::File(path) => return Err(missing(path)),
             Given::Pattern(pattern) => {
                 let matches = glob::files(pattern)?;
-                for folder in &matches.folders {
-                    println!("cargo::rerun-if-changed={}", folder.display());
+                for directory in &matches.directories {
+                    println!("cargo::rerun-if-changed={}", directory.display());
                 }
                 if matches.files.is_empty() {
                     return Err(unmatched(pattern));
