@@ -3,6 +3,8 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+use crate::error::Result;
+use crate::run;
 use crate::sources::{Given, Link};
 
 /// Compiles BPF sources with settings other than the default ones.
@@ -217,6 +219,34 @@ impl Builder {
     pub fn compile_commands(mut self, write: bool) -> Self {
         self.compile_commands = write;
         self
+    }
+
+    /// Compiles all sources. On failure, prints what clang or this crate has to say and ends the build script.
+    pub fn build(self) {
+        if let Err(e) = self.try_build() {
+            eprintln!("{e}");
+            std::process::exit(1);
+        }
+    }
+
+    /// Compiles all sources.
+    ///
+    /// # Errors
+    ///
+    /// If clang is missing or too old, a source does not compile, kernel types are wanted but not to be had, an object
+    /// lacks BTF, or a file cannot be read or written. The error names which, and what to try.
+    pub fn try_build(self) -> Result<Vec<Artifact>> {
+        run::build(&self)
+    }
+
+    /// Makes the headers that sources include, and compiles nothing: for builds that run clang themselves. Returns the
+    /// folders to name with `-I`: that of `<bpf/…>`, and that of `vmlinux.h`.
+    ///
+    /// # Errors
+    ///
+    /// If kernel types are not to be had, or a file cannot be read or written.
+    pub fn try_headers(self) -> Result<Vec<PathBuf>> {
+        run::headers(&self)
     }
 
     /// What clang is given besides what it always is.

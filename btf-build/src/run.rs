@@ -24,42 +24,12 @@ use crate::{
     sources, types,
 };
 
-impl Builder {
-    /// Compiles all sources. On failure, prints what clang or this crate has to say and ends the build script.
-    pub fn build(self) {
-        if let Err(e) = self.try_build() {
-            eprintln!("{e}");
-            std::process::exit(1);
-        }
-    }
-
-    /// Compiles all sources.
-    ///
-    /// # Errors
-    ///
-    /// If clang is missing or too old, a source does not compile, kernel types are wanted but not to be had, an object
-    /// lacks BTF, or a file cannot be read or written. The error names which, and what to try.
-    pub fn try_build(self) -> Result<Vec<Artifact>> {
-        build(&self)
-    }
-
-    /// Makes the headers that sources include, and compiles nothing: for builds that run clang themselves. Returns the
-    /// folders to name with `-I`: that of `<bpf/…>`, and that of `vmlinux.h`.
-    ///
-    /// # Errors
-    ///
-    /// If kernel types are not to be had, or a file cannot be read or written.
-    pub fn try_headers(self) -> Result<Vec<PathBuf>> {
-        headers(&self)
-    }
-}
-
 /// Compiles what the settings name.
 ///
 /// # Errors
 ///
 /// Those of [`Builder::try_build`].
-fn build(settings: &Builder) -> Result<Vec<Artifact>> {
+pub(crate) fn build(settings: &Builder) -> Result<Vec<Artifact>> {
     let out_dir = out_dir(settings)?;
     environment::track();
     let (units, sources) = sources::units(&settings.sources, &settings.links)?;
@@ -147,7 +117,7 @@ fn build(settings: &Builder) -> Result<Vec<Artifact>> {
 /// # Errors
 ///
 /// Those of [`Builder::try_headers`].
-fn headers(settings: &Builder) -> Result<Vec<PathBuf>> {
+pub(crate) fn headers(settings: &Builder) -> Result<Vec<PathBuf>> {
     let out_dir = out_dir(settings)?;
     environment::track();
     let target = Target::new(settings.target_arch.as_deref())?;
