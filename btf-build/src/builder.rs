@@ -224,7 +224,7 @@ impl Builder {
     /// Compiles all sources. On failure, prints what clang or this crate has to say and ends the build script.
     pub fn build(self) {
         if let Err(e) = self.try_build() {
-            eprintln!("{e}");
+            eprintln!("{}", e.report());
             std::process::exit(1);
         }
     }

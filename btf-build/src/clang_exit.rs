@@ -161,7 +161,7 @@ mod tests {
         let expected = format!(
             "x.c:1:1: warning: odd [-Wodd]\nStack dump:\n1. <eof> parser at end of file\n  \
              llvm::Function::getSubprogram() const\n\
-             error: clang 19 crashed (signal 11, SIGSEGV) while compiling x.c\n  help: {BUG}"
+             clang 19 crashed (signal 11, SIGSEGV) while compiling x.c\n  help: {BUG}"
         );
         assert_eq!(shown(139 << 8, DUMP), Some(expected.clone()));
         assert_eq!(shown(11, DUMP), Some(expected.clone()));
@@ -175,14 +175,14 @@ mod tests {
             let text = shown(raw, "").unwrap();
             assert!(
                 text.starts_with(
-                    "error: clang was killed by signal 9, SIGKILL while compiling x.c\n  help: "
+                    "clang was killed by signal 9, SIGKILL while compiling x.c\n  help: "
                 ),
                 "{text}"
             );
         }
         assert_eq!(
             shown(15, "").unwrap(),
-            "error: clang was killed by signal 15, SIGTERM while compiling x.c"
+            "clang was killed by signal 15, SIGTERM while compiling x.c"
         );
     }
 
@@ -190,7 +190,7 @@ mod tests {
     fn reports_silence_and_leaves_refusals_alone() {
         let text = shown(3 << 8, "odd\n").unwrap();
         assert!(
-            text.starts_with("odd\nerror: clang ended with exit status 3 and without"),
+            text.starts_with("odd\nclang ended with exit status 3 and without"),
             "{text}"
         );
         assert_eq!(

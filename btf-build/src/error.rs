@@ -1,17 +1,17 @@
-//! The crate's error: clang's own words if it had any, then one sentence of ours and what to try.
+//! The crate's error: clang's output if clang failed, one message, and help.
 
 use std::fmt;
 use std::path::Path;
 
-/// Why a BPF object could not be built.
+/// An error of a build.
 ///
-/// `{}` prints what clang printed, unchanged, then the sentence and what to try, each on a line of its own. If several sources
-/// have errors, all are printed; the methods give the first.
+/// `{}` prints clang's output, then the message and the help, each on a line of its own. If several sources have
+/// errors, all are printed; the methods return the first.
 pub struct Error {
     message: String,
     help: Option<String>,
     compiler: String,
-    /// Of other sources.
+    /// Errors of other sources.
     more: Vec<Error>,
 }
 
@@ -28,12 +28,12 @@ impl Error {
         }
     }
 
-    /// A file operation that failed: `doing` is a verb phrase, `cannot write` for instance.
+    /// Returns the error of a file operation: `doing` is a verb phrase, `cannot write` for instance.
     pub(crate) fn io(doing: &str, path: &Path, error: &std::io::Error) -> Self {
         Error::new(format!("{doing} {}: {error}", path.display()))
     }
 
-    /// Says what the reader can try.
+    /// Adds help: something to try.
     pub(crate) fn help(self, help: impl Into<String>) -> Self {
         Error {
             help: Some(help.into()),
@@ -41,7 +41,7 @@ impl Error {
         }
     }
 
-    /// Puts what clang printed before the message.
+    /// Prints clang's output before the message.
     pub(crate) fn compiler_output(self, text: impl Into<String>) -> Self {
         Error {
             compiler: text.into(),
@@ -49,7 +49,7 @@ impl Error {
         }
     }
 
-    /// One error of several, `None` if there are none.
+    /// Combines errors into one; `None` if there are none.
     pub(crate) fn all(errors: Vec<Error>) -> Option<Error> {
         let mut errors = errors.into_iter();
         let mut first = errors.next()?;
@@ -57,29 +57,41 @@ impl Error {
         Some(first)
     }
 
-    /// What clang printed, if it was clang that failed.
+    /// Returns clang's output, if clang failed.
     pub fn compiler_text(&self) -> Option<&str> {
         Some(self.compiler.as_str()).filter(|text| !text.is_empty())
     }
 
-    /// The sentence alone.
+    /// Returns the message alone, without clang's output and help.
     pub fn message(&self) -> &str {
         &self.message
     }
 }
 
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Error {
+    /// Returns the text that a build script prints: like `{}`, with `error: ` before each message, as in clang's own.
+    pub(crate) fn report(&self) -> impl fmt::Display {
+        std::fmt::from_fn(|f| self.write(f, "error: "))
+    }
+
+    fn write(&self, f: &mut fmt::Formatter<'_>, prefix: &str) -> fmt::Result {
         if let Some(text) = self.compiler_text() {
             writeln!(f, "{}", text.trim_end())?;
         }
-        write!(f, "error: {}", self.message)?;
+        write!(f, "{prefix}{}", self.message)?;
         if let Some(help) = &self.help {
             write!(f, "\n  help: {help}")?;
         }
-        self.more
-            .iter()
-            .try_for_each(|error| write!(f, "\n{error}"))
+        self.more.iter().try_for_each(|error| {
+            writeln!(f)?;
+            error.write(f, prefix)
+        })
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(f, "")
     }
 }
 
@@ -91,3 +103,25 @@ impl fmt::Debug for Error {
 }
 
 impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_report_has_a_prefix() {
+        let first = Error::new("cannot compile a.bpf.c")
+            .help("include it")
+            .compiler_output("a.bpf.c:1:1: error: unknown type\n");
+        let error = Error::all(vec![first, Error::new("cannot compile b.bpf.c")]).unwrap();
+        let text = "a.bpf.c:1:1: error: unknown type\n\
+                    cannot compile a.bpf.c\n  help: include it\n\
+                    cannot compile b.bpf.c";
+        assert_eq!(error.to_string(), text);
+        assert_eq!(
+            error.report().to_string(),
+            text.replace("cannot", "error: cannot")
+        );
+        assert_eq!(error.message(), "cannot compile a.bpf.c");
+    }
+}
