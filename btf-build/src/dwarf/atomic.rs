@@ -12,7 +12,7 @@ use btf_obj::btf::{Btf, Builder, Kind, Type, TypeId};
 use gimli::{AttributeValue, DwTag, UnitOffset};
 use object::{Object as _, ObjectSection as _};
 
-use super::{Entry, Reader, Unit, load, text};
+use super::{Entry, Reader, Unit, each_unit, load};
 use crate::error::{Error, Result};
 use convert::Converter;
 
@@ -27,31 +27,27 @@ pub(crate) fn repaired(elf: &[u8]) -> Result<Option<Btf>> {
 
 fn read(elf: &[u8]) -> Result<Option<Btf>, String> {
     let dwarf = load(elf)?;
-    let mut units = Vec::new();
-    let mut headers = dwarf.units();
-    while let Some(header) = headers.next().map_err(text)? {
-        let unit = dwarf.unit(header).map_err(text)?;
-        if has_atomics(&unit) {
-            units.push(unit);
-        }
-    }
+    let mut any_atomics = false;
+    each_unit(&dwarf, |unit| {
+        any_atomics |= has_atomics(unit.unit);
+        Ok(())
+    })?;
     let file = object::File::parse(elf).map_err(|e| e.to_string())?;
-    let Some(section) = file.section_by_name(".BTF").filter(|_| !units.is_empty()) else {
+    let Some(section) = file.section_by_name(".BTF").filter(|_| any_atomics) else {
         return Ok(None);
     };
     let bytes = section.data().map_err(|e| e.to_string())?;
     let btf = Btf::parse(bytes.to_vec()).map_err(|e| e.to_string())?;
     let mut builder = Builder::extending(&btf);
     let mut has_changed = false;
-    for unit in &units {
-        let unit = Unit {
-            dwarf: &dwarf,
-            unit,
-        };
-        let mut walk = Walk::new(unit, &btf);
-        walk.read().map_err(text)?;
-        has_changed |= walk.repair(&mut builder).map_err(text)?;
-    }
+    each_unit(&dwarf, |unit| {
+        if has_atomics(unit.unit) {
+            let mut walk = Walk::new(unit, &btf);
+            walk.read()?;
+            has_changed |= walk.repair(&mut builder)?;
+        }
+        Ok(())
+    })?;
     match has_changed {
         true => builder.finish().map(Some).map_err(|e| e.to_string()),
         false => Ok(None),

@@ -8,7 +8,7 @@ use btf_obj::attach_target::BODY_PREFIX;
 use btf_obj::btf::{Btf, Builder, IntEncoding, Linkage, TypeId};
 use gimli::{AttributeValue, UnitOffset};
 
-use super::{Entry, Place, load, text};
+use super::{Entry, Place, Unit, each_unit, load};
 use crate::error::{Error, Result};
 
 /// As many levels of types as a parameter may have; what is deeper is left out.
@@ -36,25 +36,20 @@ fn read(elf: &[u8]) -> Result<Declarations, String> {
     let dwarf = load(elf)?;
     let mut builder = Builder::new();
     let mut places = HashMap::new();
-    let mut units = dwarf.units();
-    while let Some(header) = units.next().map_err(text)? {
-        let unit = dwarf.unit(header).map_err(text)?;
+    each_unit(&dwarf, |unit| {
         let mut reader = Bodies {
-            unit: super::Unit {
-                dwarf: &dwarf,
-                unit: &unit,
-            },
+            unit,
             builder: &mut builder,
             known: HashMap::new(),
         };
-        reader.read(&mut places).map_err(text)?;
-    }
+        reader.read(&mut places)
+    })?;
     let btf = builder.finish().map_err(|e| e.to_string())?;
     Ok(Declarations { btf, places })
 }
 
 struct Bodies<'u, 'a> {
-    unit: super::Unit<'u, 'a>,
+    unit: Unit<'u, 'a>,
     builder: &'u mut Builder,
     known: HashMap<UnitOffset, TypeId>,
 }

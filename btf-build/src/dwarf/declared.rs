@@ -2,7 +2,7 @@
 
 use gimli::{AttributeValue, DwTag};
 
-use super::{Entry, Place, Unit, load, text};
+use super::{Entry, Place, Unit, each_unit, load};
 use crate::error::{Error, Result};
 
 /// A thing that has a name, or whose parts have.
@@ -66,15 +66,7 @@ fn read(elf: &[u8]) -> Result<Vec<Declared>, String> {
     let dwarf = load(elf)?;
     let mut all = Vec::new();
     let mut left = PARTS * elf.len();
-    let mut units = dwarf.units();
-    while let Some(header) = units.next().map_err(text)? {
-        let unit = dwarf.unit(header).map_err(text)?;
-        let unit = Unit {
-            dwarf: &dwarf,
-            unit: &unit,
-        };
-        unit.declared(&mut all, &mut left).map_err(text)?;
-    }
+    each_unit(&dwarf, |unit| unit.declared(&mut all, &mut left))?;
     Ok(all)
 }
 

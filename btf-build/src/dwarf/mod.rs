@@ -43,6 +43,19 @@ fn load(elf: &[u8]) -> Result<gimli::Dwarf<Reader<'_>>, String> {
     })
 }
 
+/// Calls `read` for each unit of an object's DWARF.
+fn each_unit<'a>(
+    dwarf: &gimli::Dwarf<Reader<'a>>,
+    mut read: impl FnMut(Unit<'_, 'a>) -> gimli::Result<()>,
+) -> Result<(), String> {
+    let mut headers = dwarf.units();
+    while let Some(header) = headers.next().map_err(text)? {
+        let unit = dwarf.unit(header).map_err(text)?;
+        read(Unit { dwarf, unit: &unit }).map_err(text)?;
+    }
+    Ok(())
+}
+
 fn text(e: gimli::Error) -> String {
     e.to_string()
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use gimli::AttributeValue;
 
-use super::{Entry, Place, Unit, load, text};
+use super::{Entry, Place, Unit, each_unit, load};
 use crate::error::{Error, Result};
 
 /// Declarations of an object by name; of several of one name, the first.
@@ -40,15 +40,7 @@ pub(crate) fn places(elf: &[u8]) -> Result<Places> {
 fn read(elf: &[u8]) -> Result<Places, String> {
     let dwarf = load(elf)?;
     let mut places = Places::default();
-    let mut units = dwarf.units();
-    while let Some(header) = units.next().map_err(text)? {
-        let unit = dwarf.unit(header).map_err(text)?;
-        let unit = Unit {
-            dwarf: &dwarf,
-            unit: &unit,
-        };
-        unit.places(&mut places).map_err(text)?;
-    }
+    each_unit(&dwarf, |unit| unit.places(&mut places))?;
     Ok(places)
 }
 
