@@ -4,11 +4,14 @@
 //! the table of helper functions in btf-core. Beside them goes one in place of the C library's, without which `<errno.h>` or
 //! `<netinet/in.h>` would not compile for BPF. Leaves `vmlinux.h` to `vmlinux` and the include flags to `compile`.
 
-use btf_obj::helper::{self, Helper};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
-use std::{fs, io};
+
+use btf_obj::helper::{self, Helper};
+
+use crate::error::Result;
+use crate::output::{make_dir, write_if_changed};
 
 /// The headers that are plain text, by their path.
 const TEXTS: [(&str, &str); 7] = [
@@ -36,22 +39,20 @@ const TEXTS: [(&str, &str); 7] = [
     ("gnu/stubs.h", include_str!("../include/gnu/stubs.h")),
 ];
 
-/// Writes the headers to `dir`, for `-I dir`. A file that has its text already is left alone, so that its time
-/// stays and nothing is rebuilt for it.
+/// Writes the headers to `dir`, for `-I dir`. A file that already has its text is not written again: its time
+/// would change, and cargo would rebuild.
 ///
 /// # Errors
 ///
-/// If a folder or file cannot be read or written; the message names it.
-pub(crate) fn write_headers(dir: &Path) -> io::Result<()> {
-    for folder in ["bpf", "gnu"] {
-        let folder = dir.join(folder);
-        fs::create_dir_all(&folder)
-            .map_err(|error| naming("cannot make the folder", &folder, &error))?;
+/// If a directory or file cannot be written, with its path.
+pub(crate) fn write_headers(dir: &Path) -> Result<()> {
+    for subdir in ["bpf", "gnu"] {
+        make_dir(&dir.join(subdir))?;
     }
     for (path, text) in TEXTS {
-        write_if_changed(&dir.join(path), text)?;
+        write_if_changed(&dir.join(path), text.as_bytes())?;
     }
-    write_if_changed(&dir.join("bpf/bpf_helper_defs.h"), &helper_defs())
+    write_if_changed(&dir.join("bpf/bpf_helper_defs.h"), helper_defs().as_bytes())
 }
 
 /// The header that defines a macro, as a source includes it.
@@ -66,20 +67,6 @@ pub(crate) fn with_macro(name: &str) -> Option<&'static str> {
     };
     let found = TEXTS.iter().find(|(_, text)| defines(text));
     found.map(|(path, _)| *path)
-}
-
-fn write_if_changed(path: &Path, text: &str) -> io::Result<()> {
-    match fs::read(path) {
-        Ok(present) if present == text.as_bytes() => return Ok(()),
-        Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(naming("cannot read the header", path, &error)),
-    }
-    fs::write(path, text).map_err(|error| naming("cannot write the header", path, &error))
-}
-
-fn naming(what: &str, path: &Path, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("{what} {}: {error}", path.display()))
 }
 
 const HELPER_DEFS_START: &str = "\
@@ -159,6 +146,7 @@ fn struct_names(helpers: &[Helper]) -> BTreeSet<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
     use std::path::PathBuf;
     use std::process::Command;
     use std::time::{Duration, SystemTime};
@@ -418,7 +406,7 @@ mod tests {
         let error = write_headers(&scratch.0)
             .expect_err("a folder is no file")
             .to_string();
-        assert!(error.starts_with("cannot read the header "), "{error}");
+        assert!(error.starts_with("cannot write "), "{error}");
         assert!(error.contains("bpf/bpf_core_read.h: "), "{error}");
     }
 

@@ -12,7 +12,7 @@ use crate::kept::Kept;
 use crate::kernels::Kernels;
 use crate::lint::{self, Subject};
 use crate::object::Checked;
-use crate::output::{make_dir, remove, write_if_changed};
+use crate::output::{remove, write_if_changed};
 use crate::replace::replace_section;
 use crate::said::Reader;
 use crate::sources::{Source, Unit};
@@ -136,8 +136,7 @@ fn out_dir(settings: &Builder) -> Result<PathBuf> {
 /// The folder of `<bpf/…>`.
 fn write_headers(out_dir: &Path) -> Result<PathBuf> {
     let dir = out_dir.join("btf-build/include");
-    make_dir(&dir)?;
-    headers::write_headers(&dir).map_err(|e| Error::new(e.to_string()))?;
+    headers::write_headers(&dir)?;
     Ok(dir)
 }
 
