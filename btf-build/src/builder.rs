@@ -1,10 +1,11 @@
-//! Settings.
+//! The builder: the public interface to the settings of a build.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use crate::error::Result;
-use crate::run;
+use crate::run::{self, Artifact};
+use crate::settings::Settings;
 use crate::sources::{Given, Link};
 
 /// Compiles BPF sources with settings other than the default ones.
@@ -19,28 +20,7 @@ use crate::sources::{Given, Link};
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Builder {
-    pub(crate) sources: Vec<Given>,
-    pub(crate) links: Vec<Link>,
-    pub(crate) clang: Option<OsString>,
-    pub(crate) includes: Vec<PathBuf>,
-    pub(crate) flags: Vec<OsString>,
-    pub(crate) deny_warnings: bool,
-    pub(crate) target_arch: Option<String>,
-    pub(crate) vmlinux: Option<PathBuf>,
-    pub(crate) kernel_btfs: Vec<PathBuf>,
-    pub(crate) out_dir: Option<PathBuf>,
-    pub(crate) keep_dwarf: bool,
-    pub(crate) compile_commands: bool,
-}
-
-/// An object that was built.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Artifact {
-    /// The name that `include_skel!` takes: `hello` for `src/bpf/hello.bpf.c`.
-    pub name: String,
-    /// The object in `OUT_DIR`, or where [`Builder::out_dir`] says.
-    pub object: PathBuf,
+    settings: Settings,
 }
 
 impl Builder {
@@ -52,7 +32,9 @@ impl Builder {
     /// Adds a source; `src/bpf/hello.bpf.c` becomes `OUT_DIR/hello.bpf.o`.
     #[must_use]
     pub fn source(mut self, path: impl AsRef<Path>) -> Self {
-        self.sources.push(Given::File(path.as_ref().to_owned()));
+        self.settings
+            .sources
+            .push(Given::File(path.as_ref().to_owned()));
         self
     }
 
@@ -67,7 +49,8 @@ impl Builder {
     /// ```
     #[must_use]
     pub fn sources(mut self, pattern: impl AsRef<Path>) -> Self {
-        self.sources
+        self.settings
+            .sources
             .push(Given::Pattern(pattern.as_ref().to_owned()));
         self
     }
@@ -102,7 +85,7 @@ impl Builder {
         name: &str,
         sources: impl IntoIterator<Item = P>,
     ) -> Self {
-        self.links.push(Link {
+        self.settings.links.push(Link {
             name: name.to_owned(),
             sources: sources
                 .into_iter()
@@ -116,14 +99,14 @@ impl Builder {
     /// `CLANG` are asked, then the newest `clang` or `clang-NN` on `PATH` is taken.
     #[must_use]
     pub fn clang(mut self, program: impl AsRef<OsStr>) -> Self {
-        self.clang = Some(program.as_ref().to_owned());
+        self.settings.clang = Some(program.as_ref().to_owned());
         self
     }
 
     /// Adds a folder to search for headers, before those of this crate.
     #[must_use]
     pub fn include(mut self, dir: impl AsRef<Path>) -> Self {
-        self.includes.push(dir.as_ref().to_owned());
+        self.settings.includes.push(dir.as_ref().to_owned());
         self
     }
 
@@ -152,14 +135,14 @@ impl Builder {
     /// Adds a flag for clang after all others.
     #[must_use]
     pub fn flag(mut self, flag: impl AsRef<OsStr>) -> Self {
-        self.flags.push(flag.as_ref().to_owned());
+        self.settings.flags.push(flag.as_ref().to_owned());
         self
     }
 
     /// Makes errors of warnings, clang's and this crate's.
     #[must_use]
     pub fn deny_warnings(mut self, deny: bool) -> Self {
-        self.deny_warnings = deny;
+        self.settings.deny_warnings = deny;
         self
     }
 
@@ -167,7 +150,7 @@ impl Builder {
     /// `mipsel` also say the byte order.
     #[must_use]
     pub fn target_arch(mut self, arch: &str) -> Self {
-        self.target_arch = Some(arch.to_owned());
+        self.settings.target_arch = Some(arch.to_owned());
         self
     }
 
@@ -178,7 +161,7 @@ impl Builder {
     /// or a folder of such a name with `vmlinux.btf`, `vmlinux` or `vmlinux.h` in it.
     #[must_use]
     pub fn vmlinux(mut self, file: impl AsRef<Path>) -> Self {
-        self.vmlinux = Some(file.as_ref().to_owned());
+        self.settings.vmlinux = Some(file.as_ref().to_owned());
         self
     }
 
@@ -191,14 +174,14 @@ impl Builder {
     /// Programs that attach by type (fentry, tp_btf, lsm and their like) need a kernel with BTF all the same.
     #[must_use]
     pub fn kernel_btfs(mut self, place: impl AsRef<Path>) -> Self {
-        self.kernel_btfs.push(place.as_ref().to_owned());
+        self.settings.kernel_btfs.push(place.as_ref().to_owned());
         self
     }
 
     /// Writes to another folder than `OUT_DIR`, where `include_skel!` does not look: for objects that something else reads.
     #[must_use]
     pub fn out_dir(mut self, dir: impl AsRef<Path>) -> Self {
-        self.out_dir = Some(dir.as_ref().to_owned());
+        self.settings.out_dir = Some(dir.as_ref().to_owned());
         self
     }
 
@@ -206,7 +189,7 @@ impl Builder {
     /// is embedded never has any.
     #[must_use]
     pub fn keep_dwarf(mut self, keep: bool) -> Self {
-        self.keep_dwarf = keep;
+        self.settings.keep_dwarf = keep;
         self
     }
 
@@ -217,7 +200,7 @@ impl Builder {
     /// Several builders may contribute to it. One that something else has written is left alone, with a warning.
     #[must_use]
     pub fn compile_commands(mut self, write: bool) -> Self {
-        self.compile_commands = write;
+        self.settings.compile_commands = write;
         self
     }
 
@@ -236,7 +219,7 @@ impl Builder {
     /// If clang is missing or too old, a source does not compile, kernel types are wanted but not to be had, an object
     /// lacks BTF, or a file cannot be read or written. The error names which, and what to try.
     pub fn try_build(self) -> Result<Vec<Artifact>> {
-        run::build(&self)
+        run::build(&self.settings)
     }
 
     /// Makes the headers that sources include, and compiles nothing: for builds that run clang themselves. Returns the
@@ -246,12 +229,6 @@ impl Builder {
     ///
     /// If kernel types are not to be had, or a file cannot be read or written.
     pub fn try_headers(self) -> Result<Vec<PathBuf>> {
-        run::headers(&self)
-    }
-
-    /// What clang is given besides what it always is.
-    pub(crate) fn clang_flags(&self) -> Vec<OsString> {
-        let deny = self.deny_warnings.then(|| OsString::from("-Werror"));
-        deny.into_iter().chain(self.flags.iter().cloned()).collect()
+        run::headers(&self.settings)
     }
 }

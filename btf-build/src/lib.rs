@@ -143,14 +143,16 @@ mod replace;
 mod run;
 mod said;
 mod search_path;
+mod settings;
 mod sources;
 mod strip;
 mod target;
 mod types;
 mod vmlinux;
 
-pub use builder::{Artifact, Builder};
+pub use builder::Builder;
 pub use error::Error;
+pub use run::Artifact;
 
 use std::path::Path;
 

@@ -1,11 +1,10 @@
-//! The order of things, from settings to objects.
+//! A build from start to end: from settings to objects.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use btf_obj::obj::link_objects;
 
-use crate::builder::{Artifact, Builder};
 use crate::compile::{Compiled, Compiler, Failure};
 use crate::error::{Error, Result};
 use crate::kept::Kept;
@@ -15,6 +14,7 @@ use crate::object::Checked;
 use crate::output::{remove, write_if_changed};
 use crate::replace::replace_section;
 use crate::said::Reader;
+use crate::settings::Settings;
 use crate::sources::{Source, Unit};
 use crate::target::Target;
 use crate::types::Kernel;
@@ -24,12 +24,22 @@ use crate::{
     sources, types,
 };
 
+/// An object that was built.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Artifact {
+    /// The name that `include_skel!` takes: `hello` for `src/bpf/hello.bpf.c`.
+    pub name: String,
+    /// The object in `OUT_DIR`, or where [`Builder::out_dir`](crate::Builder::out_dir) says.
+    pub object: PathBuf,
+}
+
 /// Compiles what the settings name.
 ///
 /// # Errors
 ///
-/// Those of [`Builder::try_build`].
-pub(crate) fn build(settings: &Builder) -> Result<Vec<Artifact>> {
+/// Those of `Builder::try_build`.
+pub(crate) fn build(settings: &Settings) -> Result<Vec<Artifact>> {
     let out_dir = out_dir(settings)?;
     environment::track();
     let (units, sources) = sources::units(&settings.sources, &settings.links)?;
@@ -116,8 +126,8 @@ pub(crate) fn build(settings: &Builder) -> Result<Vec<Artifact>> {
 ///
 /// # Errors
 ///
-/// Those of [`Builder::try_headers`].
-pub(crate) fn headers(settings: &Builder) -> Result<Vec<PathBuf>> {
+/// Those of `Builder::try_headers`.
+pub(crate) fn headers(settings: &Settings) -> Result<Vec<PathBuf>> {
     let out_dir = out_dir(settings)?;
     environment::track();
     let target = Target::new(settings.target_arch.as_deref())?;
@@ -126,7 +136,7 @@ pub(crate) fn headers(settings: &Builder) -> Result<Vec<PathBuf>> {
     Ok(vec![write_headers(&out_dir)?, header.provide()?])
 }
 
-fn out_dir(settings: &Builder) -> Result<PathBuf> {
+fn out_dir(settings: &Settings) -> Result<PathBuf> {
     match &settings.out_dir {
         Some(dir) => Ok(dir.clone()),
         None => environment::out_dir(),
