@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::environment;
 use crate::error::{Error, Result};
-use crate::kept::{Kept, stamp};
+use crate::tool_cache::{ToolCache, stamp};
 
 /// The oldest clang that is tested; older ones lack BTF tags and some CO-RE relocations.
 const MINIMUM: u32 = 14;
@@ -27,19 +27,23 @@ pub(crate) struct Clang {
 /// # Errors
 ///
 /// If there is none, or the one that was named is too old or cannot be run.
-pub(crate) fn find(setting: Option<&OsStr>, kept: &Kept) -> Result<Clang> {
+pub(crate) fn find(setting: Option<&OsStr>, cache: &ToolCache) -> Result<Clang> {
     if let Some(name) = setting {
-        return named(name, "Builder::clang", kept);
+        return named(name, "Builder::clang", cache);
     }
     for variable in ["BTF_BUILD_CLANG", "CLANG"] {
         if let Some(name) = environment::user(variable) {
-            return named(&name, &format!("the environment variable {variable}"), kept);
+            return named(
+                &name,
+                &format!("the environment variable {variable}"),
+                cache,
+            );
         }
     }
-    newest_on_path(kept)
+    newest_on_path(cache)
 }
 
-fn named(name: &OsStr, by: &str, kept: &Kept) -> Result<Clang> {
+fn named(name: &OsStr, by: &str, cache: &ToolCache) -> Result<Clang> {
     let shown = name.to_string_lossy();
     let path = which::which(name).map_err(|_| match Path::new(name).is_file() {
         true => Error::new(format!("`{shown}`, which {by} names, is not executable"))
@@ -49,7 +53,7 @@ fn named(name: &OsStr, by: &str, kept: &Kept) -> Result<Clang> {
         }
     })?;
     let clang = Clang {
-        major: version(&path, kept)?,
+        major: version(&path, cache)?,
         path,
     };
     match clang.major {
@@ -62,7 +66,7 @@ fn named(name: &OsStr, by: &str, kept: &Kept) -> Result<Clang> {
 }
 
 /// Of `clang` and all `clang-NN`, the one with the highest version; of equal ones, the plain name.
-fn newest_on_path(kept: &Kept) -> Result<Clang> {
+fn newest_on_path(cache: &ToolCache) -> Result<Clang> {
     let mut candidates: Vec<PathBuf> = which::which_all("clang").into_iter().flatten().collect();
     for dir in environment::path() {
         candidates.extend(numbered(&dir));
@@ -74,7 +78,7 @@ fn newest_on_path(kept: &Kept) -> Result<Clang> {
     let mut newest_old: Option<Clang> = None;
     for path in candidates {
         // One that cannot be run (a dangling wrapper) is no reason not to use another.
-        let Ok(major) = version(&path, kept) else {
+        let Ok(major) = version(&path, cache) else {
             continue;
         };
         let seen = if major < MINIMUM {
@@ -98,8 +102,8 @@ fn newest_on_path(kept: &Kept) -> Result<Clang> {
     })
 }
 
-/// What two paths of one clang have in common: `/bin` often is `/usr/bin`, and `clang` a link to another of them. A link to a
-/// program of another name (`ccache`) is told by its own.
+/// What two paths of one clang have in common: `/bin` often is `/usr/bin`, and `clang` a link to
+/// another of them. A link to a program of another name (`ccache`) is told by its own.
 fn identity(path: &Path) -> PathBuf {
     let is_clang = |path: &Path| {
         let name = path.file_name().unwrap_or_default();
@@ -135,10 +139,10 @@ fn numbered(dir: &Path) -> Vec<PathBuf> {
 }
 
 /// The major version that `--version` tells, now or when it was asked before.
-fn version(path: &Path, kept: &Kept) -> Result<u32> {
+fn version(path: &Path, cache: &ToolCache) -> Result<u32> {
     let question = format!("version{}", path.display()).replace('/', "-");
     let ask = || ask_version(path).map(|major| vec![major.to_string().into()]);
-    let words = kept.words(&question, stamp(path), ask)?;
+    let words = cache.words(&question, stamp(path), ask)?;
     match words.first().and_then(|word| word.to_str()?.parse().ok()) {
         Some(major) => Ok(major),
         None => ask_version(path),

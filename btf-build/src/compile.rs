@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::clang::Clang;
+use crate::diagnostics::Reader;
 use crate::error::{Error, Result};
-use crate::kept::{Kept, stamp};
 use crate::lint;
-use crate::said::Reader;
 use crate::search_path::SearchPath;
 use crate::target::Target;
+use crate::tool_cache::{ToolCache, stamp};
 use crate::{clang_exit, depfile, environment};
 
 /// Everything that is the same for all sources.
@@ -83,7 +83,8 @@ const FLAGS: [&str; 13] = [
     "-g",
     // 32-bit registers and jumps, which every kernel from 5.10 on verifies.
     "-mcpu=v3",
-    // Where the compiler itself fails, it would write files beside the temporary ones, and ask for a bug report.
+    // Where the compiler itself fails, it would write files beside the temporary ones, and ask for
+    // a bug report.
     "-fno-crash-diagnostics",
     // No linker will read the table of significant addresses.
     "-fno-addrsig",
@@ -103,7 +104,8 @@ const FLAGS: [&str; 13] = [
     "-Wno-unused-command-line-argument",
 ];
 
-/// The command that `cc` makes of flags, by what the environment asks for. It has clang say what it is.
+/// The command that `cc` makes of flags, by what the environment asks for. It has clang say what it
+/// is.
 fn conventional(clang: &Clang, target: &Target, flags: &[OsString]) -> Result<Vec<OsString>> {
     let mut build = cc::Build::new();
     build
@@ -140,7 +142,7 @@ impl Compiler {
         target: &Target,
         includes: &[PathBuf],
         flags: &[OsString],
-        kept: &Kept,
+        cache: &ToolCache,
     ) -> Result<Compiler> {
         let mut own: Vec<OsString> = vec![format!("--target={}", target.bpf()).into()];
         own.extend(FLAGS.map(OsString::from));
@@ -155,13 +157,13 @@ impl Compiler {
         }
         own.extend_from_slice(flags);
         let basis = (stamp(&clang.path), &own, environment::of_cc());
-        let mut command = kept.words("cc", basis, || conventional(clang, target, &own))?;
+        let mut command = cache.words("cc", basis, || conventional(clang, target, &own))?;
         if command.is_empty() {
             command = conventional(clang, target, &own)?;
         }
         let args = without_host_flags(&command.split_off(1));
         let program: PathBuf = command.remove(0).into();
-        let search_path = search_path(&program, &args, kept)?;
+        let search_path = search_path(&program, &args, cache)?;
         Ok(Compiler {
             program,
             args,
@@ -170,7 +172,8 @@ impl Compiler {
         })
     }
 
-    /// The command for a source, but for what `run` adds to it, for programs that want to see what clang sees.
+    /// The command for a source, but for what `run` adds to it, for programs that want to see what
+    /// clang sees.
     pub(crate) fn command(&self, source: &Path, vmlinux: Option<&Path>) -> Vec<OsString> {
         let mut command = vec![self.program.clone().into_os_string()];
         command.extend(self.args.iter().cloned());
@@ -181,8 +184,8 @@ impl Compiler {
         command
     }
 
-    /// Compiles `source`; `temporary` is a path for files in passing, to which extensions are added. `vmlinux.h` is in the
-    /// folder `vmlinux`, if it is anywhere.
+    /// Compiles `source`; `temporary` is a path for files in passing, to which extensions are
+    /// added. `vmlinux.h` is in the folder `vmlinux`, if it is anywhere.
     pub(crate) fn run(
         &self,
         source: &Path,
@@ -256,7 +259,7 @@ fn no_object(source: &Path, stderr: &str) -> Error {
 }
 
 /// Returns clang's search path for headers, cached by its flags.
-fn search_path(program: &Path, args: &[OsString], kept: &Kept) -> Result<SearchPath> {
+fn search_path(program: &Path, args: &[OsString], cache: &ToolCache) -> Result<SearchPath> {
     let more = ["CPATH", "C_INCLUDE_PATH"].map(environment::user);
     let ask = || {
         let output = Command::new(program)
@@ -267,12 +270,13 @@ fn search_path(program: &Path, args: &[OsString], kept: &Kept) -> Result<SearchP
         let text = String::from_utf8_lossy(&output.stderr);
         Ok(SearchPath::parse(&text).into_words())
     };
-    let words = kept.words("search-path", (stamp(program), args, more), ask)?;
+    let words = cache.words("search-path", (stamp(program), args, more), ask)?;
     Ok(SearchPath::from_words(&words))
 }
 
-/// Leaves out what `CFLAGS` and its like contribute: those are for the host's programs (`-march=native`, hardening), and clang
-/// refuses or ignores them for BPF. `CFLAGS_bpfel_unknown_none` and its like stay.
+/// Leaves out what `CFLAGS` and its like contribute: those are for the host's programs
+/// (`-march=native`, hardening), and clang refuses or ignores them for BPF.
+/// `CFLAGS_bpfel_unknown_none` and its like stay.
 fn without_host_flags(args: &[OsString]) -> Vec<OsString> {
     let mut args = args.to_vec();
     for flags in environment::host_flags() {

@@ -10,8 +10,9 @@ use crate::output::write_if_changed;
 
 const FILE: &str = "compile_commands.json";
 
-/// Writes the entries of these sources, each with its command, to `dir`, where the commands are run; entries of other sources
-/// that are still there stay. Returns a warning if the file is not this crate's.
+/// Writes the entries of these sources, each with its command, to `dir`, where the commands are
+/// run; entries of other sources that are still there stay. Returns a warning if the file is not
+/// this crate's.
 ///
 /// # Errors
 ///
@@ -38,7 +39,8 @@ pub(crate) fn write(dir: &Path, commands: &[(&Path, Vec<OsString>)]) -> Result<O
         .unzip();
     entries.retain(|entry| {
         let file = file(entry).unwrap_or_default();
-        // What a name with a quote or a backslash is called does not matter, as long as it is called the same.
+        // What a name with a quote or a backslash is called does not matter, as long as it is
+        // called the same.
         !files.iter().any(|new| new == file) && dir.join(file.trim_matches('"')).exists()
     });
     entries.extend(new);

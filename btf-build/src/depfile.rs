@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 /// The prerequisites of the first rule.
 ///
-/// make's quoting: a backslash before a newline continues, before a space or `#` it quotes, `$$` is a dollar.
+/// make's quoting: a backslash before a newline continues, before a space or `#` it quotes, `$$` is
+/// a dollar.
 pub(crate) fn prerequisites(text: &str) -> Vec<PathBuf> {
     let mut words = Vec::new();
     let mut word = String::new();

@@ -1,4 +1,5 @@
-//! Environment variables: all that are read are read here. Cargo is told about those that it does not set itself.
+//! Environment variables: all that are read are read here. Cargo is told about those that it does
+//! not set itself.
 
 use std::ffi::OsString;
 use std::num::NonZero;
@@ -8,7 +9,8 @@ use jobserver::FromEnvErrorKind;
 
 use crate::error::{Error, Result};
 
-/// Variables of users, by which cargo runs the build script again. The table in the crate's documentation has each.
+/// Variables of users, by which cargo runs the build script again. The table in the crate's
+/// documentation has each.
 ///
 /// The last of them are not read here but by `cc` and clang.
 const TRACKED: [&str; 10] = [
@@ -96,8 +98,9 @@ pub(crate) enum Jobserver {
 
 /// Connects to cargo's jobserver.
 pub(crate) fn jobserver() -> Jobserver {
-    // SAFETY: file descriptors that the flags name belong to the pipe that cargo created and that this process
-    // inherited; the client duplicates them and only closes its own. It checks that they are open and are pipes.
+    // SAFETY: file descriptors that the flags name belong to the pipe that cargo created and that
+    // this process inherited; the client duplicates them and only closes its own. It checks that
+    // they are open and are pipes.
     let found = unsafe { jobserver::Client::from_env_ext(true) };
     match found.client {
         Ok(client) => Jobserver::Connected(client),

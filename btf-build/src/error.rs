@@ -5,8 +5,8 @@ use std::path::Path;
 
 /// An error of a build.
 ///
-/// `{}` prints clang's output, then the message and the help, each on a line of its own. If several sources have
-/// errors, all are printed; the methods return the first.
+/// `{}` prints clang's output, then the message and the help, each on a line of its own. If several
+/// sources have errors, all are printed; the methods return the first.
 pub struct Error {
     message: String,
     help: Option<String>,
@@ -28,7 +28,8 @@ impl Error {
         }
     }
 
-    /// Returns the error of a file operation: `doing` is a verb phrase, `cannot write` for instance.
+    /// Returns the error of a file operation: `doing` is a verb phrase, `cannot write` for
+    /// instance.
     pub(crate) fn io(doing: &str, path: &Path, error: &std::io::Error) -> Self {
         Error::new(format!("{doing} {}: {error}", path.display()))
     }
@@ -69,7 +70,8 @@ impl Error {
 }
 
 impl Error {
-    /// Returns the text that a build script prints: like `{}`, with `error: ` before each message, as in clang's own.
+    /// Returns the text that a build script prints: like `{}`, with `error: ` before each message,
+    /// as in clang's own.
     pub(crate) fn report(&self) -> impl fmt::Display {
         std::fmt::from_fn(|f| self.write(f, "error: "))
     }

@@ -1,7 +1,7 @@
 //! Patterns of paths: `*` and `?` within a name, `**` for any number of directories.
 //!
-//! The crate `glob` matches names. Its directory walk is not used: it does not report the directories that
-//! cargo has to watch, and it follows symbolic links, which may form a loop.
+//! The crate `glob` matches names. Its directory walk is not used: it does not report the
+//! directories that cargo has to watch, and it follows symbolic links, which may form a loop.
 
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};

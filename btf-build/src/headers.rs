@@ -1,8 +1,9 @@
 //! The BPF-side C headers: `<bpf/bpf_helpers.h>` and its companions, drop-in for libbpf's.
 //!
-//! Owns writing them to a folder. Their text is in `include`, but for `bpf_helper_defs.h`, which is made here from
-//! the table of helper functions in btf-core. Beside them goes one in place of the C library's, without which `<errno.h>` or
-//! `<netinet/in.h>` would not compile for BPF. Leaves `vmlinux.h` to `vmlinux` and the include flags to `compile`.
+//! Owns writing them to a folder. Their text is in `include`, but for `bpf_helper_defs.h`, which is
+//! made here from the table of helper functions in btf-core. Beside them goes one in place of the C
+//! library's, without which `<errno.h>` or `<netinet/in.h>` would not compile for BPF. Leaves
+//! `vmlinux.h` to `vmlinux` and the include flags to `compile`.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -39,8 +40,8 @@ const TEXTS: [(&str, &str); 7] = [
     ("gnu/stubs.h", include_str!("../include/gnu/stubs.h")),
 ];
 
-/// Writes the headers to `dir`, for `-I dir`. A file that already has its text is not written again: its time
-/// would change, and cargo would rebuild.
+/// Writes the headers to `dir`, for `-I dir`. A file that already has its text is not written
+/// again: its time would change, and cargo would rebuild.
 ///
 /// # Errors
 ///
@@ -104,7 +105,8 @@ fn helper_defs() -> String {
     text
 }
 
-/// A call through a constant pointer whose value is the helper's number: clang makes that number the call's immediate.
+/// A call through a constant pointer whose value is the helper's number: clang makes that number
+/// the call's immediate.
 fn declaration(helper: &Helper) -> String {
     let Helper {
         id,
@@ -126,7 +128,8 @@ fn declaration(helper: &Helper) -> String {
     )
 }
 
-/// The structs that prototypes mention. Declared up front, or each would be a type of its own within one prototype.
+/// The structs that prototypes mention. Declared up front, or each would be a type of its own
+/// within one prototype.
 fn struct_names(helpers: &[Helper]) -> BTreeSet<&'static str> {
     let mut names = BTreeSet::new();
     for text in helpers
@@ -151,7 +154,8 @@ mod tests {
     use std::process::Command;
     use std::time::{Duration, SystemTime};
 
-    /// What vmlinux.h would bring, as far as the headers need it, with one set of registers for all architectures.
+    /// What vmlinux.h would bring, as far as the headers need it, with one set of registers for all
+    /// architectures.
     const PRELUDE: &str = "
         typedef unsigned char __u8; typedef unsigned short __u16; typedef unsigned int __u32;
         typedef unsigned long long __u64; typedef int __s32; typedef long long __s64;
@@ -322,7 +326,8 @@ mod tests {
         .expect("this test needs clang: apt install clang")
     }
 
-    /// What clang says about `source` with all headers before it, compiled to an object; empty if nothing.
+    /// What clang says about `source` with all headers before it, compiled to an object; empty if
+    /// nothing.
     fn compile(dir: &Path, flags: &[&str], source: &str) -> String {
         compile_alone(dir, flags, &format!("{PRELUDE}{source}"))
     }
@@ -410,7 +415,8 @@ mod tests {
         assert!(error.contains("bpf/bpf_core_read.h: "), "{error}");
     }
 
-    /// Where a machine of x86-64 has no development files for 32 bits, the first include alone would fail.
+    /// Where a machine of x86-64 has no development files for 32 bits, the first include alone
+    /// would fail.
     #[test]
     fn headers_of_the_c_library_compile() {
         let scratch = Scratch::new("libc");

@@ -1,5 +1,5 @@
-//! Runs work in parallel, with as many jobs as cargo's jobserver has tokens for, plus the one that this process may
-//! always run.
+//! Runs work in parallel, with as many jobs as cargo's jobserver has tokens for, plus the one that
+//! this process may always run.
 
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
@@ -45,7 +45,8 @@ fn run_within<T: Sync, R: Send>(
                 };
                 let done = done.clone();
                 scope.spawn(move || {
-                    // The scope reports a panic only when it ends, and the loop below waits for this result.
+                    // The scope reports a panic only when it ends, and the loop below waits for
+                    // this result.
                     let result =
                         std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(item)));
                     let _ = done.send((index, result));

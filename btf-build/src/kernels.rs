@@ -1,4 +1,5 @@
-//! Types of kernels that an application carries along, for those that have no BTF: of each only what its objects ask for.
+//! Types of kernels that an application carries along, for those that have no BTF: of each only
+//! what its objects ask for.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -23,7 +24,8 @@ pub(crate) struct Kernels<'a> {
 }
 
 impl<'a> Kernels<'a> {
-    /// The files, and those that end in `.btf` below the folders, of the target's architecture. Cargo is told about them.
+    /// The files, and those that end in `.btf` below the folders, of the target's architecture.
+    /// Cargo is told about them.
     ///
     /// # Errors
     ///
@@ -52,8 +54,8 @@ impl<'a> Kernels<'a> {
         Ok(Kernels { target, files })
     }
 
-    /// Leaves `NAME.btfs` beside the object `NAME.bpf.o`: what its relocations need of each kernel. There is no such file if it
-    /// has none, or there are no kernels.
+    /// Leaves `NAME.btfs` beside the object `NAME.bpf.o`: what its relocations need of each kernel.
+    /// There is no such file if it has none, or there are no kernels.
     ///
     /// # Errors
     ///
@@ -136,7 +138,8 @@ fn add(files: &mut BTreeMap<String, PathBuf>, file: PathBuf) -> Result<()> {
     }
 }
 
-/// Files below a folder, but for folders of other architectures, as `ubuntu/20.04/arm64` is for x86-64.
+/// Files below a folder, but for folders of other architectures, as `ubuntu/20.04/arm64` is for
+/// x86-64.
 fn search(folder: &Path, target: &Target, found: &mut BTreeSet<PathBuf>) -> Result<()> {
     let unreadable = |e| Error::io("cannot read the folder", folder, &e);
     for entry in std::fs::read_dir(folder).map_err(unreadable)? {

@@ -41,7 +41,8 @@ fn at_line(compiled: &Compiled, message: &str) -> Error {
     }
 }
 
-/// Checks that `.BTF` and `.BTF.ext` are there and well-formed, and drops debug information that nothing at run time reads.
+/// Checks that `.BTF` and `.BTF.ext` are there and well-formed, and drops debug information that
+/// nothing at run time reads.
 ///
 /// # Errors
 ///

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 
-/// Writes a file unless it already has these contents; a reader sees the old file or the new one, never a part.
+/// Writes a file unless it already has these contents; a reader sees the old file or the new one,
+/// never a part.
 ///
 /// # Errors
 ///

@@ -1,5 +1,5 @@
-//! Prototypes of what programs attach to: kept beside the object for its skeleton and for loading, and held against what
-//! the programs declare.
+//! Prototypes of what programs attach to: kept beside the object for its skeleton and for loading,
+//! and held against what the programs declare.
 
 use std::path::Path;
 
@@ -12,33 +12,39 @@ use crate::error::{Error, Result};
 use crate::output::{remove, write_if_changed};
 use crate::types::Kernel;
 
-/// What was kept.
+/// Prototypes of the attach targets of an object.
 #[derive(Default)]
-pub(crate) struct Kept {
-    /// The prototypes, if there is a BTF that they can be taken from.
+pub(crate) struct TargetPrototypes {
+    /// The prototypes, if there is a BTF to take them from.
     pub(crate) btf: Option<Btf>,
-    /// What is odd about the programs' declarations, a line each.
+    /// Warnings about the programs' declarations, a line each.
     pub(crate) warnings: Vec<String>,
 }
 
-/// Leaves `NAME.target.btf` beside the object `NAME.bpf.o`. There is no such file if no program attaches by type, or there is
-/// no BTF that `vmlinux.h` comes from.
+/// Leaves `NAME.target.btf` beside the object `NAME.bpf.o`. There is no such file if no program
+/// attaches by type, or there is no BTF that `vmlinux.h` comes from.
 ///
 /// `elf` is the object with its DWARF.
 ///
 /// # Errors
 ///
 /// If the kernel's BTF cannot be read, or the file not be written.
-pub(crate) fn keep(object: &Object, elf: &[u8], place: &Path, kernel: &Kernel<'_>) -> Result<Kept> {
+pub(crate) fn keep(
+    object: &Object,
+    elf: &[u8],
+    place: &Path,
+    kernel: &Kernel<'_>,
+) -> Result<TargetPrototypes> {
     let file = place.with_extension("").with_extension("target.btf");
     let targets: Vec<Target<'_>> = object.programs().iter().filter_map(Target::of).collect();
     if targets.is_empty() {
         remove(&file)?;
-        return Ok(Kept::default());
+        return Ok(TargetPrototypes::default());
     }
     let stamp = file.with_extension("key");
     let key = key(kernel, &targets)?;
-    // A new source seldom has new targets; what is left of the kernel's BTF then answers as the whole does.
+    // A new source seldom has new targets; what is left of the kernel's BTF then answers as the
+    // whole does.
     let left = match std::fs::read_to_string(&stamp) {
         Ok(made) if made == key => Btf::from_file(&file).ok(),
         _ => None,
@@ -50,7 +56,7 @@ pub(crate) fn keep(object: &Object, elf: &[u8], place: &Path, kernel: &Kernel<'_
     let Some(known) = known else {
         remove(&file)?;
         remove(&stamp)?;
-        return Ok(Kept::default());
+        return Ok(TargetPrototypes::default());
     };
     let declarations = dwarf::declarations(elf)?;
     let bad = |e: btf_obj::Error| Error::new(format!("object `{}`: {e}", object.name()));
@@ -63,7 +69,7 @@ pub(crate) fn keep(object: &Object, elf: &[u8], place: &Path, kernel: &Kernel<'_
     write_if_changed(&file, &btf.to_target_bytes())?;
     write_if_changed(&stamp, key.as_bytes())?;
     let warnings = check(object, &btf, &declarations);
-    Ok(Kept {
+    Ok(TargetPrototypes {
         btf: Some(btf),
         warnings,
     })
@@ -80,8 +86,9 @@ fn key(kernel: &Kernel<'_>, targets: &[Target<'_>]) -> Result<String> {
 
 /// Holds each declaration against its target.
 ///
-/// A wrong one is a warning, not an error: a program may be written for another kernel than the one whose types are at hand,
-/// as one of several from which the application chooses, and what a program is loaded into is checked again there.
+/// A wrong one is a warning, not an error: a program may be written for another kernel than the one
+/// whose types are at hand, as one of several from which the application chooses, and what a
+/// program is loaded into is checked again there.
 fn check(object: &Object, btf: &Btf, declarations: &Declarations) -> Vec<String> {
     let mut lines = Vec::new();
     for program in object.programs() {

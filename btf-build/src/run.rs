@@ -6,17 +6,17 @@ use std::path::{Path, PathBuf};
 use btf_obj::obj::link_objects;
 
 use crate::compile::{Compiled, Compiler, Failure};
+use crate::diagnostics::Reader;
 use crate::error::{Error, Result};
-use crate::kept::Kept;
 use crate::kernels::Kernels;
 use crate::lint::{self, Subject};
 use crate::object::Checked;
 use crate::output::{remove, write_if_changed};
 use crate::replace::replace_section;
-use crate::said::Reader;
 use crate::settings::Settings;
 use crate::sources::{Source, Unit};
 use crate::target::Target;
+use crate::tool_cache::ToolCache;
 use crate::types::Kernel;
 use crate::vmlinux::Header;
 use crate::{
@@ -43,8 +43,8 @@ pub(crate) fn build(settings: &Settings) -> Result<Vec<Artifact>> {
     let out_dir = out_dir(settings)?;
     environment::track();
     let (units, sources) = sources::units(&settings.sources, &settings.links)?;
-    let kept = Kept::new(&out_dir);
-    let clang = clang::find(settings.clang.as_deref(), &kept)?;
+    let cache = ToolCache::new(&out_dir);
+    let clang = clang::find(settings.clang.as_deref(), &cache)?;
     let target = Target::new(settings.target_arch.as_deref())?;
     let types = types::Source::new(settings.vmlinux.as_deref(), &target)?;
     let header = Header::new(&out_dir, &types, &target);
@@ -53,7 +53,7 @@ pub(crate) fn build(settings: &Settings) -> Result<Vec<Artifact>> {
     let own_headers = write_headers(&out_dir)?;
     let mut includes = settings.includes.clone();
     includes.push(own_headers.clone());
-    let compiler = Compiler::new(&clang, &target, &includes, &settings.clang_flags(), &kept)?;
+    let compiler = Compiler::new(&clang, &target, &includes, &settings.clang_flags(), &cache)?;
     let reads_vmlinux = units.iter().any(|unit| header.was_read_for(&unit.name));
     let (compiled, vmlinux) = compile(&compiler, &sources, &out_dir, (&header, reads_vmlinux))?;
     let mut warnings = Vec::new();
@@ -153,8 +153,8 @@ fn write_headers(out_dir: &Path) -> Result<PathBuf> {
 /// What came of a source.
 type Outcome = Result<Compiled, Failure>;
 
-/// All sources, side by side; in the order of the sources, whichever ends first. And the folder of `vmlinux.h`, if one of them
-/// asks for it, or `was_read` says that one did in the last build.
+/// All sources, side by side; in the order of the sources, whichever ends first. And the folder of
+/// `vmlinux.h`, if one of them asks for it, or `was_read` says that one did in the last build.
 fn compile(
     compiler: &Compiler,
     sources: &[Source],
@@ -263,15 +263,15 @@ fn finish(
     warnings: &mut Vec<String>,
 ) -> Result<Checked> {
     let checked = object::check(name, compiled)?;
-    let kept = prototypes::keep(&checked.object, &compiled.elf, object, kernel)?;
+    let target_prototypes = prototypes::keep(&checked.object, &compiled.elf, object, kernel)?;
     let subject = Subject::new(
         &checked.object,
         &compiled.elf,
-        kept.btf.as_ref(),
+        target_prototypes.btf.as_ref(),
         compiled.clang,
     );
     warnings.extend(lint::lines(&subject));
-    warnings.extend(kept.warnings);
+    warnings.extend(target_prototypes.warnings);
     Ok(checked)
 }
 

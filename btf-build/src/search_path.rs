@@ -59,8 +59,8 @@ impl SearchPath {
         quoted.iter().chain(&self.angled)
     }
 
-    /// The form in which `kept` stores it: directories, those for `"name"` first, with an empty
-    /// string between the two.
+    /// The form in which `tool_cache` stores it: directories, those for `"name"` first, with an
+    /// empty string between the two.
     pub(crate) fn into_words(self) -> Vec<OsString> {
         let quoted = self.quoted.into_iter().map(PathBuf::into_os_string);
         let angled = self.angled.into_iter().map(PathBuf::into_os_string);

@@ -90,7 +90,8 @@ pub(crate) fn units(given: &[Given], links: &[Link]) -> Result<(Vec<Unit>, Vec<S
     Ok((units, sources))
 }
 
-/// All sources in the order of the settings, and in that of their names where a pattern stands for several.
+/// All sources in the order of the settings, and in that of their names where a pattern stands for
+/// several.
 ///
 /// Cargo is told about folders in which a new file could match a pattern.
 ///

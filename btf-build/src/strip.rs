@@ -1,4 +1,5 @@
-//! An object without its DWARF: sections that describe the machine code to debuggers go, and what is left is laid out anew.
+//! An object without its DWARF: sections that describe the machine code to debuggers go, and what
+//! is left is laid out anew.
 
 use std::collections::HashMap;
 
@@ -13,14 +14,16 @@ type Header = elf::FileHeader64<Endianness>;
 type Section = elf::SectionHeader64<Endianness>;
 type Symbol = elf::Sym64<Endianness>;
 
-/// Indexes of symbols that a linker must not fold, which would be wrong afterwards, and which nothing reads.
+/// Indexes of symbols that a linker must not fold, which would be wrong afterwards, and which
+/// nothing reads.
 const LLVM_ADDRSIG: elf::SectionType = elf::SectionType(0x6fff_4c03);
 
 /// How much larger than the object its names may become: those that were ends of one string are
 /// strings of their own, in each string table.
 const LARGER: usize = 4;
 
-/// Removes `.debug_*` sections with their relocations and symbols; everything else keeps its order and contents.
+/// Removes `.debug_*` sections with their relocations and symbols; everything else keeps its order
+/// and contents.
 ///
 /// # Errors
 ///
@@ -142,7 +145,8 @@ impl Stripper<'_> {
             }
             table.push(section);
         }
-        // Names of sections and symbols are in one table, as clang has them; any other is a copy of it, which is not read.
+        // Names of sections and symbols are in one table, as clang has them; any other is a copy of
+        // it, which is not read.
         let strings = std::mem::take(&mut self.strings.bytes);
         if strings.len().saturating_mul(string_tables.len()) > LARGER * self.bytes.len() {
             return Err("it has too many string tables".to_owned());

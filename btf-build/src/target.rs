@@ -58,8 +58,8 @@ impl Target {
         })
     }
 
-    /// Debian's folders of machine-dependent headers such as `<asm/types.h>`, which clang does not search for BPF: those of a
-    /// machine's own packages, then those for cross compilers.
+    /// Debian's folders of machine-dependent headers such as `<asm/types.h>`, which clang does not
+    /// search for BPF: those of a machine's own packages, then those for cross compilers.
     pub(crate) fn multiarch_dirs(&self) -> [String; 2] {
         let (arch, abi) = match self.names()[0] {
             "x86" => ("i386", "gnu"),
@@ -74,7 +74,8 @@ impl Target {
         ]
     }
 
-    /// What files of this architecture may be called: by Rust's name, then the kernel's and that of `uname -m`.
+    /// What files of this architecture may be called: by Rust's name, then the kernel's and that of
+    /// `uname -m`.
     pub(crate) fn names(&self) -> Vec<&str> {
         let arch = match self.arch.as_str() {
             "powerpc64" if self.little_endian => "powerpc64le",
@@ -109,7 +110,8 @@ impl Target {
     }
 }
 
-/// What architectures are called, each by Rust's name first; where that leaves the byte order open, by one that does not.
+/// What architectures are called, each by Rust's name first; where that leaves the byte order open,
+/// by one that does not.
 const NAMES: [&[&str]; 15] = [
     &["x86_64", "amd64", "x86"],
     &["x86", "i686", "i386"],
@@ -133,7 +135,8 @@ pub(crate) fn is_architecture(name: &str) -> bool {
     NAMES.iter().any(|names| names.contains(&name))
 }
 
-/// An architecture by Rust's name, with the byte order that it usually has; or by one that also says the byte order.
+/// An architecture by Rust's name, with the byte order that it usually has; or by one that also
+/// says the byte order.
 fn named(arch: &str) -> (String, bool) {
     let (arch, little_endian) = match arch {
         "powerpc64le" => ("powerpc64", true),

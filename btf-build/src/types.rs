@@ -1,4 +1,5 @@
-//! Where kernel types come from: the running kernel, a file, or a folder with a file for each architecture.
+//! Where kernel types come from: the running kernel, a file, or a folder with a file for each
+//! architecture.
 
 use std::cell::OnceCell;
 use std::fmt::{self, Write as _};
@@ -31,8 +32,8 @@ pub(crate) enum Types {
 }
 
 impl Source {
-    /// What a setting or the environment names, else the running kernel. A file is watched by cargo; the running kernel is
-    /// not, so that a reboot rebuilds nothing.
+    /// What a setting or the environment names, else the running kernel. A file is watched by
+    /// cargo; the running kernel is not, so that a reboot rebuilds nothing.
     ///
     /// # Errors
     ///
@@ -61,7 +62,8 @@ impl Source {
         }
     }
 
-    /// The types as BTF; `None` if there are none, or only as a header, or of another architecture than is built for.
+    /// The types as BTF; `None` if there are none, or only as a header, or of another architecture
+    /// than is built for.
     ///
     /// # Errors
     ///
@@ -258,7 +260,8 @@ pub(crate) fn read(path: &Path, target: &Target) -> Result<Types> {
     }
 }
 
-/// Whose registers a kernel saves, by the kernel's name of the architecture; `None` where they have no mark of their own.
+/// Whose registers a kernel saves, by the kernel's name of the architecture; `None` where they have
+/// no mark of their own.
 fn machine(btf: &Btf) -> Option<&'static str> {
     let registers = btf.find("pt_regs", Kind::STRUCT)?;
     let has = |name: &str| {

@@ -1,7 +1,8 @@
 //! `vmlinux.h`, made once for all crates of a build that take it from the same types.
 //!
-//! Dumping takes longer than compiling most programs, so it is done when a source asks for the header and nobody has made it
-//! of these types. It lies in a folder named after what it is made from, which the crate keeps a note of in `OUT_DIR`.
+//! Dumping takes longer than compiling most programs, so it is done when a source asks for the
+//! header and nobody has made it of these types. It lies in a folder named after what it is made
+//! from, which the crate keeps a note of in `OUT_DIR`.
 
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -95,7 +96,8 @@ impl<'a> Header<'a> {
             return Ok(folder);
         }
         make_dir(&folder)?;
-        // Other build scripts may be about to make it, too; the first does, and the others find it made.
+        // Other build scripts may be about to make it, too; the first does, and the others find it
+        // made.
         let lock = folder.join("lock");
         let locked = File::create(&lock).and_then(|file| file.lock().map(|()| file));
         let _locked = locked.map_err(|e| Error::io("cannot lock", &lock, &e))?;
@@ -131,8 +133,8 @@ fn name_of(types: &Types) -> String {
     format!("vmlinux-{:016x}-{len}", hasher.finish())
 }
 
-/// A folder that all crates of a build know: `target/PROFILE/btf-build` if `out_dir` is where cargo has it,
-/// `target/PROFILE/build/…/out`, and one of this crate alone otherwise.
+/// A folder that all crates of a build know: `target/PROFILE/btf-build` if `out_dir` is where cargo
+/// has it, `target/PROFILE/build/…/out`, and one of this crate alone otherwise.
 fn shared(out_dir: &Path) -> PathBuf {
     let is_build = |dir: &&Path| dir.file_name().is_some_and(|name| name == "build");
     let build = out_dir.ancestors().take(6).find(is_build);

@@ -147,7 +147,7 @@ mod tests {
             b.int("char", 1, IntEncoding::SIGNED),
             b.int("_Bool", 1, IntEncoding::BOOL),
         );
-        let text = b.constant(char);
+        let text = b.const_(char);
         let [text, how, file, regs] = [
             text,
             b.forward_struct("open_how"),

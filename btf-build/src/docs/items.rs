@@ -1,7 +1,7 @@
 //! Declarations of a C source with the comments at them.
 //!
-//! A comment belongs to what begins in the line below its last, or to what ends in its own first line. Bodies of functions have
-//! no declarations that anyone outside would name, and are skipped.
+//! A comment belongs to what begins in the line below its last, or to what ends in its own first
+//! line. Bodies of functions have no declarations that anyone outside would name, and are skipped.
 
 use super::lexer::{Token, TokenKind, tokens};
 
@@ -38,14 +38,15 @@ impl Items {
             .filter(|text| !text.is_empty())
     }
 
-    /// The innermost declaration in a line that has this name among its words; any name is in it if that is empty.
+    /// The innermost declaration in a line that has this name among its words; any name is in it if
+    /// that is empty.
     fn at(&self, line: usize, name: &str) -> Option<usize> {
         let holds = |item: &Item| {
             let has_name = name.is_empty() || item.words.iter().any(|word| word == name);
             has_name && item.first <= line && line <= item.last
         };
-        // They are in the order of their first lines. What nothing is around ends before the next begins, so that before one
-        // which ends above this line there is nothing to look at.
+        // They are in the order of their first lines. What nothing is around ends before the next
+        // begins, so that before one which ends above this line there is nothing to look at.
         let begun = self.0.partition_point(|item| item.first <= line);
         let from = self.0[..begun]
             .iter()
@@ -107,7 +108,8 @@ struct Scope {
 struct Reader {
     items: Vec<Item>,
     scopes: Vec<Scope>,
-    /// The declarations that have begun and not ended, the innermost last, each with the depth of scopes it is in.
+    /// The declarations that have begun and not ended, the innermost last, each with the depth of
+    /// scopes it is in.
     open: Vec<(usize, usize)>,
     /// Parentheses that are open.
     parens: usize,

@@ -1,4 +1,5 @@
-//! C sources cut into tokens: enough to tell comments from code, and one declaration from the next. It takes any bytes.
+//! C sources cut into tokens: enough to tell comments from code, and one declaration from the next.
+//! It takes any bytes.
 
 /// A piece of a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

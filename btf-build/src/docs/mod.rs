@@ -1,7 +1,9 @@
-//! Documentation for skeletons: what the comments of the sources say about the things that an object has.
+//! Documentation for skeletons: what the comments of the sources say about the things that an
+//! object has.
 //!
-//! DWARF knows in which line each thing is declared; [`items`] knows which comment belongs to a line. The result is left beside
-//! the object as `NAME.docs`: a line each, the thing's C name, a tab, and the comment with its lines joined by `\n`.
+//! DWARF knows in which line each thing is declared; [`items`] knows which comment belongs to a
+//! line. The result is left beside the object as `NAME.docs`: a line each, the thing's C name, a
+//! tab, and the comment with its lines joined by `\n`.
 
 mod items;
 mod lexer;
@@ -20,11 +22,13 @@ const MAX_SIZE: u64 = 16 << 20;
 
 /// Leaves `NAME.docs` beside the object `NAME.bpf.o`, or nothing if no comment is at anything.
 ///
-/// `elf` is the object with its DWARF; `is_made` says which files are this crate's and not the user's.
+/// `elf` is the object with its DWARF; `is_made` says which files are this crate's and not the
+/// user's.
 ///
 /// # Errors
 ///
-/// If the DWARF is not well-formed, or the file cannot be written. A source that cannot be read has no comments.
+/// If the DWARF is not well-formed, or the file cannot be written. A source that cannot be read has
+/// no comments.
 pub(crate) fn keep(elf: &[u8], place: &Path, is_made: &dyn Fn(&Path) -> bool) -> Result<()> {
     let file = place.with_extension("").with_extension("docs");
     let mut sources = Sources {
@@ -69,7 +73,8 @@ impl Sources<'_> {
         })
     }
 
-    /// Adds what the comments say about a thing and its parts; of several of one name, the first counts.
+    /// Adds what the comments say about a thing and its parts; of several of one name, the first
+    /// counts.
     fn document(&mut self, declared: &Declared, docs: &mut BTreeMap<String, String>) {
         let Declared {
             kind,

@@ -1,6 +1,7 @@
 //! Bodies that programs declare with `BPF_PROG`, as BTF.
 //!
-//! clang leaves a body out of DWARF of which no instruction is left: one that does no more than return an argument, or nothing.
+//! clang leaves a body out of DWARF of which no instruction is left: one that does no more than
+//! return an argument, or nothing.
 
 use std::collections::HashMap;
 
@@ -131,7 +132,7 @@ impl<'a> Bodies<'_, 'a> {
             }
             gimli::DW_TAG_const_type => {
                 let of = self.type_of(entry, depth)?;
-                self.builder.constant(of)
+                self.builder.const_(of)
             }
             gimli::DW_TAG_volatile_type => {
                 let of = self.type_of(entry, depth)?;

@@ -18,7 +18,8 @@ pub(crate) struct Declared {
 /// A member, perhaps of a type without a tag that a part has.
 #[derive(Debug)]
 pub(crate) struct DeclaredPart {
-    /// What it is a member of; a type without a tag is called after the member that is of it, `event_at`.
+    /// What it is a member of; a type without a tag is called after the member that is of it,
+    /// `event_at`.
     pub(crate) of: String,
     pub(crate) name: String,
     pub(crate) line: u64,
@@ -95,7 +96,8 @@ impl<'a> Unit<'_, 'a> {
             };
             let name = self.name(entry)?;
             let is_whole = entry.attr_value(gimli::DW_AT_declaration).is_none();
-            // Functions that are copies of others have no name of their own, nor have records that a typedef names.
+            // Functions that are copies of others have no name of their own, nor have records that
+            // a typedef names.
             let is_wanted = !name.is_empty() || kind == DeclaredKind::Enum;
             if !is_whole || !is_wanted {
                 continue;
@@ -155,7 +157,8 @@ impl<'a> Unit<'_, 'a> {
         Ok(())
     }
 
-    /// The members of what an entry is of, if that is a struct or union without a tag, or an array of them.
+    /// The members of what an entry is of, if that is a struct or union without a tag, or an array
+    /// of them.
     fn members_of_type(
         &self,
         entry: &Entry<'a>,

@@ -1,5 +1,5 @@
-//! What only DWARF knows of an object, and what goes with it when it is stripped from what is embedded: bodies of programs,
-//! and where things are declared. Both are in no BTF of the object.
+//! What only DWARF knows of an object, and what goes with it when it is stripped from what is
+//! embedded: bodies of programs, and where things are declared. Both are in no BTF of the object.
 
 mod atomic;
 mod bodies;
@@ -27,8 +27,8 @@ pub(crate) struct Place {
 
 /// The DWARF of an object.
 ///
-/// References between sections are not relocated: clang refers to sections from their start, so that what stands in an
-/// object's DWARF are the right offsets already.
+/// References between sections are not relocated: clang refers to sections from their start, so
+/// that what stands in an object's DWARF are the right offsets already.
 fn load(elf: &[u8]) -> Result<gimli::Dwarf<Reader<'_>>, String> {
     let file = object::File::parse(elf).map_err(|e| e.to_string())?;
     let endian = if file.is_little_endian() {

@@ -1,4 +1,5 @@
-//! Where functions, types and variables are declared, and what clang 14 leaves out of the BTF of wide enums.
+//! Where functions, types and variables are declared, and what clang 14 leaves out of the BTF of
+//! wide enums.
 
 use std::collections::HashMap;
 

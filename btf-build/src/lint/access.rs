@@ -14,7 +14,7 @@ use btf_obj::obj::{ExternKind, Object, ProgType, ProgramSpec, RelocTarget};
 use btf_obj::relo::{self, Relo};
 
 use super::flow::{self, Access, Origin, Pointer};
-use super::{Finding, Spot, Subject, place};
+use super::{Spot, Subject, Warning, place};
 
 /// What a type of program finds in its context.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -30,9 +30,9 @@ enum Words {
 /// Structs that keep their layout, whoever declares them.
 const STABLE: [&str; 1] = ["pt_regs"];
 
-pub(super) fn check(subject: &Subject<'_>) -> Vec<Finding> {
+pub(super) fn check(subject: &Subject<'_>) -> Vec<Warning> {
     let object = subject.object;
-    let mut findings: Vec<Finding> = Vec::new();
+    let mut findings: Vec<Warning> = Vec::new();
     let mut done = vec![false; object.functions().len()];
     let is_constant = |target| match target {
         RelocTarget::Data { section, .. } => object.data()[section].kind.is_frozen(),
@@ -68,7 +68,7 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Finding> {
     findings
 }
 
-fn same_line(a: &Finding, b: &Finding) -> bool {
+fn same_line(a: &Warning, b: &Warning) -> bool {
     match (&a.spot, &b.spot) {
         (Some(x), Some(y)) => x.is_line_of(y) && a.help == b.help,
         _ => a.message == b.message,
@@ -98,7 +98,7 @@ struct Of<'a> {
 }
 
 impl Of<'_> {
-    fn judge(&self, access: Access) -> Option<Finding> {
+    fn judge(&self, access: Access) -> Option<Warning> {
         let is_number = match access.pointer.origin {
             Origin::Word(_) => self.words == Words::Numbers,
             Origin::CurrentTask | Origin::Read => true,
@@ -121,7 +121,7 @@ impl Of<'_> {
         if STABLE.contains(&name.as_str()) || declared.is_some_and(place::is_system_header) {
             return None;
         }
-        Some(Finding {
+        Some(Warning {
             spot: self.spot(access),
             message: format!(
                 "program `{}` reads `struct {name}` at byte {offset}, where only the kernel that it is written for has the field: \
@@ -134,7 +134,7 @@ impl Of<'_> {
         })
     }
 
-    fn refused(&self, access: Access) -> Finding {
+    fn refused(&self, access: Access) -> Warning {
         let what = match self.field(access.insn) {
             Some(field) => format!("`{field}`"),
             None => "memory".to_owned(),
@@ -147,7 +147,7 @@ impl Of<'_> {
             Origin::Read => ("what was read by a helper is", ""),
             _ => ("what is in the context is", ""),
         };
-        Finding {
+        Warning {
             spot: self.spot(access),
             message: format!(
                 "program `{}` will be refused: it reads {what} directly, but {from} a number to the verifier",

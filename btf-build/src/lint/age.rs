@@ -1,10 +1,10 @@
-//! What a source uses that the clang at hand is too old for: said of objects that came out wrong, and as advice where clang
-//! gave up.
+//! What a source uses that the clang at hand is too old for: said of objects that came out wrong,
+//! and as advice where clang gave up.
 
 use btf_obj::btf::Kind;
 use btf_obj::obj::MapType;
 
-use super::{Finding, Spot, Subject};
+use super::{Spot, Subject, Warning};
 
 /// First clang that writes 64-bit enums to BTF whole.
 const ENUM64: u32 = 15;
@@ -13,7 +13,8 @@ const ADDRESS_SPACES: u32 = 19;
 
 const ARENA: MapType = MapType(33);
 
-/// What older clangs say about something newer: their words, the first clang that knows it, and what it is.
+/// What older clangs say about something newer: their words, the first clang that knows it, and
+/// what it is.
 const NEWER: &[(&str, u32, &str)] = &[
     (
         "Incorrect flag for llvm.bpf.preserve.type.info",
@@ -46,19 +47,19 @@ fn install(since: u32, clang: u32) -> String {
     )
 }
 
-pub(super) fn check(subject: &Subject<'_>) -> Vec<Finding> {
-    let mut findings = enums(subject);
-    findings.extend(arenas(subject));
-    findings
+pub(super) fn check(subject: &Subject<'_>) -> Vec<Warning> {
+    let mut warnings = enums(subject);
+    warnings.extend(arenas(subject));
+    warnings
 }
 
 /// Enums of eight bytes that have lost the upper half of their values.
-fn enums(subject: &Subject<'_>) -> Vec<Finding> {
+fn enums(subject: &Subject<'_>) -> Vec<Warning> {
     let Some(btf) = subject.object.btf().filter(|_| subject.clang < ENUM64) else {
         return Vec::new();
     };
     let cut = |ty: &btf_obj::btf::Type<'_>| ty.kind() == Kind::ENUM && ty.byte_size() == Some(8);
-    let mut findings = Vec::new();
+    let mut warnings = Vec::new();
     for ty in btf.types().filter(cut) {
         let named = |name: &str| ty.enumerators().iter().any(|e| e.name() == name);
         let source = subject
@@ -75,7 +76,7 @@ fn enums(subject: &Subject<'_>) -> Vec<Finding> {
             Some((name, value)) => format!(", of `{name}` = {value} for instance"),
             None => String::new(),
         };
-        findings.push(Finding {
+        warnings.push(Warning {
             spot: source.map(|source| Spot::declared(&source.place, &["enum"])),
             message: format!(
                 "clang {} writes only the lower 32 bits of the values of {what} to BTF{wrong}: \
@@ -85,13 +86,13 @@ fn enums(subject: &Subject<'_>) -> Vec<Finding> {
             help: install(ENUM64, subject.clang),
         });
     }
-    findings
+    warnings
 }
 
-fn arenas(subject: &Subject<'_>) -> Vec<Finding> {
+fn arenas(subject: &Subject<'_>) -> Vec<Warning> {
     let maps = subject.object.maps().iter();
     let old = maps.filter(|map| map.map_type == ARENA && subject.clang < ADDRESS_SPACES);
-    let finding = |map: &btf_obj::obj::MapSpec| Finding {
+    let warning = |map: &btf_obj::obj::MapSpec| Warning {
         spot: subject.spot_of_variable(&map.name),
         message: format!(
             "clang {} does not tell pointers into the arena `{}` from others: programs that follow one will be refused",
@@ -99,7 +100,7 @@ fn arenas(subject: &Subject<'_>) -> Vec<Finding> {
         ),
         help: install(ADDRESS_SPACES, subject.clang),
     };
-    old.map(finding).collect()
+    old.map(warning).collect()
 }
 
 #[cfg(test)]

@@ -1,12 +1,14 @@
-//! Licenses: one that is missing, and what is called that the kernel gives only to programs under the GPL.
+//! Licenses: one that is missing, and what is called that the kernel gives only to programs under
+//! the GPL.
 
 use btf_obj::helper;
 use btf_obj::insn::{Insn, op};
 use btf_obj::obj::{Object, ProgType, ProgramSpec, RelocTarget};
 
-use super::{Finding, Spot, Subject};
+use super::{Spot, Subject, Warning};
 
-/// What the kernel takes as compatible with the GPL, letter by letter (`license_is_gpl_compatible`).
+/// What the kernel takes as compatible with the GPL, letter by letter
+/// (`license_is_gpl_compatible`).
 const COMPATIBLE: [&str; 6] = [
     "GPL",
     "GPL v2",
@@ -19,16 +21,16 @@ const COMPATIBLE: [&str; 6] = [
 /// `BPF_FUNC_get_stackid`, `_get_func_ip`: some types of programs have them without the GPL.
 const LAX_SOMEWHERE: [i32; 2] = [27, 173];
 
-pub(super) fn check(subject: &Subject<'_>) -> Vec<Finding> {
+pub(super) fn check(subject: &Subject<'_>) -> Vec<Warning> {
     let object = subject.object;
     let license = object.license();
     if COMPATIBLE.contains(&license) || object.programs().is_empty() {
         return Vec::new();
     }
-    let mut findings = Vec::new();
+    let mut warnings = Vec::new();
     if license.is_empty() {
         let first = &object.programs()[0];
-        findings.push(Finding {
+        warnings.push(Warning {
             spot: subject.spot_of(first),
             message: format!(
                 "the object has no license, so kernels take `{}` and its other programs as proprietary",
@@ -37,7 +39,7 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Finding> {
             help: "write `char LICENSE[] SEC(\"license\") = \"GPL\";`, or \"Dual MIT/GPL\", or what it is under".into(),
         });
         if object.programs().len() == 1 {
-            findings[0].message = format!(
+            warnings[0].message = format!(
                 "the object has no license, so kernels take `{}` as proprietary",
                 first.name
             );
@@ -45,15 +47,15 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Finding> {
     }
     for program in object.programs() {
         if let Some(what) = whole(program) {
-            findings.push(Finding {
+            warnings.push(Warning {
                 spot: subject.spot_of(program),
                 message: format!("program `{}` will be refused: {what} need a license that is compatible with the GPL{}", program.name, under(license)),
                 help: help(license),
             });
         }
     }
-    findings.extend(calls(object, license));
-    findings
+    warnings.extend(calls(object, license));
+    warnings
 }
 
 /// Programs of which the kernel takes none without the GPL.
@@ -61,8 +63,8 @@ fn whole(program: &ProgramSpec) -> Option<&'static str> {
     (program.def?.prog_type == ProgType::LSM).then_some("lsm programs")
 }
 
-/// A finding for each function that needs the GPL, at its first call, with how many more there are.
-fn calls(object: &Object, license: &str) -> Vec<Finding> {
+/// A warning for each function that needs the GPL, at its first call, with how many more there are.
+fn calls(object: &Object, license: &str) -> Vec<Warning> {
     let mut found: Vec<(String, Option<Spot>, usize)> = Vec::new();
     let mut seen = vec![false; object.functions().len()];
     for program in object.programs() {
@@ -88,13 +90,13 @@ fn calls(object: &Object, license: &str) -> Vec<Finding> {
             }
         }
     }
-    let finding = |(name, spot, more): (String, Option<Spot>, usize)| {
+    let warning = |(name, spot, more): (String, Option<Spot>, usize)| {
         let more = match more {
             0 => String::new(),
             1 => ", called here and once more,".to_owned(),
             n => format!(", called here and {n} times more,"),
         };
-        Finding {
+        Warning {
             spot,
             message: format!(
                 "`{name}`{more} needs a license that is compatible with the GPL{}",
@@ -103,7 +105,7 @@ fn calls(object: &Object, license: &str) -> Vec<Finding> {
             help: help(license),
         }
     };
-    found.into_iter().map(finding).collect()
+    found.into_iter().map(warning).collect()
 }
 
 fn is_call(insn: Insn) -> bool {

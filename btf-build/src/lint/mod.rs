@@ -1,8 +1,8 @@
-//! What compiles and will not work, or only on the machine that it was compiled on: said at build time, with the line.
+//! Lints: likely mistakes in objects that compile, reported as warnings at their source line.
 //!
-//! A check is a file and a row of [`CHECKS`]. It looks at the finished object and returns findings, each a warning: the
-//! application may choose among programs, and some that this kernel refuses are for another. Nothing is found that may be
-//! right; what cannot be told is let pass.
+//! A check is a file and a row of [`CHECKS`]. It reads the finished object and returns warnings,
+//! not errors: the application may choose among programs, and one that this kernel rejects may be
+//! for another kernel. A check reports only what is certainly wrong.
 
 mod access;
 mod age;
@@ -25,10 +25,10 @@ pub(crate) use place::Spot;
 
 use crate::dwarf::{self, Places};
 
-/// A check by what it is about.
-type Check = fn(&Subject<'_>) -> Vec<Finding>;
+/// A lint.
+type Check = fn(&Subject<'_>) -> Vec<Warning>;
 
-/// All of them, in the order in which their findings are shown.
+/// All checks, in the order in which their warnings are printed.
 const CHECKS: &[Check] = &[
     section::check,
     pointers::check,
@@ -38,7 +38,7 @@ const CHECKS: &[Check] = &[
     untyped::check,
 ];
 
-/// What is looked at.
+/// An object and what the checks read besides it.
 pub(crate) struct Subject<'a> {
     object: &'a Object,
     /// The object with its DWARF.
@@ -80,22 +80,23 @@ impl<'a> Subject<'a> {
         Some(Spot::declared(place, &[name]))
     }
 
-    /// Where things are declared, read when first asked for. DWARF that cannot be read only costs the places.
+    /// Where things are declared, read when first asked for. DWARF that cannot be read only costs
+    /// the places.
     fn places(&self) -> &Places {
         self.places
             .get_or_init(|| dwarf::places(self.elf).unwrap_or_default())
     }
 }
 
-/// What a check found.
-struct Finding {
+/// A warning of a check.
+struct Warning {
     spot: Option<Spot>,
     message: String,
     help: String,
 }
 
-/// As clang writes warnings, with what to try below.
-impl fmt::Display for Finding {
+/// Formatted like a warning of clang, with help below.
+impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(spot) = &self.spot {
             write!(f, "{spot}: ")?;
@@ -108,12 +109,12 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Everything that is found, line by line.
+/// Returns the warnings of all checks, line by line.
 pub(crate) fn lines(subject: &Subject<'_>) -> Vec<String> {
-    let findings = CHECKS.iter().flat_map(|check| check(subject));
-    findings
-        .flat_map(|finding| {
-            let text = finding.to_string();
+    let warnings = CHECKS.iter().flat_map(|check| check(subject));
+    warnings
+        .flat_map(|warning| {
+            let text = warning.to_string();
             text.lines().map(str::to_owned).collect::<Vec<_>>()
         })
         .collect()

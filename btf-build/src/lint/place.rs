@@ -1,5 +1,5 @@
-//! Where a finding is, in the sources: from the line information of an instruction, or a declaration's place in DWARF and the
-//! source itself.
+//! Where a warning is, in the sources: from the line information of an instruction, or a
+//! declaration's place in DWARF and the source itself.
 
 use std::fmt;
 use std::path::Path;
@@ -37,7 +37,8 @@ impl Spot {
         Spot::declared(place, &[&section, &program.name])
     }
 
-    /// Where something is declared; better, where the first of these words stands within the few lines before.
+    /// Where something is declared; better, where the first of these words stands within the few
+    /// lines before.
     pub(crate) fn declared(place: &Place, words: &[&str]) -> Spot {
         const BEFORE: usize = 4;
         let mut spot = Spot {
@@ -98,8 +99,8 @@ impl fmt::Display for Spot {
     }
 }
 
-/// Whether a file is one of the system's headers, whose structs are the kernel's interface to programs and keep their layout;
-/// those of `vmlinux.h` do not.
+/// Whether a file is one of the system's headers, whose structs are the kernel's interface to
+/// programs and keep their layout; those of `vmlinux.h` do not.
 pub(super) fn is_system_header(place: &Place) -> bool {
     let file = relative(&place.file);
     let file = Path::new(&file);

@@ -1,9 +1,10 @@
-//! Variables that start with the addresses of others: loaders fill addresses into code, and leave data as the compiler wrote it.
+//! Variables that start with the addresses of others: loaders fill addresses into code, and leave
+//! data as the compiler wrote it.
 
 use btf_obj::obj::RelocTarget;
 use object::{Object as _, ObjectSection as _, ObjectSymbol as _};
 
-use super::{Finding, Subject};
+use super::{Subject, Warning};
 
 /// Begins of the names of sections whose relocations no loader applies.
 const OF_DATA: [&str; 3] = [".data", ".rodata", ".bss"];
@@ -16,11 +17,11 @@ struct Variable {
     end: u64,
 }
 
-pub(super) fn check(subject: &Subject<'_>) -> Vec<Finding> {
-    let mut findings = Vec::new();
+pub(super) fn check(subject: &Subject<'_>) -> Vec<Warning> {
+    let mut warnings = Vec::new();
     for variable in with_addresses(subject.elf).unwrap_or_default() {
         if is_read(subject, &variable) {
-            findings.push(Finding {
+            warnings.push(Warning {
                 spot: subject.spot_of_variable(&variable.name),
                 message: format!(
                     "variable `{}` is to start with addresses, which no loader fills in: programs find no pointers there",
@@ -31,7 +32,7 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Finding> {
             });
         }
     }
-    findings
+    warnings
 }
 
 /// The variables whose contents are to be relocated, each once.

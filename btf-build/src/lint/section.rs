@@ -2,7 +2,7 @@
 
 use btf_obj::btf::Kind;
 
-use super::{Finding, Subject};
+use super::{Subject, Warning};
 
 /// Sections of variables besides those of data that loaders know.
 const OF_VARIABLES: [&str; 7] = [
@@ -22,16 +22,16 @@ const OF_OTHERS: [&str; 3] = ["xdp_metadata", "tc_metadata", ".xdp_run_config"];
 /// Begins of the names of sections of data.
 const OF_DATA: [&str; 5] = [".data", ".rodata", ".bss", ".struct_ops.", ".addr_space."];
 
-pub(super) fn check(subject: &Subject<'_>) -> Vec<Finding> {
-    let mut findings = programs(subject);
-    findings.extend(variables(subject));
-    findings
+pub(super) fn check(subject: &Subject<'_>) -> Vec<Warning> {
+    let mut warnings = programs(subject);
+    warnings.extend(variables(subject));
+    warnings
 }
 
-fn programs(subject: &Subject<'_>) -> Vec<Finding> {
+fn programs(subject: &Subject<'_>) -> Vec<Warning> {
     let unknown = subject.object.programs().iter().filter_map(|program| {
         let why = program.unknown_section()?;
-        Some(Finding {
+        Some(Warning {
             spot: subject.spot_of(program),
             message: format!(
                 "program `{}` will not be loaded: {}",
@@ -43,8 +43,8 @@ fn programs(subject: &Subject<'_>) -> Vec<Finding> {
     unknown.collect()
 }
 
-fn variables(subject: &Subject<'_>) -> Vec<Finding> {
-    let mut findings = Vec::new();
+fn variables(subject: &Subject<'_>) -> Vec<Warning> {
+    let mut warnings = Vec::new();
     let types = subject.object.btf().into_iter().flat_map(|btf| btf.types());
     for section in types.filter(|ty| ty.kind() == Kind::DATASEC) {
         let name = section.name().trim_start_matches('?');
@@ -62,7 +62,7 @@ fn variables(subject: &Subject<'_>) -> Vec<Finding> {
             .find(|(_, c)| *c == '.')
             .map_or(name.len(), |(dot, _)| dot);
         let near = near_name(&name[..end]);
-        findings.push(Finding {
+        warnings.push(Warning {
             spot: subject.spot_of_variable(variable.name()),
             message: format!(
                 "variable `{}` will not be there: SEC(\"{name}\") is not a section that is known",
@@ -76,7 +76,7 @@ fn variables(subject: &Subject<'_>) -> Vec<Finding> {
             },
         });
     }
-    findings
+    warnings
 }
 
 /// The known name that this may have been meant to be, a dot at the start or not.

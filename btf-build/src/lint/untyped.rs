@@ -3,20 +3,20 @@
 
 use btf_obj::btf::{Kind, Linkage, Type};
 
-use super::{Finding, Spot, Subject};
+use super::{Spot, Subject, Warning};
 
-pub(super) fn check(subject: &Subject<'_>) -> Vec<Finding> {
+pub(super) fn check(subject: &Subject<'_>) -> Vec<Warning> {
     let Some(btf) = subject.object.btf() else {
         return Vec::new();
     };
-    let mut findings = Vec::new();
+    let mut warnings = Vec::new();
     for ty in btf.types() {
         let of = |ty: Type<'_>| ty.target().is_some_and(is_untyped);
         match ty.kind() {
             // Extern variables may have any type (`extern const void name __ksym`).
             Kind::VAR if ty.linkage() != Some(Linkage::EXTERN) && of(ty) => {
                 let spot = subject.spot_of_variable(ty.name());
-                findings.push(finding(subject, spot, format!("variable `{}`", ty.name())));
+                warnings.push(warning(subject, spot, format!("variable `{}`", ty.name())));
             }
             Kind::STRUCT | Kind::UNION => {
                 let members = ty.members().iter();
@@ -27,13 +27,13 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Finding> {
                         "" => format!("member `{}` of an unnamed type", member.name()),
                         name => format!("member `{}` of `{name}`", member.name()),
                     };
-                    findings.push(finding(subject, spot, what));
+                    warnings.push(warning(subject, spot, what));
                 }
             }
             _ => {}
         }
     }
-    findings
+    warnings
 }
 
 /// Returns `true` if a type is `void` or an array of `void`.
@@ -45,8 +45,8 @@ fn is_untyped(ty: Type<'_>) -> bool {
     }
 }
 
-fn finding(subject: &Subject<'_>, spot: Option<Spot>, what: String) -> Finding {
-    Finding {
+fn warning(subject: &Subject<'_>, spot: Option<Spot>, what: String) -> Warning {
+    Warning {
         spot,
         message: format!(
             "clang {} writes no type of {what} to BTF: the skeleton shows nothing of it",

@@ -152,7 +152,7 @@ impl Subset {
             }
             Kind::CONST => {
                 let of = target(self);
-                self.builder.constant(of)
+                self.builder.const_(of)
             }
             Kind::VOLATILE => {
                 let of = target(self);

@@ -30,7 +30,7 @@ impl Kit {
             "void*" => b.pointer(TypeId::VOID),
             "char*" => {
                 let char = b.int("char", 1, IntEncoding::SIGNED);
-                let char = b.constant(char);
+                let char = b.const_(char);
                 b.pointer(char)
             }
             "u8*" => {

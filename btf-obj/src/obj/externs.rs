@@ -285,7 +285,7 @@ mod tests {
         .map(|(name, ty, size)| (b.variable(name, ty, Linkage::EXTERN), 0, size))
         .into();
         b.section(KCONFIG, 0, config);
-        let nothing = b.constant(TypeId::VOID);
+        let nothing = b.const_(TypeId::VOID);
         let proto = b.prototype(int, []);
         let symbols = [
             (b.variable("bpf_prog_active", int, Linkage::EXTERN), 0, 4),

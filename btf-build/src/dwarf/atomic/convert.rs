@@ -86,7 +86,7 @@ impl<'a> Converter<'_, 'a> {
         let Some(of) = of else { return Ok(None) };
         Ok(match tag {
             gimli::DW_TAG_typedef => Some(self.builder.typedef(name, of)),
-            gimli::DW_TAG_const_type => Some(self.builder.constant(of)),
+            gimli::DW_TAG_const_type => Some(self.builder.const_(of)),
             gimli::DW_TAG_volatile_type => Some(self.builder.volatile(of)),
             gimli::DW_TAG_restrict_type => Some(self.builder.restrict(of)),
             gimli::DW_TAG_atomic_type => Some(of),

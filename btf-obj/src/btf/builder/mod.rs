@@ -304,8 +304,8 @@ impl Builder {
         self.refer(Kind::TYPEDEF, name, to)
     }
 
-    /// A type that is `const`.
-    pub fn constant(&mut self, of: TypeId) -> TypeId {
+    /// Adds a `const` qualifier, like libbpf's `btf__add_const`.
+    pub fn const_(&mut self, of: TypeId) -> TypeId {
         self.refer(Kind::CONST, "", of)
     }
 

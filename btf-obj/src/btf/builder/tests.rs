@@ -21,7 +21,7 @@ fn everything(mut b: Builder) -> Builder {
     b.forward_struct("later");
     b.forward_union("later_too");
     let alias = b.typedef("node_t", node);
-    let constant = b.constant(alias);
+    let constant = b.const_(alias);
     let volatile = b.volatile(constant);
     b.restrict(next);
     let proto = b.prototype(int, [("n", volatile), ("", TypeId::VOID)]);

@@ -74,7 +74,7 @@ fn names_and_modifiers_are_looked_through() {
     same(&[5, 0, 0, 0], "5", |b| {
         let int = b.int("int", 4, SIGNED);
         let t = b.typedef("pid_t", int);
-        let t = b.constant(t);
+        let t = b.const_(t);
         let t = b.type_tag("user", t);
         let t = b.volatile(t);
         b.variable("pid", t, Linkage::GLOBAL)
@@ -109,7 +109,7 @@ fn arrays_of_char_are_text() {
     let array = |bytes: &[u8], name: &str, typedef: bool| {
         let (json, _) = both(true, bytes, |b| {
             let char = b.int(name, 1, SIGNED);
-            let char = b.constant(char);
+            let char = b.const_(char);
             let element = if typedef {
                 b.typedef("char_t", char)
             } else {

@@ -1,31 +1,31 @@
-//! What clang says, made fit for a reader: without what it repeats, without the insides of this crate's macros, and with what to try
-//! below what it refuses.
+//! clang's diagnostics, edited for the user: without repetitions, without the expansions of this
+//! crate's macros, and with help below errors.
 
 mod advice;
 mod macros;
-mod message;
+mod parse;
 
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::path::Path;
 
 use advice::Advisor;
-use message::{Level, Message, Said};
+use parse::{Level, Message, Output};
 
 use crate::clang_exit::is_of_driver;
 use crate::types::Kernel;
 
-/// What to try where it clashes with other headers.
+/// Help for a conflict with other headers.
 const WITH_VMLINUX: &str = "vmlinux.h has the kernel's types: leave out what declares them again, as <linux/…> does, and write macros that are \
     needed of it into the source";
 
-/// Reads what clang says.
+/// Edits clang's output.
 pub(crate) struct Reader<'a> {
     /// The folder of this crate's headers.
     headers: &'a Path,
     advisor: Advisor<'a>,
-    /// First lines of what was read of sources that do not compile.
-    told: RefCell<HashSet<String>>,
+    /// First lines of the errors that were printed for other sources.
+    printed: RefCell<HashSet<String>>,
 }
 
 impl<'a> Reader<'a> {
@@ -33,30 +33,30 @@ impl<'a> Reader<'a> {
         Reader {
             headers,
             advisor: Advisor::new(kernel),
-            told: RefCell::default(),
+            printed: RefCell::default(),
         }
     }
 
-    /// What clang printed of a source that it refused, as it is to be shown; `None` if all of it was read of other sources, as errors
-    /// in a header are that several include.
+    /// Returns the output for a source that does not compile; `None` if all of it was printed for
+    /// other sources, as are errors in a header that several sources include.
     pub(crate) fn read_refusal(&self, stderr: &str) -> Option<String> {
-        let said = Said::of(stderr);
-        let mut told = self.told.borrow_mut();
-        let mut is_new = said.messages.is_empty();
-        for message in &said.messages {
-            is_new |= told.insert(message.head.to_owned());
+        let output = Output::of(stderr);
+        let mut printed = self.printed.borrow_mut();
+        let mut is_new = output.messages.is_empty();
+        for message in &output.messages {
+            is_new |= printed.insert(message.head.to_owned());
         }
         is_new.then(|| self.read(stderr))
     }
 
-    /// All that clang printed, as it is to be shown.
+    /// Returns the output as it is printed.
     pub(crate) fn read(&self, stderr: &str) -> String {
         let stderr = without_backtrace(stderr);
-        let said = Said::of(&stderr);
-        let mut lines: Vec<String> = said.before.iter().map(|&line| line.to_owned()).collect();
+        let output = Output::of(&stderr);
+        let mut lines: Vec<String> = output.before.iter().map(|&line| line.to_owned()).collect();
         let (mut seen, mut advised) = (HashSet::new(), HashSet::new());
-        // A macro that names its argument twice has clang say the same of it twice.
-        let messages = said.messages.iter();
+        // clang reports a macro argument once for each use in the macro.
+        let messages = output.messages.iter();
         let messages: Vec<_> = messages.filter(|m| seen.insert(m.head)).collect();
         for message in &messages {
             lines.extend(message.lines.iter().map(|&line| line.to_owned()));
@@ -73,9 +73,9 @@ impl<'a> Reader<'a> {
                 lines.extend(note.lines.iter().map(|&line| line.to_owned()));
             }
         }
-        match said.counts.as_slice() {
+        match output.counts.as_slice() {
             [] => {}
-            [count] if messages.len() == said.messages.len() => lines.push((*count).to_owned()),
+            [count] if messages.len() == output.messages.len() => lines.push((*count).to_owned()),
             _ => lines.push(count(&messages)),
         }
         lines.join("\n")
@@ -91,7 +91,7 @@ impl<'a> Reader<'a> {
         self.advisor.advise(message.text)
     }
 
-    /// Whether something is declared in `vmlinux.h` and where a reader has it from, too.
+    /// Returns `true` if a declaration of `vmlinux.h` conflicts with one of another header.
     fn is_clash_with_vmlinux(&self, message: &Message<'_>) -> bool {
         let clashes = [
             "redefinition of ",
@@ -113,7 +113,7 @@ impl<'a> Reader<'a> {
             && outside.iter().any(|path| !path.starts_with(self.headers))
     }
 
-    /// The notes that are about a reader's own files: an expansion within this crate's macros is not.
+    /// Returns the notes about the user's own files, without the expansions of this crate's macros.
     fn outside<'n>(&self, notes: &'n [Message<'n>]) -> impl Iterator<Item = &'n Message<'n>> {
         let is_inside = |note: &Message<'_>| {
             note.text.starts_with("expanded from macro")
@@ -156,8 +156,8 @@ fn with_kfunc(message: &Message<'_>) -> Option<String> {
     })
 }
 
-/// Leaves out what clang says of itself where it gives up on something in the source: an invitation to report a bug, and
-/// its own stack.
+/// Removes the text that clang prints about itself when its back end fails: an invitation to report
+/// a bug, and a backtrace.
 fn without_backtrace(stderr: &str) -> String {
     let mut kept = Vec::new();
     let mut in_backtrace = false;
@@ -171,7 +171,7 @@ fn without_backtrace(stderr: &str) -> String {
     kept.join("\n")
 }
 
-/// As clang counts.
+/// Returns the number of messages in clang's words.
 fn count(messages: &[&Message<'_>]) -> String {
     let counted = |level: Level, word: &str| {
         let n = messages.iter().filter(|m| m.level == level).count();

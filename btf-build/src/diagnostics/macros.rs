@@ -1,10 +1,10 @@
-//! Macros of the kernel's headers, which no BTF has.
+//! Macros of the kernel's headers, which are not in BTF.
 
 use std::path::{Path, PathBuf};
 
-/// Where headers are that programs of user space see the kernel by.
+/// Directories of the kernel's user-space headers.
 const ROOTS: [&str; 2] = ["/usr/include", "/usr/include/ARCH-linux-gnu"];
-/// Folders of the kernel's.
+/// Subdirectories with the kernel's headers.
 const FOLDERS: [&str; 3] = ["linux", "asm-generic", "asm"];
 /// No header is larger.
 const MAX_SIZE: u64 = 1 << 20;

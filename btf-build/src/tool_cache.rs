@@ -1,4 +1,5 @@
-//! What programs said in an earlier run of the build script: to run one takes longer than most of what a build script does.
+//! Cache of what clang and `cc` report: to run a program takes longer than most of what a build
+//! script does.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -9,36 +10,41 @@ use std::time::UNIX_EPOCH;
 
 use crate::output::{make_dir, write_if_changed};
 
-/// A folder of answers, a file for each question: a line that stands for what the answer rests on, then the answer's words, each with a NUL after it.
-pub(crate) struct Kept {
+/// A directory with a file for each query: a line with the hash of its inputs, then the words of
+/// its result, each followed by a NUL.
+pub(crate) struct ToolCache {
     dir: PathBuf,
-    /// Stands for who asks: what is asked, and how the answer is read, is up to this crate's sources, and those are in the build script.
-    asker: String,
+    /// Stamp of the build script. It contains this crate, which decides how a result is read.
+    script: String,
 }
 
-impl Kept {
-    /// Those below the folder that everything is written to.
-    pub(crate) fn new(out_dir: &Path) -> Kept {
-        Kept {
-            dir: out_dir.join("btf-build/kept"),
-            asker: asker(),
+impl ToolCache {
+    /// Opens the cache below the output directory.
+    pub(crate) fn new(out_dir: &Path) -> ToolCache {
+        ToolCache {
+            dir: out_dir.join("btf-build/tool-cache"),
+            script: script(),
         }
     }
 
-    /// The words that `ask` gave when it was last asked, if that was with the same `basis`; else those that it gives now, which are
-    /// kept.
+    /// Returns the words that `run` returned for the same `inputs` in an earlier build, or runs it
+    /// and stores its words.
+    ///
+    /// # Errors
+    ///
+    /// Those of `run`, which are not stored.
     pub(crate) fn words<E>(
         &self,
-        question: &str,
-        basis: impl Hash,
-        ask: impl FnOnce() -> Result<Vec<OsString>, E>,
+        query: &str,
+        inputs: impl Hash,
+        run: impl FnOnce() -> Result<Vec<OsString>, E>,
     ) -> Result<Vec<OsString>, E> {
-        let path = self.dir.join(question);
+        let path = self.dir.join(query);
         let mut hasher = DefaultHasher::new();
-        (&self.asker, basis).hash(&mut hasher);
-        let basis = format!("{:016x}\n", hasher.finish());
+        (&self.script, inputs).hash(&mut hasher);
+        let hash = format!("{:016x}\n", hasher.finish());
         let text = fs::read(&path).unwrap_or_default();
-        if let Some(words) = text.strip_prefix(basis.as_bytes()) {
+        if let Some(words) = text.strip_prefix(hash.as_bytes()) {
             let words = words
                 .split_inclusive(|b| *b == 0)
                 .map(|word| &word[..word.len() - 1]);
@@ -46,25 +52,26 @@ impl Kept {
                 .map(|word| OsStr::from_bytes(word).to_owned())
                 .collect());
         }
-        let words = ask()?;
-        let mut text = basis.into_bytes();
+        let words = run()?;
+        let mut text = hash.into_bytes();
         for word in &words {
             text.extend_from_slice(word.as_bytes());
             text.push(0);
         }
-        // What cannot be kept is asked again.
+        // A result that cannot be stored is queried again.
         let _ = make_dir(&self.dir).and_then(|()| write_if_changed(&path, &text));
         Ok(words)
     }
 }
 
-/// What tells one build script from another that is built of other sources, this crate's among them.
-fn asker() -> String {
+/// Returns the stamp of this build script, which changes with its sources and with this crate's.
+fn script() -> String {
     let program = std::env::current_exe();
     program.map(|program| stamp(&program)).unwrap_or_default()
 }
 
-/// What tells whether a program is still the one that was asked. A script that runs another is taken for what it is.
+/// Returns a text that changes when a program's file does. A wrapper script stands for the program
+/// that it runs.
 pub(crate) fn stamp(program: &Path) -> String {
     let known = fs::metadata(program).ok().map(|file| {
         let time = file.modified().ok();
@@ -81,15 +88,15 @@ mod tests {
 
     #[test]
     fn an_answer_is_kept_for_as_long_as_what_it_rests_on_is_the_same() {
-        let dir = std::env::temp_dir().join(format!("btf-kept-{}", std::process::id()));
-        let kept = Kept::new(&dir);
-        let mut asked = 0;
+        let dir = std::env::temp_dir().join(format!("btf-tool-cache-{}", std::process::id()));
+        let cache = ToolCache::new(&dir);
+        let mut runs = 0;
         let mut words = |basis: &str, word: &str| {
             let ask = || {
-                asked += 1;
+                runs += 1;
                 Ok::<_, ()>(vec![word.into(), OsString::new(), "two\nlines".into()])
             };
-            kept.words("clang", basis, ask).unwrap()
+            cache.words("clang", basis, ask).unwrap()
         };
         let first = words("one\ntwo", "a");
         assert_eq!(first, ["a", "", "two\nlines"]);
@@ -97,23 +104,23 @@ mod tests {
         let second = words("one", "c");
         assert_ne!(second, first);
         assert_eq!(words("one", "d"), second);
-        assert_eq!(asked, 2);
-        // Another build script asks anew.
-        let other = Kept {
-            asker: "other".to_owned(),
-            ..Kept::new(&dir)
+        assert_eq!(runs, 2);
+        // Another build script does not share results.
+        let other = ToolCache {
+            script: "other".to_owned(),
+            ..ToolCache::new(&dir)
         };
         let ask = || Ok::<_, ()>(vec!["e".into()]);
         assert_eq!(other.words("clang", "one", ask).unwrap(), ["e"]);
-        // No error is kept.
-        assert_eq!(kept.words("other", "", || Err(1)), Err(1));
+        // Errors are not stored.
+        assert_eq!(cache.words("other", "", || Err(1)), Err(1));
         let none = || Ok::<_, ()>(Vec::new());
-        assert_eq!(kept.words("other", "", none), none());
+        assert_eq!(cache.words("other", "", none), none());
         fs::remove_dir_all(dir).unwrap();
     }
 
     #[test]
-    fn another_file_has_another_stamp() {
+    fn stamp_changes_with_the_file() {
         let path = std::env::temp_dir().join(format!("btf-stamp-{}", std::process::id()));
         fs::write(&path, "one").unwrap();
         let first = stamp(&path);

@@ -1,4 +1,4 @@
-//! clang's text taken apart: messages with the source below them and the notes that belong to them.
+//! Parses clang's output into messages, each with its source lines and notes.
 
 /// How grave a message is, as clang writes it.
 const LEVELS: [(&str, Level); 4] = [
@@ -15,7 +15,8 @@ pub(super) enum Level {
     Note,
 }
 
-/// One message: its first line, the source that clang shows below, and before both the way to it through headers.
+/// One message: its first line, the source that clang shows below, and before both the way to it
+/// through headers.
 #[derive(Debug)]
 pub(super) struct Message<'a> {
     pub(super) level: Level,
@@ -29,9 +30,9 @@ pub(super) struct Message<'a> {
     pub(super) notes: Vec<Message<'a>>,
 }
 
-/// Everything that clang said.
+/// The messages in clang's output.
 #[derive(Debug, Default)]
-pub(super) struct Said<'a> {
+pub(super) struct Output<'a> {
     /// Lines before the first message.
     pub(super) before: Vec<&'a str>,
     pub(super) messages: Vec<Message<'a>>,
@@ -39,9 +40,9 @@ pub(super) struct Said<'a> {
     pub(super) counts: Vec<&'a str>,
 }
 
-impl<'a> Said<'a> {
-    pub(super) fn of(stderr: &'a str) -> Said<'a> {
-        let mut said = Said::default();
+impl<'a> Output<'a> {
+    pub(super) fn of(stderr: &'a str) -> Output<'a> {
+        let mut output = Output::default();
         // The way through headers comes before what it leads to.
         let mut way = Vec::new();
         for line in stderr.lines() {
@@ -50,20 +51,20 @@ impl<'a> Said<'a> {
             } else if let Some(mut message) = Message::begin(line) {
                 message.lines = std::mem::take(&mut way);
                 message.lines.push(line);
-                match said.messages.last_mut() {
+                match output.messages.last_mut() {
                     Some(of) if message.level == Level::Note => of.notes.push(message),
-                    _ => said.messages.push(message),
+                    _ => output.messages.push(message),
                 }
             } else if line.ends_with(" generated.")
                 && line.starts_with(|c: char| c.is_ascii_digit())
             {
-                said.counts.push(line);
+                output.counts.push(line);
             } else {
-                said.last().push(line);
+                output.last().push(line);
             }
         }
-        said.last().extend(way);
-        said
+        output.last().extend(way);
+        output
     }
 
     /// The lines that come to an end last.
@@ -93,7 +94,8 @@ impl<'a> Message<'a> {
             .filter_map(begins)
             .min_by_key(|(at, ..)| *at)?;
         let place = line[..at].trim_end_matches(": ");
-        // `x.bpf.c:3:1`, a program's name, or nothing: source that is shown has spaces in front, or something else.
+        // `x.bpf.c:3:1`, a program's name, or nothing: source that is shown has spaces in front, or
+        // something else.
         let path = numbered(place);
         if path.is_none() && place.contains(|c: char| !is_of_name(c)) {
             return None;
@@ -127,7 +129,7 @@ mod tests {
 
     #[test]
     fn messages_have_their_lines_and_notes() {
-        let said = Said::of(
+        let output = Output::of(
             "In file included from x.bpf.c:1:\n\
              x.h:2:1: error: unknown type name 'u32'\n\
              \x20   2 | u32 a; // y: error: no\n\
@@ -138,7 +140,7 @@ mod tests {
              error: no place\n\
              1 warning and 2 errors generated.\n",
         );
-        let heads: Vec<_> = said
+        let heads: Vec<_> = output
             .messages
             .iter()
             .map(|m| (m.level, m.path, m.text, m.lines.len(), m.notes.len()))
@@ -151,8 +153,8 @@ mod tests {
                 (Level::Error, None, "no place", 1, 0),
             ]
         );
-        assert_eq!(said.messages[0].notes[0].lines.len(), 2);
-        assert_eq!(said.counts, ["1 warning and 2 errors generated."]);
+        assert_eq!(output.messages[0].notes[0].lines.len(), 2);
+        assert_eq!(output.counts, ["1 warning and 2 errors generated."]);
     }
 
     #[test]
@@ -162,9 +164,9 @@ mod tests {
             "clang: error: no input files",
             "odd\nwords: error: here\nIn file included from x:1:",
         ] {
-            let said = Said::of(text);
-            let lines = said.messages.iter().flat_map(|m| &m.lines);
-            let all: Vec<_> = said.before.iter().chain(lines).copied().collect();
+            let output = Output::of(text);
+            let lines = output.messages.iter().flat_map(|m| &m.lines);
+            let all: Vec<_> = output.before.iter().chain(lines).copied().collect();
             assert_eq!(all.join("\n"), text);
         }
     }

@@ -1,4 +1,5 @@
-//! What to try after a message of clang's, by what the kernel's types, the table of helpers and the installed headers know.
+//! Help for clang's messages, from the kernel's types, the table of helpers and the installed
+//! headers.
 
 use std::path::Path;
 
@@ -13,10 +14,12 @@ use crate::types::Kernel;
 /// What the kernel's build marks functions with that programs may call. Before 6.10 it does not.
 const KFUNC: &str = "bpf_kfunc";
 
-/// How many members of one type are looked at, those of anonymous members included. A hostile type may contain itself.
+/// How many members of one type are looked at, those of anonymous members included. A hostile type
+/// may contain itself.
 const MAX_MEMBERS: usize = 1 << 14;
 
-/// What a message is about, by its words. The first that a message begins with counts; `@` is the name that is asked for.
+/// What a message is about, by its words. The first that a message begins with counts; `@` is the
+/// name that is asked for.
 const TOPICS: &[(&str, Topic)] = &[
     ("no member named '@' in '", Topic::Member),
     ("incomplete definition of type '@'", Topic::Whole),
@@ -161,7 +164,8 @@ impl<'a> Advisor<'a> {
             .or_else(|| self.function(name).filter(|_| name.starts_with("bpf_")))
     }
 
-    /// `BPF_FUNC_check_mtu`, for kernel types that are older than the helper, and helpers without their header.
+    /// `BPF_FUNC_check_mtu`, for kernel types that are older than the helper, and helpers without
+    /// their header.
     fn helper(&self, name: &str) -> Option<String> {
         if helper::by_name(name).is_some() {
             return Some("helpers are declared in <bpf/bpf_helpers.h>".to_owned());
