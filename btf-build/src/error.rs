@@ -73,7 +73,7 @@ impl Error {
     /// Returns the text that a build script prints: like `{}`, with `error: ` before each message,
     /// as in clang's own.
     pub(crate) fn report(&self) -> impl fmt::Display {
-        std::fmt::from_fn(|f| self.write(f, "error: "))
+        fmt::from_fn(|f| self.write(f, "error: "))
     }
 
     fn write(&self, f: &mut fmt::Formatter<'_>, prefix: &str) -> fmt::Result {

@@ -1,8 +1,8 @@
 //! `include_skel!`: a typed Rust skeleton of an eBPF object that btf-build compiled.
 //!
-//! An application names two crates: btf-core, which re-exports [`include_skel!`], in `[dependencies]`, and
-//! btf-build in `[build-dependencies]`. Its `build.rs` compiles `src/bpf/hello.bpf.c`, and one line of its
-//! code asks for the skeleton:
+//! btf-core re-exports the macro, so that an application names two crates: btf-core in
+//! `[dependencies]` and btf-build in `[build-dependencies]`. Its `build.rs` compiles
+//! `src/bpf/hello.bpf.c`, and one line of its code asks for the skeleton:
 //!
 //! ```text
 //! btf_build::build("src/bpf/hello.bpf.c");     // build.rs

@@ -1,5 +1,5 @@
-//! README's quick start, followed to the letter in a crate outside the workspace: it builds with plain cargo and clang alone,
-//! runs, and is rebuilt when it has to be and only then.
+//! README's quick start, followed to the letter in a crate outside the workspace: it builds with
+//! plain cargo and clang alone, runs, and is rebuilt when it has to be and only then.
 
 use std::fs;
 use std::io::Write as _;
@@ -167,6 +167,27 @@ fn nothing_is_rebuilt(hello: &Outside) {
     }
     assert!(said.stderr.contains("Fresh hello "), "{}", said.stderr);
     assert_eq!(object(hello).2, before);
+}
+
+/// `examples/hello` has the files of the README, without the lines that name them. Its manifest
+/// takes the same crates from the workspace.
+#[test]
+fn example_is_the_quick_start() {
+    let example = workspace().join("examples/hello");
+    for (name, text) in blocks() {
+        let file = fs::read_to_string(example.join(&name)).unwrap();
+        let (_, text) = text.split_once('\n').expect("lines after the name");
+        match name.as_str() {
+            "Cargo.toml" => {
+                let (_, dependencies) = file.split_once("\n\n").expect("a table after the first");
+                assert_eq!(
+                    dependencies,
+                    text.replace(" = \"0.1\"", ".workspace = true")
+                );
+            }
+            _ => assert_eq!(file, text, "{name}"),
+        }
+    }
 }
 
 /// In one case, because each step begins where the one before ended.

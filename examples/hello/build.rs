@@ -1,0 +1,3 @@
+fn main() {
+    btf_build::build("src/bpf/hello.bpf.c");
+}
