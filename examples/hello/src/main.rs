@@ -7,7 +7,7 @@ include_skel!("hello"); // a module `hello`, from src/bpf/hello.bpf.c
 fn main() -> Result<(), btf_core::Error> {
     let mut open = hello::Hello::open()?; // reads the object; asks nothing of the kernel
     open.rodata.only_pid = 0; // constants, typed; after loading this would not compile
-    let mut skel = open.load()?; // CO-RE relocation, maps, verifier
+    let skel = open.load()?; // CO-RE relocation, maps, verifier
     let _links = skel.attach()?; // detached when dropped
 
     let mut events = skel.maps.events.consumer(|e: &hello::Event| {
