@@ -36,7 +36,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::kernel::Kernel;
 use crate::map::Map;
 use crate::obj::{Attach, DataKind, Object, ProgramSpec};
-use crate::probe::{self, raise_memlock_limit};
+use crate::probe;
 use crate::prog::Program;
 use crate::struct_ops::{self, OpenStructOps, Plan, StructOps};
 
@@ -62,7 +62,7 @@ impl OpenObject {
         let wanted: Vec<&ProgramSpec> = wanted.iter().collect();
         let code = Code::relocate(&object, &wanted, &kernel)?;
         // The externs stage is the first to allocate memory that the kernel charges.
-        raise_memlock_limit(kernel.features());
+        kernel.features().raise_memlock_limit();
         let kconfig = self.kconfig.take();
         let externs = Externs::resolve(&object, &wanted, kconfig, &kernel, &mut warnings)?;
         let contexts = Contexts::find(&object, &wanted, kernel.features())?;

@@ -6,7 +6,7 @@ use super::{Info, Map, MapType};
 use crate::error::{Error, ErrorKind, Result};
 use crate::obj::MapSpec;
 use crate::obj::map_flags::RB_OVERWRITE;
-use crate::probe::{self, Features, raise_memlock_limit};
+use crate::probe::{self, Features};
 use crate::sys::{self, Capabilities, MapFd, MapParams, Version};
 
 impl Map {
@@ -35,7 +35,7 @@ impl Map {
     /// What the kernel answers, with what to try.
     pub fn create(spec: &MapSpec) -> Result<Map> {
         let features = Features::running();
-        raise_memlock_limit(&features);
+        features.raise_memlock_limit();
         params(spec, None, None, &features)
             .and_then(|params| create(&params))
             .map_err(|e| e.context(format!("map `{}`", spec.name)))

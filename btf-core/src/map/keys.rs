@@ -34,6 +34,13 @@ impl KeyBuffer for Vec<u8> {
     }
 }
 
+impl Map {
+    /// The keys, in the map's order; nothing comes after an error.
+    pub fn key_bytes(&self) -> impl Iterator<Item = Result<Vec<u8>>> + '_ {
+        Keys::new(self, vec![0; self.fd.key_len()])
+    }
+}
+
 /// The keys of a map with keys of this type.
 pub(super) fn typed<K: Pod>(map: &Map) -> impl Iterator<Item = Result<K>> + '_ {
     Keys::new(map, Typed(pod::zeroed::<K>())).map(|key| key.map(|Typed(key)| key))

@@ -49,6 +49,7 @@ mod queue;
 mod redirect;
 mod ring;
 mod ring_buf;
+mod sample;
 #[cfg(feature = "tokio")]
 mod samples;
 mod sock_map;
@@ -84,7 +85,8 @@ pub use perf_event_array::{Pages, PerfConsumer, PerfEventArray};
 pub use prog_array::ProgArray;
 pub use queue::{Queue, Stack};
 pub use redirect::{CpuMap, DevMap, DevMapHash, Redirect, XskMap};
-pub use ring_buf::{Consumer, RingBuf, Sample};
+pub use ring_buf::{Consumer, RingBuf};
+pub use sample::Sample;
 #[cfg(feature = "tokio")]
 pub use samples::{PerfSample, PerfSamples, Samples};
 pub use sock_map::{ReuseportSockArray, SockHash, SockMap};

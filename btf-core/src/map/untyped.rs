@@ -4,7 +4,6 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
-use super::keys::Keys;
 use super::{Flags, MapType};
 use crate::error::{Error, ErrorKind, Result};
 use crate::obj::MapSpec;
@@ -287,11 +286,6 @@ impl Map {
     pub fn remove_bytes(&self, key: &[u8]) -> Result<bool> {
         self.expect_len("keys", key.len(), self.fd.key_len())?;
         self.delete(key)
-    }
-
-    /// The keys, in the map's order; nothing comes after an error.
-    pub fn key_bytes(&self) -> impl Iterator<Item = Result<Vec<u8>>> + '_ {
-        Keys::new(self, vec![0; self.fd.key_len()])
     }
 
     /// An error about this map from what the kernel answered.

@@ -70,6 +70,11 @@ impl fmt::Debug for Features {
 }
 
 impl Features {
+    /// Lifts the limit on locked memory, if the kernel charges BPF memory to it.
+    pub(crate) fn raise_memlock_limit(&self) {
+        memlock::raise_limit(self.given(&super::MEMCG_ACCOUNTING));
+    }
+
     /// Those of the running kernel, as it answers this process.
     pub fn running() -> Features {
         static RUNNING: LazyLock<Arc<Answers>> = LazyLock::new(|| Arc::new(Answers::of(None)));
@@ -203,7 +208,7 @@ impl Answers {
             return Ok(known);
         }
         // Asking takes memory that the kernel may charge to this process. Nothing is locked meanwhile.
-        memlock::raise_memlock_limit(&Features::running());
+        memlock::raise_limit(None);
         let answer = ask(&Prober {
             token: self.token.as_ref().map(AsFd::as_fd),
         })?;

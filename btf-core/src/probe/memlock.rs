@@ -2,14 +2,14 @@
 
 use std::sync::Once;
 
-use super::{Features, Prober, ask, table};
+use super::{Prober, ask};
 use crate::sys;
 
-/// Lifts the limit, once in a process, unless the kernel charges memory to the cgroup. Where answers are given that say so, it is
-/// lifted whatever the kernel does.
-pub(crate) fn raise_memlock_limit(features: &Features) {
+/// Lifts the limit, once in a process, unless the kernel charges memory to the cgroup. If
+/// `is_accounted` is given as `false`, it is lifted whatever the kernel does.
+pub(super) fn raise_limit(is_accounted: Option<bool>) {
     static ONCE: Once = Once::new();
-    if features.given(&table::MEMCG_ACCOUNTING) == Some(false) {
+    if is_accounted == Some(false) {
         return sys::lift_memlock_limit();
     }
     ONCE.call_once(|| {

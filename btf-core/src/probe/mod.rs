@@ -40,7 +40,6 @@ use crate::error::Result;
 pub(crate) use ask::takes_function_address;
 pub use features::Features;
 pub use kinds::{map_type_options, prog_type_options};
-pub(crate) use memlock::raise_memlock_limit;
 pub(crate) use prober::Prober;
 pub(crate) use table::btf_feature;
 pub use table::*;

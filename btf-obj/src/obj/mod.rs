@@ -17,6 +17,7 @@ pub mod map_flags;
 mod map_type;
 mod maps;
 mod minimise;
+mod outcome;
 mod overlap;
 #[doc(hidden)]
 pub mod place;
@@ -43,8 +44,9 @@ pub use linker::link_objects;
 pub use map_type::MapType;
 pub use maps::{MapSpec, Pinning, SlotTarget};
 pub use minimise::{Minimal, minimise};
+pub use outcome::Outcome;
 pub use relocated::{Answer, Relocated};
-pub use report::{Finding, Outcome};
+pub use report::Finding;
 pub use section::{Attach, AttachType, ProgType, SectionDef, UnknownSection, section_defs};
 #[doc(hidden)]
 pub use section::{by_type as def_by_type, of_section as def_of_section};

@@ -2,12 +2,13 @@
 
 use std::fmt;
 
+use super::outcome::Outcome;
 use super::place::place;
 use super::relocated::{Site, sites};
 use super::{CoreSite, Object, ProgramSpec};
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Result};
 use crate::insn::Insn;
-use crate::relo::{self, Explanation, Fixup, Relo, Targets};
+use crate::relo::{self, Explanation, Relo, Targets};
 
 /// A relocation of an object, and what it comes to.
 ///
@@ -26,37 +27,6 @@ pub struct Finding<'a> {
     pub outcome: Outcome,
     /// What the target has instead, if it is absent or poisoned.
     pub why: Option<Explanation>,
-}
-
-/// What a relocation comes to.
-#[derive(Debug)]
-pub enum Outcome {
-    /// The target has an answer.
-    Value(Fixup),
-    /// A question whether something exists, or for the size or number of a type, is answered with 0.
-    Absent(Fixup),
-    /// The instruction is replaced by one that must not be reached.
-    Poisoned(Fixup),
-    /// The object is refused.
-    Failed(Error),
-}
-
-impl Outcome {
-    /// What an answer means for the instruction that it is for.
-    pub(crate) fn of(fixup: Fixup, insn: Insn) -> Outcome {
-        if fixup.poisons(insn) {
-            Outcome::Poisoned(fixup)
-        } else if fixup.is_absent() {
-            Outcome::Absent(fixup)
-        } else {
-            Outcome::Value(fixup)
-        }
-    }
-
-    /// Whether the target has an answer.
-    pub fn is_value(&self) -> bool {
-        matches!(self, Outcome::Value(_))
-    }
 }
 
 impl Finding<'_> {
