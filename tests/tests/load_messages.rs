@@ -124,7 +124,7 @@ int on_any(void *ctx)
     extern_map.bpf.c:13:21: note: declared here
     extern struct array shared SEC(".maps");
                         ^
-    error: object `extern_map`: map `shared`: it is declared `extern`, and no source of this object defines it (build the source that defines it into the same object (btf_build::Builder::link), or leave `extern` out)
+    object `extern_map`: map `shared`: it is declared `extern`, and no source of this object defines it (build the source that defines it into the same object (btf_build::Builder::link), or leave `extern` out)
     "#);
 }
 
