@@ -7,8 +7,8 @@ use btf_core::relo::Targets;
 
 use crate::{Outcome, Result, source};
 
-/// A line for each relocation without a value, whose instruction must not be reached, and a count for each kernel. A question whether
-/// something exists is answered with 0 where it does not.
+/// A line for each relocation without a value, whose instruction must not be reached, and a count
+/// for each kernel. A question whether something exists is answered with 0 where it does not.
 pub(crate) fn run(file: &str, kernels: &[&str]) -> Result<Outcome> {
     let object = source::object(file)?;
     let (mut text, mut is_fine) = (String::new(), true);

@@ -10,8 +10,8 @@ use crate::{Result, source};
 /// How deep anonymous members are looked into.
 const MAX_DEPTH: usize = 16;
 
-/// Lines with `-` for what only the old one has, `+` for what only the new one has, and `~` for what only lies elsewhere, which
-/// CO-RE makes up for.
+/// Lines with `-` for what only the old one has, `+` for what only the new one has, and `~` for
+/// what only lies elsewhere, which CO-RE makes up for.
 pub(crate) fn text(old: &Btf, new: &Btf, name: &str) -> Result<String> {
     let (a, b) = (chosen(old, name), chosen(new, name));
     Ok(match (a, b) {

@@ -1,4 +1,5 @@
-//! Shows types of kernels and objects, what differs between kernels, and what the CO-RE relocations of an object come to on each.
+//! Shows types of kernels and objects, what differs between kernels, and what the CO-RE relocations
+//! of an object come to on each.
 
 mod check;
 mod diff;

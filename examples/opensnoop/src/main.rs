@@ -1,67 +1,36 @@
-//! opensnoop: which process opens which file, with what result and latency.
+//! Shows which process opens which file, with what result and latency.
 //!
-//! The BPF side is `src/bpf/opensnoop.bpf.c`; its types, maps and globals appear here as the module [`opensnoop`].
+//! The BPF side is `src/bpf/opensnoop.bpf.c`; its types, maps and globals appear here as the module
+//! [`opensnoop`].
 
 mod options;
 mod output;
 
 use std::cell::Cell;
 use std::io::{self, IsTerminal, Write};
-use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use btf_core::include_skel;
+use clap::Parser;
 
-use options::{Format, Options};
+use options::Options;
 
 include_skel!("opensnoop");
 
-fn main() -> ExitCode {
-    let options = match options::parse(std::env::args().skip(1)) {
-        Ok(options) => options,
-        Err(why) => {
-            eprintln!("opensnoop: {why}\n\n{}", options::USAGE);
-            return ExitCode::from(2);
-        }
-    };
-    if options.help {
-        print!("{}", options::USAGE);
-        return ExitCode::SUCCESS;
-    }
-    match run(&options) {
-        Ok(()) => ExitCode::SUCCESS,
-        // The reader of the output has seen enough (`opensnoop | head`).
-        Err(Failure::Output(e)) if e.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(Failure::Output(e)) => {
-            eprintln!("opensnoop: cannot write: {e}");
-            ExitCode::FAILURE
-        }
-        Err(Failure::Bpf(e)) => {
-            eprintln!("opensnoop: {e:#}");
-            ExitCode::FAILURE
-        }
+fn main() -> anyhow::Result<()> {
+    match run(&Options::parse()) {
+        // The reader of the output has ended (`opensnoop | head`).
+        Err(e) if is_broken_pipe(&e) => Ok(()),
+        result => result,
     }
 }
 
-/// What can go wrong once the arguments are understood.
-enum Failure {
-    Bpf(btf_core::Error),
-    Output(io::Error),
+fn is_broken_pipe(e: &anyhow::Error) -> bool {
+    let e = e.downcast_ref::<io::Error>();
+    e.is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
 }
 
-impl From<btf_core::Error> for Failure {
-    fn from(e: btf_core::Error) -> Self {
-        Failure::Bpf(e)
-    }
-}
-
-impl From<io::Error> for Failure {
-    fn from(e: io::Error) -> Self {
-        Failure::Output(e)
-    }
-}
-
-fn run(options: &Options) -> Result<(), Failure> {
+fn run(options: &Options) -> anyhow::Result<()> {
     let mut open = opensnoop::Opensnoop::open()?;
     open.rodata.filter_pid = options.pid.unwrap_or(0);
     open.rodata.only_failed = options.failed.into();
@@ -72,11 +41,7 @@ fn run(options: &Options) -> Result<(), Failure> {
     let _links = skel.attach()?;
 
     let stdout = io::stdout();
-    let format = options.format.unwrap_or(if stdout.is_terminal() {
-        Format::Table
-    } else {
-        Format::Json
-    });
+    let format = options.format(stdout.is_terminal());
     let mut out = stdout.lock();
     output::head(&mut out, format)?;
     out.flush()?;
@@ -109,7 +74,7 @@ fn run(options: &Options) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What each process opened, most first.
+/// Writes how many files each process opened, largest number first.
 fn summary(out: &mut impl Write, skel: &opensnoop::Opensnoop) -> io::Result<()> {
     let mut counts: Vec<_> = skel.maps.counts.iter().collect();
     counts.sort_by_key(|(_, tally)| std::cmp::Reverse(tally.opened + tally.failed));

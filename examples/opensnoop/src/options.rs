@@ -2,22 +2,7 @@
 
 use std::time::Duration;
 
-pub(crate) const USAGE: &str = "\
-Usage: opensnoop [OPTIONS]
-
-Shows which process opens which file, with what result and latency.
-
-Options:
-  -p, --pid PID         only this process
-  -n, --name COMM       only processes of this name (first 15 bytes count)
-  -x, --failed          only attempts that failed
-  -d, --duration SECS   stop after this time
-  -c, --count N         stop after this many events
-      --json            one JSON object a line (the default unless on a terminal)
-      --table           a table (the default on a terminal)
-      --summary         at the end, what each process opened
-  -h, --help            this text
-";
+use clap::Parser;
 
 /// How events are printed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,100 +11,69 @@ pub(crate) enum Format {
     Json,
 }
 
-/// What was asked for.
-#[derive(Default, Debug, PartialEq, Eq)]
+/// Shows which process opens which file, with what result and latency.
+#[derive(Parser, Debug)]
 pub(crate) struct Options {
+    /// Show only this process
+    #[arg(short, long)]
     pub(crate) pid: Option<u32>,
+    /// Show only processes of this name (the first 15 bytes count)
+    #[arg(short, long, value_name = "COMM")]
     pub(crate) name: Option<String>,
+    /// Show only attempts that failed
+    #[arg(short = 'x', long)]
     pub(crate) failed: bool,
+    /// Stop after this time
+    #[arg(short, long, value_name = "SECS", value_parser = seconds)]
     pub(crate) duration: Option<Duration>,
+    /// Stop after this many events
+    #[arg(short, long, value_name = "N")]
     pub(crate) count: Option<u64>,
-    pub(crate) format: Option<Format>,
+    /// Print a JSON object per line (the default unless on a terminal)
+    #[arg(long, overrides_with = "table")]
+    json: bool,
+    /// Print a table (the default on a terminal)
+    #[arg(long, overrides_with = "json")]
+    table: bool,
+    /// At the end, print how many files each process opened
+    #[arg(long)]
     pub(crate) summary: bool,
-    pub(crate) help: bool,
 }
 
-/// Reads the arguments after the program's name.
-///
-/// # Errors
-///
-/// A sentence that says which argument is wrong.
-pub(crate) fn parse(args: impl IntoIterator<Item = String>) -> Result<Options, String> {
-    let mut options = Options::default();
-    let mut args = args.into_iter();
-    while let Some(arg) = args.next() {
-        let (name, inline) = match arg.split_once('=') {
-            Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
-            None => (arg, None),
-        };
-        let mut value = || {
-            inline
-                .clone()
-                .or_else(|| args.next())
-                .ok_or(format!("{name} needs a value"))
-        };
-        match name.as_str() {
-            "-p" | "--pid" => options.pid = Some(number(&name, &value()?)?),
-            "-n" | "--name" => options.name = Some(value()?),
-            "-x" | "--failed" => options.failed = true,
-            "-d" | "--duration" => {
-                let text = value()?;
-                let duration = text
-                    .parse()
-                    .ok()
-                    .and_then(|s| Duration::try_from_secs_f64(s).ok());
-                options.duration =
-                    Some(duration.ok_or(format!("{name}: `{text}` is not a number of seconds"))?);
-            }
-            "-c" | "--count" => options.count = Some(number(&name, &value()?)?),
-            "--json" => options.format = Some(Format::Json),
-            "--table" => options.format = Some(Format::Table),
-            "--summary" => options.summary = true,
-            "-h" | "--help" => options.help = true,
-            _ => return Err(format!("unknown argument `{name}`")),
+impl Options {
+    /// Returns the format that was asked for, or the default one.
+    pub(crate) fn format(&self, is_terminal: bool) -> Format {
+        match self.table || is_terminal && !self.json {
+            true => Format::Table,
+            false => Format::Json,
         }
     }
-    Ok(options)
 }
 
-fn number<N: std::str::FromStr>(name: &str, text: &str) -> Result<N, String> {
-    text.parse()
-        .map_err(|_| format!("{name}: `{text}` is not a whole number"))
+fn seconds(text: &str) -> anyhow::Result<Duration> {
+    Ok(Duration::try_from_secs_f64(text.parse()?)?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn of(args: &[&str]) -> Result<Options, String> {
-        parse(args.iter().map(|&a| a.to_owned()))
+    #[test]
+    fn last_format_wins() {
+        let format = |args: &[&str], is_terminal| {
+            let args = ["opensnoop"].iter().chain(args);
+            Options::try_parse_from(args).unwrap().format(is_terminal)
+        };
+        assert_eq!(format(&[], true), Format::Table);
+        assert_eq!(format(&[], false), Format::Json);
+        assert_eq!(format(&["--json"], true), Format::Json);
+        assert_eq!(format(&["--json", "--table"], false), Format::Table);
     }
 
     #[test]
-    fn values_stand_after_or_within_the_argument() {
-        let options = of(&["--pid=7", "-n", "cat", "--duration", "0.5", "--json"]).unwrap();
-        assert_eq!(
-            (options.pid, options.name.as_deref()),
-            (Some(7), Some("cat"))
-        );
-        assert_eq!(options.duration, Some(Duration::from_millis(500)));
-        assert_eq!(options.format, Some(Format::Json));
-    }
-
-    #[test]
-    fn a_wrong_argument_is_named() {
-        assert_eq!(
-            of(&["--pid", "x"]).unwrap_err(),
-            "--pid: `x` is not a whole number"
-        );
-        assert_eq!(of(&["-d"]).unwrap_err(), "-d needs a value");
-        assert_eq!(
-            of(&["-d", "-1"]).unwrap_err(),
-            "-d: `-1` is not a number of seconds"
-        );
-        assert_eq!(
-            of(&["--frobnicate"]).unwrap_err(),
-            "unknown argument `--frobnicate`"
-        );
+    fn parses_seconds() {
+        assert_eq!(seconds("0.5").unwrap(), Duration::from_millis(500));
+        assert!(seconds("-1").is_err());
+        assert!(seconds("x").is_err());
     }
 }

@@ -1,4 +1,5 @@
-//! From counters that only grow to the rows of one round: what came since the last, summed and sorted.
+//! From counters that only grow to the rows of one round: what came since the last, summed and
+//! sorted.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -66,7 +67,8 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    /// Takes what the counters say now, and returns the rows of what is new; all there is, if rows are cumulative.
+    /// Takes what the counters say now, and returns the rows of what is new; all there is, if rows
+    /// are cumulative.
     pub(crate) fn round(
         &mut self,
         counters: impl IntoIterator<Item = (Connection, Bytes, String)>,
@@ -101,7 +103,8 @@ impl Ledger {
     }
 }
 
-/// Brings rows in order. Those that are equal in it are in that of their totals, processes and peers, so that they stay in place.
+/// Brings rows in order. Those that are equal in it are in that of their totals, processes and
+/// peers, so that they stay in place.
 pub(crate) fn sort(rows: &mut [Row], by: Sort) {
     rows.sort_by_key(|row| (Reverse(row.bytes.total()), row.pid, row.ends));
     match by {
@@ -116,6 +119,7 @@ pub(crate) fn sort(rows: &mut [Row], by: Sort) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::Parser;
 
     fn counter(pid: u32, port: u16, sent: u64, received: u64) -> (Connection, Bytes, String) {
         let connection = Connection {
@@ -133,7 +137,7 @@ mod tests {
 
     #[test]
     fn a_round_has_what_is_new() {
-        let (mut ledger, options) = (Ledger::default(), Options::default());
+        let (mut ledger, options) = (Ledger::default(), Options::parse_from(["tcptop"]));
         let first = ledger.round([counter(1, 5, 10, 1)], &options);
         assert_eq!(bytes(&first), [(1, 10, 1)]);
         assert!(ledger.round([counter(1, 5, 10, 1)], &options).is_empty());
@@ -144,7 +148,7 @@ mod tests {
 
     #[test]
     fn connections_of_a_process_with_a_peer_are_one_row_unless_told_apart() {
-        let mut options = Options::default();
+        let mut options = Options::parse_from(["tcptop"]);
         let counters = || [counter(1, 5, 10, 1), counter(1, 6, 20, 2)];
         let rows = Ledger::default().round(counters(), &options);
         assert_eq!(bytes(&rows), [(1, 30, 3)]);
@@ -156,10 +160,7 @@ mod tests {
 
     #[test]
     fn a_cumulative_round_has_everything() {
-        let options = Options {
-            cumulative: true,
-            ..Options::default()
-        };
+        let options = Options::parse_from(["tcptop", "--cumulative"]);
         let mut ledger = Ledger::default();
         for _ in 0..2 {
             let rows = ledger.round([counter(1, 5, 10, 1)], &options);
@@ -174,7 +175,7 @@ mod tests {
             counter(2, 5, 0, 100),
             counter(1, 5, 1, 1),
         ];
-        let mut rows = Ledger::default().round(counters, &Options::default());
+        let mut rows = Ledger::default().round(counters, &Options::parse_from(["tcptop"]));
         for (by, pids) in [
             (Sort::Total, [2, 3, 1]),
             (Sort::Sent, [3, 1, 2]),

@@ -1,7 +1,8 @@
-//! tcptop: who sends and receives how many bytes over TCP.
+//! Shows who sends and receives how many bytes over TCP.
 //!
-//! The BPF side is `src/bpf/tcptop.bpf.c`; its types, maps and globals appear here as the module [`tcptop`]. It counts; what
-//! is new since the last round, and in which order it is shown, is [`ledger`]'s business.
+//! The BPF side is `src/bpf/tcptop.bpf.c`; its types, maps and globals appear here as the module
+//! [`tcptop`]. It counts; what is new since the last round, and in which order it is shown, is
+//! [`ledger`]'s business.
 
 mod ledger;
 mod options;
@@ -10,15 +11,15 @@ mod terminal;
 
 use std::io::{self, IsTerminal, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::process::ExitCode;
 use std::time::Instant;
 
 use btf_core::btf::Kind;
 use btf_core::include_skel;
+use clap::Parser;
 
 use ledger::{Bytes, Connection, Ledger, Row};
-use options::{Format, Options, Sort};
-use terminal::{Key, Keys};
+use options::{Options, Sort};
+use terminal::{Key, Screen};
 
 include_skel!("tcptop");
 
@@ -29,69 +30,37 @@ const AF_INET6: u16 = 10;
 /// Lines of a table that are no rows.
 const HEAD: usize = 2;
 
-/// Moves to the terminal's first line and wipes what is below.
-const CLEAR: &str = "\x1b[H\x1b[J";
-
-fn main() -> ExitCode {
-    let options = match options::parse(std::env::args().skip(1)) {
-        Ok(options) => options,
-        Err(why) => {
-            eprintln!("tcptop: {why}\n\n{}", options::USAGE);
-            return ExitCode::from(2);
-        }
-    };
-    if options.help {
-        print!("{}", options::USAGE);
-        return ExitCode::SUCCESS;
-    }
-    match run(&options) {
-        Ok(()) => ExitCode::SUCCESS,
-        // The reader of the output has seen enough (`tcptop | head`).
-        Err(Failure::Terminal(e)) if e.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(Failure::Terminal(e)) => {
-            eprintln!("tcptop: cannot use the terminal: {e}");
-            ExitCode::FAILURE
-        }
-        Err(Failure::Bpf(e)) => {
-            eprintln!("tcptop: {e:#}");
-            ExitCode::FAILURE
-        }
+fn main() -> anyhow::Result<()> {
+    match run(&Options::parse()) {
+        // The reader of the output has ended (`tcptop | head`).
+        Err(e) if is_broken_pipe(&e) => Ok(()),
+        result => result,
     }
 }
 
-/// What can go wrong once the arguments are understood.
-enum Failure {
-    Bpf(btf_core::Error),
-    Terminal(io::Error),
+fn is_broken_pipe(e: &anyhow::Error) -> bool {
+    let e = e.downcast_ref::<io::Error>();
+    e.is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
 }
 
-impl From<btf_core::Error> for Failure {
-    fn from(e: btf_core::Error) -> Self {
-        Failure::Bpf(e)
-    }
-}
-
-impl From<io::Error> for Failure {
-    fn from(e: io::Error) -> Self {
-        Failure::Terminal(e)
-    }
-}
-
-fn run(options: &Options) -> Result<(), Failure> {
+fn run(options: &Options) -> anyhow::Result<()> {
     let skel = load(options)?;
     let _links = skel.attach()?;
 
-    let is_live = options.format.is_none() && io::stdout().is_terminal();
-    let keys = if is_live { Some(Keys::new()?) } else { None };
+    let is_live = !options.json && !options.batch;
+    let screen = match is_live && io::stdout().is_terminal() && io::stdin().is_terminal() {
+        true => Some(Screen::new()?),
+        false => None,
+    };
     let mut sort = options.sort;
     let mut ledger = Ledger::default();
     let mut rows: Vec<Row> = Vec::new();
     let mut end = Instant::now() + options.interval;
     for round in 1..=options.count.unwrap_or(u64::MAX) {
-        match &keys {
-            Some(keys) => {
-                show(&mut rows, sort, options)?;
-                if !live(keys, end, &mut sort, &mut rows, options)? {
+        match &screen {
+            Some(screen) => {
+                show(screen, &mut rows, sort, options)?;
+                if !live(screen, end, &mut sort, &mut rows, options)? {
                     break;
                 }
             }
@@ -99,16 +68,16 @@ fn run(options: &Options) -> Result<(), Failure> {
         }
         end += options.interval;
         rows = ledger.round(counters(&skel)?, options);
-        if keys.is_none() {
+        if screen.is_none() {
             write(round, &mut rows, sort, options)?;
         }
     }
-    if keys.is_some() {
-        show(&mut rows, sort, options)?;
+    if let Some(screen) = screen {
+        show(&screen, &mut rows, sort, options)?;
     }
     let lost = skel.bss.lost.get();
     if lost > 0 {
-        eprintln!("tcptop: {lost} bytes were not counted, because there was no room (see --flows)");
+        eprintln!("tcptop: {lost} bytes were not counted: too many connections (see --flows)");
     }
     Ok(())
 }
@@ -116,14 +85,12 @@ fn run(options: &Options) -> Result<(), Failure> {
 fn load(options: &Options) -> btf_core::Result<tcptop::Tcptop> {
     let mut open = tcptop::Tcptop::open()?;
     open.rodata.filter_pid = options.pid.unwrap_or(0);
-    open.rodata.filter_family = match options.version {
-        None => 0,
-        Some(4) => AF_INET,
-        Some(_) => AF_INET6,
+    open.rodata.filter_family = match (options.ipv4, options.ipv6) {
+        (true, _) => AF_INET,
+        (_, true) => AF_INET6,
+        _ => 0,
     };
-    if let Some(flows) = options.flows {
-        open.maps.flows.set_max_entries(flows);
-    }
+    open.maps.flows.set_max_entries(options.flows);
     // Sending pages went by a way of its own up to 6.4.
     let pages = &mut open.progs.on_send_pages;
     let target = pages.attach_target().unwrap_or_default();
@@ -161,39 +128,39 @@ fn address(family: u16, end: &tcptop::Endpoint) -> SocketAddr {
     SocketAddr::new(ip, end.port)
 }
 
-/// Waits for the end of the round, and sorts anew as keys ask for it; `false` if the user wants no more.
+/// Waits for the end of the round and sorts the rows again as keys ask for it; `false` if the user
+/// quits.
 fn live(
-    keys: &Keys,
+    screen: &Screen,
     end: Instant,
     sort: &mut Sort,
     rows: &mut [Row],
     options: &Options,
 ) -> io::Result<bool> {
-    while Instant::now() < end {
-        match keys.wait(end)? {
-            Some(Key::Quit) => return Ok(false),
-            Some(Key::Letter(letter)) => {
+    while let Some(key) = screen.key(end)? {
+        match key {
+            Key::Quit => return Ok(false),
+            Key::Letter(letter) => {
                 if let Some(by) = Sort::of_letter(letter) {
                     *sort = by;
-                    show(rows, by, options)?;
+                    show(screen, rows, by, options)?;
                 }
             }
-            None => {}
         }
     }
     Ok(true)
 }
 
-/// Fills the terminal.
-fn show(rows: &mut [Row], sort: Sort, options: &Options) -> io::Result<()> {
+/// Redraws the screen.
+fn show(screen: &Screen, rows: &mut [Row], sort: Sort, options: &Options) -> io::Result<()> {
     ledger::sort(rows, sort);
-    let fits = terminal::height().map_or(usize::MAX, |rows| rows.saturating_sub(HEAD + 1));
+    let fits = screen
+        .height()
+        .map_or(usize::MAX, |rows| rows.saturating_sub(HEAD + 1));
     let room = options.top.unwrap_or(usize::MAX).min(fits);
-    let mut text = CLEAR.as_bytes().to_vec();
+    let mut text = Vec::new();
     output::table(&mut text, rows, sort, room, options)?;
-    let mut out = io::stdout().lock();
-    out.write_all(&text)?;
-    out.flush()
+    screen.draw(&String::from_utf8_lossy(&text))
 }
 
 /// Writes a round below the others.
@@ -201,15 +168,12 @@ fn write(round: u64, rows: &mut Vec<Row>, sort: Sort, options: &Options) -> io::
     ledger::sort(rows, sort);
     let top = options.top.unwrap_or(usize::MAX);
     let mut out = io::stdout().lock();
-    match options.format {
-        Some(Format::Json) => {
-            rows.truncate(top);
-            output::json(&mut out, round, rows)?;
-        }
-        _ => {
-            output::table(&mut out, rows, sort, top, options)?;
-            writeln!(out)?;
-        }
+    if options.json {
+        rows.truncate(top);
+        output::json(&mut out, round, rows)?;
+    } else {
+        output::table(&mut out, rows, sort, top, options)?;
+        writeln!(out)?;
     }
     out.flush()
 }

@@ -106,6 +106,7 @@ fn printable(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::Parser;
 
     #[test]
     fn sizes_are_short() {
@@ -134,7 +135,14 @@ mod tests {
     fn a_table_has_the_sum_and_as_many_rows_as_there_is_room_for() {
         let rows = vec![row(Ends::Peer([10, 0, 0, 1].into())); 3];
         let mut out = Vec::new();
-        table(&mut out, &rows, Sort::Sent, 2, &Options::default()).unwrap();
+        table(
+            &mut out,
+            &rows,
+            Sort::Sent,
+            2,
+            &Options::parse_from(["tcptop"]),
+        )
+        .unwrap();
         let text = String::from_utf8(out).unwrap();
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 4, "{text}");

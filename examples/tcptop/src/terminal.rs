@@ -1,114 +1,97 @@
-//! The terminal: its height, and keys as they are pressed.
+//! The terminal: a screen that is redrawn, and keys as they are pressed.
 
-use std::io;
-use std::time::{Duration, Instant};
+use std::io::{self, Write};
+use std::time::Instant;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::termios::{
-    LocalModes, OptionalActions, SpecialCodeIndex, Termios, isatty, tcgetattr, tcgetwinsize,
-    tcsetattr,
-};
+use crossterm::cursor::MoveTo;
+use crossterm::event::{self, Event, KeyCode, KeyModifiers};
+use crossterm::style::Print;
+use crossterm::terminal::{self, Clear, ClearType};
 
-/// Ctrl-C, which the terminal is not to turn into a signal: its settings would stay behind.
-const INTERRUPT: u8 = 3;
-
-/// What was pressed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Key {
     Quit,
-    Letter(u8),
+    Letter(char),
 }
 
-/// Standard input, giving single keys if it is a terminal. It is as before when this is dropped.
-pub(crate) struct Keys {
-    before: Option<Termios>,
-}
+/// A terminal in raw mode, until this is dropped.
+pub(crate) struct Screen(());
 
-impl Keys {
+impl Screen {
     /// # Errors
     ///
-    /// If the terminal's settings cannot be read or changed.
-    pub(crate) fn new() -> io::Result<Keys> {
-        let input = io::stdin();
-        if !isatty(&input) {
-            return Ok(Keys { before: None });
-        }
-        let before = tcgetattr(&input)?;
-        let mut raw = before.clone();
-        raw.local_modes
-            .remove(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG);
-        raw.special_codes[SpecialCodeIndex::VMIN] = 0;
-        raw.special_codes[SpecialCodeIndex::VTIME] = 0;
-        tcsetattr(&input, OptionalActions::Now, &raw)?;
-        Ok(Keys {
-            before: Some(before),
-        })
+    /// If the terminal does not have a raw mode.
+    pub(crate) fn new() -> io::Result<Screen> {
+        terminal::enable_raw_mode()?;
+        Ok(Screen(()))
     }
 
-    /// Waits for a key until `end`; `None` if none was pressed.
+    /// Returns the number of lines.
+    pub(crate) fn height(&self) -> Option<usize> {
+        let (_, rows) = terminal::size().ok()?;
+        Some(usize::from(rows)).filter(|rows| *rows > 0)
+    }
+
+    /// Replaces the contents of the screen.
     ///
     /// # Errors
     ///
-    /// What the terminal answers.
-    pub(crate) fn wait(&self, end: Instant) -> io::Result<Option<Key>> {
-        let left = end.saturating_duration_since(Instant::now());
-        if self.before.is_none() {
-            std::thread::sleep(left);
-            return Ok(None);
+    /// If the terminal cannot be written to.
+    pub(crate) fn draw(&self, text: &str) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        crossterm::queue!(out, MoveTo(0, 0), Clear(ClearType::FromCursorDown))?;
+        // In raw mode, a newline alone does not return to the first column.
+        crossterm::queue!(out, Print(text.replace('\n', "\r\n")))?;
+        out.flush()
+    }
+
+    /// Waits for a key until `end`.
+    ///
+    /// # Errors
+    ///
+    /// If the terminal cannot be read.
+    pub(crate) fn key(&self, end: Instant) -> io::Result<Option<Key>> {
+        while event::poll(end.saturating_duration_since(Instant::now()))? {
+            if let Some(key) = key(&event::read()?) {
+                return Ok(Some(key));
+            }
         }
-        let input = io::stdin();
-        let mut fds = [PollFd::new(&input, PollFlags::IN)];
-        match poll(&mut fds, Some(&timespec(left))) {
-            Ok(0) | Err(rustix::io::Errno::INTR) => return Ok(None),
-            Ok(_) => {}
-            Err(e) => return Err(e.into()),
-        }
-        let mut byte = [0];
-        match rustix::io::read(&input, &mut byte)? {
-            // The terminal has gone.
-            0 => Ok(Some(Key::Quit)),
-            _ => Ok(Some(key(byte[0]))),
-        }
+        Ok(None)
     }
 }
 
-impl Drop for Keys {
+impl Drop for Screen {
     fn drop(&mut self) {
-        if let Some(before) = &self.before {
-            // Nobody is left to be told.
-            let _ = tcsetattr(io::stdin(), OptionalActions::Now, before);
-        }
+        // The program ends; it cannot do anything about an error.
+        let _ = terminal::disable_raw_mode();
     }
 }
 
-fn key(byte: u8) -> Key {
-    match byte {
-        b'q' | INTERRUPT => Key::Quit,
-        letter => Key::Letter(letter),
+fn key(event: &Event) -> Option<Key> {
+    let key = event.as_key_press_event()?;
+    match key.code {
+        KeyCode::Char('q') => Some(Key::Quit),
+        KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => Some(Key::Quit),
+        KeyCode::Char(letter) => Some(Key::Letter(letter)),
+        _ => None,
     }
-}
-
-fn timespec(duration: Duration) -> Timespec {
-    Timespec {
-        tv_sec: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
-        tv_nsec: duration.subsec_nanos().into(),
-    }
-}
-
-/// How many lines standard output shows, if it is a terminal that says so.
-pub(crate) fn height() -> Option<usize> {
-    let size = tcgetwinsize(io::stdout()).ok()?;
-    Some(usize::from(size.ws_row)).filter(|rows| *rows > 0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crossterm::event::KeyEvent;
 
     #[test]
-    fn keys() {
-        assert_eq!(key(b'q'), Key::Quit);
-        assert_eq!(key(INTERRUPT), Key::Quit);
-        assert_eq!(key(b's'), Key::Letter(b's'));
+    fn q_and_ctrl_c_quit() {
+        let pressed = |code, modifiers| key(&Event::Key(KeyEvent::new(code, modifiers)));
+        let (q, c, s) = ('q', 'c', 's');
+        let plain = |c| pressed(KeyCode::Char(c), KeyModifiers::NONE);
+        assert_eq!(plain(q), Some(Key::Quit));
+        assert_eq!(plain(s), Some(Key::Letter(s)));
+        assert_eq!(plain(c), Some(Key::Letter(c)));
+        let ctrl_c = pressed(KeyCode::Char(c), KeyModifiers::CONTROL);
+        assert_eq!(ctrl_c, Some(Key::Quit));
+        assert_eq!(pressed(KeyCode::Up, KeyModifiers::NONE), None);
     }
 }
