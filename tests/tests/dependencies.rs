@@ -1,16 +1,16 @@
-//! What a project gets into its tree with the three crates: every crate is something to build, to audit and to trust.
+//! Crates in the tree of a project with btf-core and btf-build: each has to be built, audited and
+//! trusted.
 
 use std::collections::BTreeSet;
 
 use btf_tests::outside::Outside;
 
-/// Those of this workspace among them.
-const MOST: usize = 20;
+/// Largest number of crates, with those of this workspace.
+const MOST: usize = 28;
 
 const MANIFEST: &str = r#"
 [dependencies]
 btf-core = "0.1"
-btf-skel-macros = "0.1"
 
 [build-dependencies]
 btf-build = "0.1"
@@ -28,7 +28,7 @@ fn a_project_gets_few_crates() {
         .lines()
         .filter_map(|line| line.split(' ').next());
     let crates: BTreeSet<&str> = names.filter(|name| *name != "dependencies").collect();
-    for expected in ["btf-core", "btf-build", "btf-skel-macros", "object", "syn"] {
+    for expected in ["btf-core", "btf-build", "btf-obj", "btf-skel-macros", "syn"] {
         assert!(crates.contains(expected), "no {expected} in {crates:?}");
     }
     assert!(!crates.contains("tokio"), "its feature is on: {crates:?}");
