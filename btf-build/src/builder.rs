@@ -24,7 +24,7 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// No sources, and default settings.
+    /// Creates a builder without sources, with default settings.
     pub fn new() -> Self {
         Self::default()
     }
@@ -38,12 +38,11 @@ impl Builder {
         self
     }
 
-    /// Adds all sources that match a pattern, in the order of their names: `*` and `?` stand for
-    /// parts of a name, `**` for any number of folders. At least one has to be there.
+    /// Adds all sources that match a pattern, sorted by name: `*` and `?` stand for parts of a
+    /// name, `**` for any number of directories. At least one source has to match.
     ///
-    /// A new file that matches is built with the others, for which cargo watches the folders that
-    /// it could be in. It sees every change in them, so that BPF sources are best kept in a folder
-    /// of their own:
+    /// Cargo watches the directories in which a new file could match, and builds it with the
+    /// others. It sees every change in them, so keep BPF sources in a directory of their own:
     ///
     /// ```no_run
     /// btf_build::Builder::new().sources("src/bpf/*.bpf.c").build();
@@ -97,16 +96,15 @@ impl Builder {
         self
     }
 
-    /// Names the clang to use: a path, or a name on `PATH`. Without this, the environment variables
-    /// `BTF_BUILD_CLANG` and `CLANG` are asked, then the newest `clang` or `clang-NN` on `PATH` is
-    /// taken.
+    /// Names the clang to use: a path, or a name on `PATH`. The default is the environment variable
+    /// `BTF_BUILD_CLANG`, then `CLANG`, then the newest `clang` or `clang-NN` on `PATH`.
     #[must_use]
     pub fn clang(mut self, program: impl AsRef<OsStr>) -> Self {
         self.settings.clang = Some(program.as_ref().to_owned());
         self
     }
 
-    /// Adds a folder to search for headers, before those of this crate.
+    /// Adds a directory to search for headers, before those of this crate.
     #[must_use]
     pub fn include(mut self, dir: impl AsRef<Path>) -> Self {
         self.settings.includes.push(dir.as_ref().to_owned());
@@ -142,7 +140,7 @@ impl Builder {
         self
     }
 
-    /// Makes errors of warnings, clang's and this crate's.
+    /// Turns warnings into errors, clang's and this crate's.
     #[must_use]
     pub fn deny_warnings(mut self, deny: bool) -> Self {
         self.settings.deny_warnings = deny;
@@ -150,19 +148,19 @@ impl Builder {
     }
 
     /// Compiles for another architecture (Rust's name, `aarch64` for instance) than cargo does;
-    /// `powerpc64le`, `mips64el` and `mipsel` also say the byte order.
+    /// `powerpc64le`, `mips64el` and `mipsel` also set the byte order.
     #[must_use]
     pub fn target_arch(mut self, arch: &str) -> Self {
         self.settings.target_arch = Some(arch.to_owned());
         self
     }
 
-    /// Names the file that kernel types come from: raw BTF, a `vmlinux` ELF file, or a ready
-    /// `vmlinux.h`. Without this, the environment variable `BTF_BUILD_VMLINUX` is asked, then the
-    /// running kernel.
+    /// Names the source of kernel types: a file of raw BTF, a `vmlinux` ELF file, or a ready
+    /// `vmlinux.h`. The default is the environment variable `BTF_BUILD_VMLINUX`, then the running
+    /// kernel.
     ///
-    /// It may be a folder with types for several architectures, by Rust's names or the kernel's:
-    /// `aarch64.btf` or `arm64.btf`, or a folder of such a name with `vmlinux.btf`, `vmlinux` or
+    /// It may be a directory with types for several architectures, by Rust's names or the kernel's:
+    /// `aarch64.btf` or `arm64.btf`, or a directory of such a name with `vmlinux.btf`, `vmlinux` or
     /// `vmlinux.h` in it.
     #[must_use]
     pub fn vmlinux(mut self, file: impl AsRef<Path>) -> Self {
@@ -170,43 +168,42 @@ impl Builder {
         self
     }
 
-    /// Carries types of kernels along, for running on kernels without BTF of their own: a file of
-    /// BTF, or a folder with any number below it, as BTFHub has them once unpacked
-    /// (`ubuntu/20.04/x86_64/5.4.0-150-generic.btf`). Folders of other architectures are passed
-    /// over. Files are called by the release of their kernel, as `uname -r` tells it, and `.btf`.
+    /// Embeds types of kernels without BTF of their own: a file of BTF, or a directory with any
+    /// number of them below it, as unpacked from BTFHub
+    /// (`ubuntu/20.04/x86_64/5.4.0-150-generic.btf`). Directories of other architectures are
+    /// skipped. A file is named after its kernel's release, as `uname -r` prints it, and `.btf`.
     ///
-    /// Only what the CO-RE relocations of an object need is kept. It is used where there is no
-    /// `/sys/kernel/btf/vmlinux`, if one of the files is of the running kernel's release, to the
-    /// letter. Programs that attach by type (fentry, tp_btf, lsm and their like) need a kernel with
-    /// BTF all the same.
+    /// Only the types that the CO-RE relocations of an object need are embedded. They are used
+    /// where there is no `/sys/kernel/btf/vmlinux`, if a file has exactly the running kernel's
+    /// release. Programs that attach by type (fentry, tp_btf, lsm and others) still need a kernel
+    /// with BTF.
     #[must_use]
     pub fn kernel_btfs(mut self, place: impl AsRef<Path>) -> Self {
         self.settings.kernel_btfs.push(place.as_ref().to_owned());
         self
     }
 
-    /// Writes to another folder than `OUT_DIR`, where `include_skel!` does not look: for objects
-    /// that something else reads.
+    /// Writes to another directory than `OUT_DIR`, where `include_skel!` does not look: for objects
+    /// that another program reads.
     #[must_use]
     pub fn out_dir(mut self, dir: impl AsRef<Path>) -> Self {
         self.settings.out_dir = Some(dir.as_ref().to_owned());
         self
     }
 
-    /// Also keeps each object as clang wrote it, with DWARF, as `NAME.bpf.debug.o`: for
-    /// `llvm-objdump -S` and its like. What is embedded never has any.
+    /// Also keeps each object as clang wrote it, with DWARF, as `NAME.bpf.debug.o`, for
+    /// `llvm-objdump -S` and similar tools. Embedded objects never have DWARF.
     #[must_use]
     pub fn keep_dwarf(mut self, keep: bool) -> Self {
         self.settings.keep_dwarf = keep;
         self
     }
 
-    /// Keeps `compile_commands.json` in the package's folder true to how the sources are compiled,
-    /// by which clangd, and editors with it, find headers and see what clang sees. It is the only
-    /// file that is written outside the build's own folders; it has paths of this machine, and is
-    /// best left out of version control.
+    /// Updates `compile_commands.json` in the package's directory, with which clangd, and editors
+    /// that use it, compile the sources as the build does. It is the only file outside the build's
+    /// own directories; it contains paths of this machine, so leave it out of version control.
     ///
-    /// Several builders may contribute to it. One that something else has written is left alone,
+    /// Several builders may contribute to it. A file that another program wrote is not changed,
     /// with a warning.
     #[must_use]
     pub fn compile_commands(mut self, write: bool) -> Self {
@@ -214,8 +211,7 @@ impl Builder {
         self
     }
 
-    /// Compiles all sources. On failure, prints what clang or this crate has to say and ends the
-    /// build script.
+    /// Compiles all sources. On failure, prints the errors and ends the build script.
     pub fn build(self) {
         if let Err(e) = self.try_build() {
             eprintln!("{}", e.report());
@@ -227,20 +223,19 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// If clang is missing or too old, a source does not compile, kernel types are wanted but not
-    /// to be had, an object lacks BTF, or a file cannot be read or written. The error names which,
-    /// and what to try.
+    /// If clang is missing or too old, a source does not compile, a source needs kernel types that
+    /// are not available, an object lacks BTF, or a file cannot be read or written. The error names
+    /// it, and what to try.
     pub fn try_build(self) -> Result<Vec<Artifact>> {
         run::build(&self.settings)
     }
 
-    /// Makes the headers that sources include, and compiles nothing: for builds that run clang
-    /// themselves. Returns the folders to name with `-I`: that of `<bpf/…>`, and that of
-    /// `vmlinux.h`.
+    /// Writes the headers that sources include, and compiles nothing: for builds that run clang
+    /// themselves. Returns the directories for `-I`: that of `<bpf/…>`, and that of `vmlinux.h`.
     ///
     /// # Errors
     ///
-    /// If kernel types are not to be had, or a file cannot be read or written.
+    /// If kernel types are not available, or a file cannot be read or written.
     pub fn try_headers(self) -> Result<Vec<PathBuf>> {
         run::headers(&self.settings)
     }

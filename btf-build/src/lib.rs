@@ -16,22 +16,23 @@
 //! | variable | meaning |
 //! |---|---|
 //! | `BTF_BUILD_CLANG`, then `CLANG` | the clang to use, a path or a name on `PATH`, unless [`Builder::clang`] names one |
-//! | `BTF_BUILD_VMLINUX` | where kernel types come from, unless [`Builder::vmlinux`] says: a file of raw BTF, a `vmlinux` ELF file, a ready `vmlinux.h`, or a folder with one of these for each architecture |
-//! | `BTF_BUILD_KERNEL_BTF` | where the running kernel's BTF is, if not at `/sys/kernel/btf/vmlinux` |
-//! | `CFLAGS_bpfel_unknown_none`, `CFLAGS_bpfeb_unknown_none` | flags for clang, as with the `cc` crate, which also knows them with dashes |
-//! | `CPATH`, `C_INCLUDE_PATH` | more folders of headers, read by clang itself |
+//! | `BTF_BUILD_VMLINUX` | the source of kernel types, unless [`Builder::vmlinux`] names one: a file of raw BTF, a `vmlinux` ELF file, a ready `vmlinux.h`, or a directory with one of these for each architecture |
+//! | `BTF_BUILD_KERNEL_BTF` | the running kernel's BTF, if not at `/sys/kernel/btf/vmlinux` |
+//! | `CFLAGS_bpfel_unknown_none`, `CFLAGS_bpfeb_unknown_none` | flags for clang, as with the `cc` crate, which also accepts them with dashes |
+//! | `CPATH`, `C_INCLUDE_PATH` | more directories of headers, read by clang itself |
 //!
-//! Read besides, and no reason to build again: `PATH`, where clang is looked for; `CFLAGS`,
-//! `HOST_CFLAGS` and `TARGET_CFLAGS`, to leave out what they have, which is for the host's
-//! programs; and what cargo sets: `OUT_DIR`, `CARGO_CFG_TARGET_ARCH`, `CARGO_CFG_TARGET_ENDIAN`,
-//! `NUM_JOBS` and `CARGO_MAKEFLAGS`.
+//! Others are read, but do not cause another build: `PATH`, to find clang; `CFLAGS`, `HOST_CFLAGS`
+//! and `TARGET_CFLAGS`, whose flags are for programs of the host and are removed; and what cargo
+//! sets: `OUT_DIR`, `CARGO_CFG_TARGET_ARCH`, `CARGO_CFG_TARGET_ENDIAN`, `NUM_JOBS` and
+//! `CARGO_MAKEFLAGS`.
 //!
-//! # Arguments of programs
+//! # Program arguments
 //!
-//! What fentry, fexit, fmod_ret, tp_btf, raw_tp and other programs that attach by type are passed
-//! is in no BTF of the object. It is looked up in the BTF that `vmlinux.h` comes from, and left
-//! beside the object as `NAME.target.btf`, for the skeleton and for loading. What `BPF_PROG`
-//! declares is held against it; a wrong count, order or type is a warning with both prototypes:
+//! The object's BTF does not have the arguments of fentry, fexit, fmod_ret, tp_btf, raw_tp and
+//! other programs that attach by type. They are looked up in the BTF that `vmlinux.h` comes from,
+//! and written beside the object as `NAME.target.btf`, for the skeleton and for loading. The
+//! declaration in `BPF_PROG` is compared with them; a wrong count, order or type is a warning with
+//! both prototypes:
 //!
 //! ```text
 //! src/bpf/hello.bpf.c:19: warning: program `on_unlink` does not declare what `vfs_unlink` has: argument 1 is `struct
@@ -40,16 +41,16 @@
 //!   kernel:   int vfs_unlink(struct mnt_idmap *idmap, struct inode *dir, struct dentry *dentry, …)
 //! ```
 //!
-//! A ready `vmlinux.h` has no BTF: then nothing is left and nothing checked.
+//! A ready `vmlinux.h` has no BTF: then no file is written and nothing is checked.
 //!
 //! # Comments
 //!
-//! at declarations are left beside the object as `NAME.docs`, from which the skeleton's
-//! documentation is made.
+//! Comments at declarations are written beside the object as `NAME.docs`, and become the skeleton's
+//! documentation.
 //!
-//! # What will not work
+//! # Diagnostics
 //!
-//! is said as a warning where it stands in the source, with what to try:
+//! Likely mistakes are reported as warnings at their source line, with help:
 //!
 //! ```text
 //! src/bpf/hello.bpf.c:12:5: warning: program `on_read` will not be loaded: SEC("fexti/vfs_read") is not a known section name
@@ -58,22 +59,22 @@
 //!   help: did you mean `fexit`? If not, call set_type on the open program before it is loaded
 //! ```
 //!
-//! | what | for instance |
+//! | mistake | example |
 //! |---|---|
-//! | section names that no loader knows, of programs and of variables | `SEC("fexti/vfs_read")`, `SEC("licence")` |
-//! | addresses in variables, which loaders do not fill in as they do in code | `static char *names[] = { "read", "write" };` |
-//! | a missing license; what needs one that is compatible with the GPL | `bpf_probe_read_kernel` under `"GPL-2.0"`, which kernels do not know |
-//! | a read through a pointer that the verifier takes for a number | `task->pid` in a kprobe, or after `bpf_get_current_task()` |
-//! | a read of a kernel's struct without a CO-RE relocation, which is right for one kernel only | `task->pid` of a `struct task_struct` that was written down by hand |
-//! | what the clang at hand is too old for | 64-bit enums, which clang 14 cuts; `-mcpu=v4`, `may_goto`, arenas |
+//! | a section name that no loader knows, of a program or a variable | `SEC("fexti/vfs_read")`, `SEC("licence")` |
+//! | an address in a variable: loaders relocate code, not data | `static char *names[] = { "read", "write" };` |
+//! | a missing license, or one that does not allow GPL-only helpers | `bpf_probe_read_kernel` under `"GPL-2.0"`, which kernels do not know |
+//! | a read through a pointer that is a scalar to the verifier | `task->pid` in a kprobe, or after `bpf_get_current_task()` |
+//! | a read of a kernel struct without a CO-RE relocation, which is right for one kernel only | `task->pid` of a `struct task_struct` declared by hand |
+//! | a feature that this clang is too old for | 64-bit enums, which clang 14 truncates; `-mcpu=v4`, `may_goto`, arenas |
 //!
-//! What cannot be told from the object for certain is let pass: a pointer that may be one of two, a
-//! struct that one of the system's headers declares.
+//! Nothing is reported that may be right: a pointer that may be one of two, a struct that one of
+//! the system's headers declares.
 //!
-//! # What does not compile
+//! # Compile errors
 //!
-//! is shown in clang's words, each said once, be it in a header of twenty sources, with what is
-//! known below them. A macro's insides are left out if the macro is of `<bpf/…>`.
+//! clang's errors are printed unchanged, each once, even if twenty sources include the header that
+//! it is in. Help follows below. Expansions of macros of `<bpf/…>` are left out.
 //!
 //! ```text
 //! src/bpf/hello.bpf.c:25:41: error: no member named 'nr_running' in 'struct cfs_rq'
@@ -84,9 +85,9 @@
 //!         struct cfs_rq___other { TYPE nr_running; } __attribute__((preserve_access_index));
 //! ```
 //!
-//! So are structs that are a module's, constants that are macros and therefore in no BTF
-//! (`ETH_P_IP`, with the definition that the installed headers have), functions of the kernel that
-//! a source must declare, headers that are not included, and those that declare again what
+//! There is help for structs of a module, for constants that are macros and therefore not in BTF
+//! (`ETH_P_IP`, with the definition in the installed headers), for kernel functions that a source
+//! must declare, for headers that are not included, and for headers that declare again what
 //! `vmlinux.h` has.
 //!
 //! # Rebuilds
@@ -99,30 +100,31 @@
 //! exist. Several sources are compiled in parallel, as many as cargo's jobserver allows. Properties
 //! of clang are queried again when its file or the variables that `cc` reads have changed.
 //!
-//! # What is written
+//! # Output files
 //!
-//! goes to `OUT_DIR`, but for `vmlinux.h`: crates that take it from the same types find one in
-//! `target/PROFILE/btf-build`, which the first of them makes; and `compile_commands.json` in the
-//! package's folder, if [`Builder::compile_commands`] asks for it. No file is written that already
-//! has its contents.
+//! Files are written to `OUT_DIR`, with two exceptions. `vmlinux.h` is in
+//! `target/PROFILE/btf-build`, shared by the crates that make it from the same types.
+//! `compile_commands.json` is in the package's directory, if [`Builder::compile_commands`] asks for
+//! it. A file that already has its contents is not written again.
 //!
 //! # Kernels without BTF
 //!
-//! have their types carried along, if [`Builder::kernel_btfs`] names them: what an object's CO-RE
-//! relocations need of each is a few hundred bytes, left beside the object as `NAME.btfs`, embedded
-//! by the skeleton, and used on a kernel that has no `/sys/kernel/btf/vmlinux` and whose release is
-//! that of the file's name.
+//! [`Builder::kernel_btfs`] embeds types of kernels without BTF of their own. The types that an
+//! object's CO-RE relocations need, a few hundred bytes for each kernel, are written beside the
+//! object as `NAME.btfs` and embedded by the skeleton. They are used on a kernel without
+//! `/sys/kernel/btf/vmlinux` whose release is the file's name.
 //!
-//! # Other machines
+//! # Cross builds
 //!
 //! Byte order, registers (`PT_REGS_PARM1` and its like, by `__TARGET_ARCH_…`) and `vmlinux.h` are
-//! those of the machine that cargo builds for. The running kernel's types are used for its own
-//! architecture only; for others, name a folder with [`Builder::vmlinux`] or `BTF_BUILD_VMLINUX`:
+//! those of the architecture that cargo builds for. The running kernel's types are used for its own
+//! architecture only; for others, name a directory with [`Builder::vmlinux`] or
+//! `BTF_BUILD_VMLINUX`:
 //!
 //! ```text
 //! kernels/aarch64.btf      or arm64.btf
 //! kernels/s390x.btf
-//! kernels/x86_64.btf       or amd64.btf, or a folder: x86_64/vmlinux.btf, x86_64/vmlinux, x86_64/vmlinux.h
+//! kernels/x86_64.btf       or amd64.btf, or a directory: x86_64/vmlinux.btf, x86_64/vmlinux, x86_64/vmlinux.h
 //! ```
 
 mod absent;
@@ -165,7 +167,7 @@ use std::path::Path;
 /// Compiles one source with the default settings; `src/bpf/hello.bpf.c` becomes
 /// `OUT_DIR/hello.bpf.o`.
 ///
-/// On failure, prints what clang or this crate has to say and ends the build script. See
+/// On failure, prints the errors and ends the build script. See
 /// [`Builder`] for settings, and [`Builder::try_build`] for errors as values.
 pub fn build(source: impl AsRef<Path>) {
     Builder::new().source(source).build();
