@@ -13,7 +13,7 @@ use std::io::{self, Write};
 
 use anyhow::Context as _;
 use btf_core::include_skel;
-use btf_core::prog::XdpMode;
+use btf_core::attach::XdpMode;
 use clap::Parser;
 
 use options::Options;
