@@ -12,8 +12,8 @@ mod tables;
 use std::io::{self, Write};
 
 use anyhow::Context as _;
-use btf_core::include_skel;
 use btf_core::attach::XdpMode;
+use btf_core::include_skel;
 use clap::Parser;
 
 use options::Options;
